@@ -1,0 +1,85 @@
+# Every deed of the project. `make` alone lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .uv/bin/uv
+UV_VERSION := 0.13.9
+LOCK := requirements/all.lock
+READY := $(VENV)/.ready
+HISTORY := var/simulated
+LEADS ?= 20000
+
+export UV_PYTHON_DOWNLOADS := never
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export OMP_WAIT_POLICY := PASSIVE
+# A machine without libgomp borrows the copy that scikit-learn ships; see the `native` deed.
+export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CURDIR)/$(VENV)/lib/native
+
+.PHONY: help setup run serve test check format bench lock clean
+
+help: ## List the deeds
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(UV): requirements/uv.lock
+	@echo "• fetching uv"
+	@$(PYTHON) -c 'import sys; sys.exit("Baton needs Python 3.11 or newer; this is %d.%d. Name one: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	@touch $(UV)
+
+$(READY): $(UV) $(LOCK) pyproject.toml
+	@echo "• installing the locked dependencies into $(VENV) (about a minute the first time)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK)
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || $(MAKE) --no-print-directory native
+	@echo "• compiling the kernels (once; half a minute)"
+	@$(BIN)/python -m training.warm
+	@touch $(READY)
+
+.PHONY: native
+native:
+	@mkdir -p $(VENV)/lib/native
+	@ln -sf "$$(ls $(CURDIR)/$(VENV)/lib/python3*/site-packages/scikit_learn.libs/libgomp-*.so* | head -1)" $(VENV)/lib/native/libgomp.so.1 2>/dev/null || true
+
+setup: $(READY) ## Make the environment: virtual environment, locked dependencies, compiled kernels
+
+$(HISTORY)/history.json: | $(READY)
+	@echo "• no company data yet: making a market of $(LEADS) leads whose truth is known"
+	@$(BIN)/baton simulate --to $(HISTORY) --leads $(LEADS) --seed 7
+
+var/champion/manifest.json: $(HISTORY)/history.json | $(READY)
+	@test -e $@ || { echo "• training on it"; $(BIN)/baton train $(HISTORY); }
+
+run: var/champion/manifest.json ## Set up, train on a simulated market, and serve on http://127.0.0.1:8000
+	@$(BIN)/baton serve
+
+serve: $(READY) ## Serve the champion that is there
+	@$(BIN)/baton serve
+
+test: $(READY) ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## Check format, lint, import contracts and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+format: $(READY) ## Format the code and mend what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## Measure: kernel, one lead in process and over HTTP, start-up
+	@$(BIN)/python -m benchmarks
+
+lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server --extra train --group test -o requirements/all.lock
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server -o requirements/server.lock
+
+clean: ## Throw away what was made: environment, simulated market, bundles
+	@rm -rf $(VENV) .uv var .mypy_cache .ruff_cache .pytest_cache
+	@find mlruns -mindepth 1 ! -name README.md -delete

@@ -1,0 +1,31 @@
+"""The one command line: mounts the command groups of the three floors. Nothing else."""
+
+import typer
+from features.simulation.commands import simulate_command
+from features.sources.commands import import_command
+from serving.commands import serve_command
+from serving.monitoring.commands import drift_command
+
+from training.commands import train_command
+
+app = typer.Typer(
+    name="baton",
+    help="Which leads will convert, why, and when to hand them over.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("import")(import_command)
+app.command("simulate")(simulate_command)
+app.command("train")(train_command)
+app.command("serve")(serve_command)
+app.command("drift")(drift_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

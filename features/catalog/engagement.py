@@ -1,0 +1,207 @@
+"""Counts, values and mix of what the lead does: how much, how recently, of which kind."""
+
+from features.catalog.feature import LIFE, Feature, Op, window_words
+from features.taxonomy import Taxonomy
+
+WINDOWS = ("1d", "7d", "30d", "90d", LIFE)
+HALF_LIVES_DAYS = (3.0, 14.0)
+PASSIVE = frozenset({"email_receive", "unsubscribe"})
+"""Kinds more of which is not agreed to mean more interest."""
+
+
+def _said(taxonomy: Taxonomy, group: str) -> tuple[str, str]:
+    for kind in taxonomy.kinds:
+        if kind.name == group:
+            return kind.one, kind.many
+    return taxonomy.group_words[group]
+
+
+def _titled(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _counts(taxonomy: Taxonomy, group: str) -> list[Feature]:
+    one, many = _said(taxonomy, group)
+    features = [
+        Feature(
+            name=f"{group}_count_{window}",
+            family="counts",
+            op=Op.COUNT,
+            field=group,
+            field_words=_titled(many),
+            sub_score="engagement",
+            unit="count",
+            group=group,
+            window=window,
+            words=f"{{value}} {many} {window_words(window)}",
+            words_one=f"1 {one} {window_words(window)}",
+            words_zero=f"no {one} {window_words(window)}",
+            null_words=f"no {one} {window_words(window)}",
+            direction=0 if group in PASSIVE else 1,
+        )
+        for window in WINDOWS
+    ]
+    features.append(
+        Feature(
+            name=f"{group}_recency",
+            family="recency",
+            op=Op.RECENCY,
+            field=group,
+            field_words=_titled(many),
+            sub_score="engagement",
+            unit="days",
+            group=group,
+            words=f"last {one} {{value}} ago",
+            null_words=f"no {one} so far",
+        )
+    )
+    return features
+
+
+def _intensities(taxonomy: Taxonomy, group: str) -> list[Feature]:
+    one, many = _said(taxonomy, group)
+    return [
+        Feature(
+            name=f"{group}_intensity_{days:g}d",
+            family="decayed intensity",
+            op=Op.INTENSITY,
+            field=group,
+            field_words=_titled(many),
+            sub_score="engagement",
+            unit="count",
+            group=group,
+            half_life_days=days,
+            words=f"recent {many} weigh {{value}} (each halves every {days:g} days)",
+            words_zero=f"no {one} lately",
+            null_words=f"no {one} so far",
+            direction=0 if group in PASSIVE else 1,
+        )
+        for days in HALF_LIVES_DAYS
+    ]
+
+
+def _mix() -> list[Feature]:
+    features = []
+    for window in ("30d", LIFE):
+        features += [
+            Feature(
+                name=f"channels_{window}",
+                family="channel and content mix",
+                op=Op.CHANNELS,
+                field="channels",
+                field_words="Channels used",
+                sub_score="engagement",
+                unit="count",
+                group="engagement",
+                window=window,
+                words=f"{{value}} channels used {window_words(window)}",
+                words_one=f"1 channel used {window_words(window)}",
+                words_zero=f"no channel used {window_words(window)}",
+                null_words="no channel known",
+            ),
+            Feature(
+                name=f"kinds_{window}",
+                family="channel and content mix",
+                op=Op.KINDS,
+                field="variety",
+                field_words="Variety of activity",
+                sub_score="engagement",
+                unit="count",
+                group="engagement",
+                window=window,
+                words=f"{{value}} kinds of activity {window_words(window)}",
+                words_one=f"1 kind of activity {window_words(window)}",
+                words_zero=f"no activity {window_words(window)}",
+                null_words="no activity so far",
+            ),
+        ]
+    return features
+
+
+def _values() -> list[Feature]:
+    features = []
+    for window in ("30d", LIFE):
+        for op, word in ((Op.VALUE_SUM, "together"), (Op.VALUE_MAX, "at most")):
+            features.append(
+                Feature(
+                    name=f"{op}_{window}",
+                    family="values",
+                    op=op,
+                    field="value",
+                    field_words="Value of activities",
+                    sub_score="engagement",
+                    unit="as given",
+                    group="engagement",
+                    window=window,
+                    words=f"activities worth {word} {{value}} {window_words(window)}",
+                    words_zero=f"no activity with a value {window_words(window)}",
+                    null_words=f"no activity with a value {window_words(window)}",
+                )
+            )
+    return features
+
+
+def _shares(taxonomy: Taxonomy) -> list[Feature]:
+    features = []
+    for group in taxonomy.group_words:
+        if group == "engagement":
+            continue
+        _, many = _said(taxonomy, group)
+        features += [
+            Feature(
+                name=f"{group}_share_{window}",
+                family="channel and content mix",
+                op=Op.SHARE,
+                field=group,
+                field_words=_titled(many),
+                sub_score="engagement",
+                unit="share",
+                group=group,
+                window=window,
+                other_group="engagement",
+                other_window=window,
+                words=f"{many} are {{value}} of the activity {window_words(window)}",
+                words_zero=f"no {many} in the activity {window_words(window)}",
+                null_words=f"no activity {window_words(window)}",
+            )
+            for window in ("30d", LIFE)
+        ]
+    return features
+
+
+def _touches(taxonomy: Taxonomy) -> list[Feature]:
+    kinds = taxonomy.kind_names
+    said = (
+        (Op.FIRST_CHANNEL, "first_touch_channel", "First touch", "first came by {value}"),
+        (Op.LAST_CHANNEL, "last_touch_channel", "Last touch", "last came by {value}"),
+        (Op.FIRST_KIND, "first_touch_kind", "First touch", "began with: {value}"),
+        (Op.LAST_KIND, "last_touch_kind", "Last touch", "latest activity: {value}"),
+    )
+    return [
+        Feature(
+            name=name,
+            family="first and last touch",
+            op=op,
+            field=name.rsplit("_", 1)[0],
+            field_words=field_words,
+            sub_score="engagement",
+            unit="code",
+            group="engagement",
+            words=words,
+            null_words="no activity so far"
+            if op in {Op.FIRST_KIND, Op.LAST_KIND}
+            else "channel not known",
+            categories=kinds if op in {Op.FIRST_KIND, Op.LAST_KIND} else taxonomy.channels,
+        )
+        for op, name, field_words, words in said
+    ]
+
+
+def engagement_features(taxonomy: Taxonomy) -> list[Feature]:
+    """List the engagement features of a taxonomy: every kind, then every group."""
+    features: list[Feature] = []
+    for name in (*taxonomy.kind_names, *taxonomy.group_words):
+        features += _counts(taxonomy, name)
+    for group in taxonomy.group_words:
+        features += _intensities(taxonomy, group)
+    return [*features, *_mix(), *_values(), *_shares(taxonomy), *_touches(taxonomy)]

@@ -1,0 +1,137 @@
+"""Where the lead has been: age, stage, moves, earlier handoffs and returns."""
+
+from functools import partial
+
+from features.catalog.feature import LIFE, STAGES_GROUP, WEEKDAYS, Feature, Op
+from features.lifecycle.stages import Stage
+
+STAGE_WORDS: dict[Stage, str] = {
+    Stage.LEAD: "lead",
+    Stage.MQL: "marketing-qualified",
+    Stage.SAL: "accepted by sales",
+    Stage.SQL: "sales-qualified",
+    Stage.OPPORTUNITY: "opportunity",
+    Stage.WON: "won",
+    Stage.LOST: "lost",
+    Stage.RETURNED: "returned to marketing",
+}
+
+
+def stage_group(stage: Stage) -> str:
+    """Name the group that holds the changes to one stage."""
+    return f"stage:{stage}"
+
+
+def _age() -> list[Feature]:
+    entry = partial(Feature, sub_score="journey", null_words="not known")
+    return [
+        entry(
+            name="days_since_created",
+            family="journey",
+            op=Op.AGE,
+            field="time_since_created",
+            field_words="Time since creation",
+            unit="days",
+            words="{value} since creation",
+        ),
+        entry(
+            name="created_weekday",
+            family="journey",
+            op=Op.CREATED_WEEKDAY,
+            field="created",
+            field_words="Moment of creation",
+            unit="code",
+            words="created on a {value}",
+            categories=WEEKDAYS,
+        ),
+        entry(
+            name="created_hour",
+            family="journey",
+            op=Op.CREATED_HOUR,
+            field="created",
+            field_words="Moment of creation",
+            unit="hour",
+            words="created at {value} o'clock (UTC)",
+        ),
+    ]
+
+
+def _moves() -> list[Feature]:
+    entry = partial(
+        Feature,
+        family="journey",
+        field="stage",
+        field_words="Stage",
+        sub_score="journey",
+        group=STAGES_GROUP,
+    )
+    return [
+        entry(
+            name="current_stage",
+            op=Op.LAST_KIND,
+            unit="code",
+            words="stage: {value}",
+            null_words="no stage recorded yet",
+            categories=tuple(STAGE_WORDS.values()),
+        ),
+        entry(
+            name="days_in_stage",
+            op=Op.RECENCY,
+            unit="days",
+            words="in this stage for {value}",
+            null_words="no stage recorded yet",
+        ),
+        entry(
+            name="stage_changes",
+            op=Op.COUNT,
+            window=LIFE,
+            unit="count",
+            words="{value} stage changes so far",
+            words_one="1 stage change so far",
+            words_zero="no stage change so far",
+            null_words="no stage change so far",
+        ),
+    ]
+
+
+def _earlier() -> list[Feature]:
+    said = {
+        Stage.MQL: ("time marketing-qualified", "times marketing-qualified"),
+        Stage.SAL: ("acceptance by sales", "acceptances by sales"),
+        Stage.RETURNED: ("return to marketing", "returns to marketing"),
+    }
+    features = []
+    for stage, (one, many) in said.items():
+        entry = partial(
+            Feature,
+            family="earlier handoffs and returns",
+            field=f"earlier_{stage}",
+            field_words=many[:1].upper() + many[1:],
+            sub_score="journey",
+            group=stage_group(stage),
+        )
+        features += [
+            entry(
+                name=f"{stage}_count",
+                op=Op.COUNT,
+                window=LIFE,
+                unit="count",
+                words=f"{{value}} {many} so far",
+                words_one=f"1 {one} so far",
+                words_zero=f"no {one} so far",
+                null_words=f"no {one} so far",
+            ),
+            entry(
+                name=f"{stage}_recency",
+                op=Op.RECENCY,
+                unit="days",
+                words=f"last {one} {{value}} ago",
+                null_words=f"no {one} so far",
+            ),
+        ]
+    return features
+
+
+def journey_features() -> list[Feature]:
+    """List the features of age, stage history, and earlier handoffs and returns."""
+    return [*_age(), *_moves(), *_earlier()]

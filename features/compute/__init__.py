@@ -1,0 +1,1 @@
+"""Many leads at many moments (offline), one lead now (online): the same compiled pass."""

@@ -1,0 +1,46 @@
+"""Some leads, one moment each: records in, rows out, through the same compiled pass."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalog.manifest import Catalog
+from features.contracts.records import LeadRecord
+from features.kernel.encode import Encoder
+from features.kernel.layout import columns_of_records
+from features.kernel.plan import Plan, build_plan
+from features.kernel.windows import fill_rows
+
+
+@lru_cache(maxsize=8)
+def _compiled(catalog: Catalog) -> tuple[Encoder, Plan]:
+    return Encoder(catalog), build_plan(catalog)
+
+
+def compute_rows(
+    catalog: Catalog, leads: Sequence[LeadRecord], as_of: Sequence[int]
+) -> NDArray[np.float32]:
+    """Compute the features of leads, each at its own moment.
+
+    Parameters
+    ----------
+    catalog
+        The catalogue of the bundle that will read the rows.
+    leads
+        Leads with their records, in any order.
+    as_of
+        One moment per lead, microseconds since the epoch. Records at or after it do not count.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_features), float32
+        NaN where a feature is not known.
+    """
+    encoder, plan = _compiled(catalog)
+    columns = columns_of_records(encoder, leads)
+    rows = np.empty((len(leads), len(catalog.features)), np.float32)
+    offsets = np.arange(len(leads) + 1, dtype=np.int64)
+    fill_rows(columns, plan, 0, offsets, np.array(as_of, np.int64), rows)
+    return rows

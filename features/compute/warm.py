@@ -1,0 +1,24 @@
+"""Compile the kernel once, so that neither a command nor the server pays for it at run time."""
+
+from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.manifest import build_catalog
+from features.clock import DAY_US
+from features.compute.online import compute_rows
+from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
+from features.taxonomy import default_taxonomy
+
+
+def warm() -> None:
+    """Run every path of the kernel on one small lead."""
+    attributes = (
+        Attribute("industry", "category", ("software", OTHER_CATEGORY)),
+        Attribute("employees", "number"),
+    )
+    catalog = build_catalog(default_taxonomy(), attributes)
+    punctual = EventRecord(DAY_US, DAY_US, "page_view", "web", 1.0)
+    late = EventRecord(2 * DAY_US, 4 * DAY_US, "email_open", "email")
+    version = LeadVersion(DAY_US, {"industry": "software", "employees": 10.0})
+    stage = StageRecord(2 * DAY_US, 2 * DAY_US, "mql")
+    for events in ((punctual,), (punctual, late)):
+        lead = LeadRecord("warm", DAY_US, (version,), events, (stage,))
+        compute_rows(catalog, [lead], [3 * DAY_US])

@@ -1,0 +1,80 @@
+"""Names to codes: the one place where records become numbers, offline and online alike."""
+
+import math
+from functools import cached_property
+
+from features.catalog.feature import STAGES_GROUP
+from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.journey import stage_group
+from features.catalog.manifest import Catalog
+from features.lifecycle.stages import Stage
+from features.taxonomy import OTHER
+
+UNKNOWN_CODE = -1
+"""Code of a missing channel."""
+
+
+class Encoder:
+    """Codes of kinds, channels and categories for one catalogue.
+
+    Kinds of the taxonomy come first, the stages after them, so that stage changes run through
+    the same pass as events.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        taxonomy = catalog.taxonomy
+        self.kind_codes = {name: code for code, name in enumerate(taxonomy.kind_names)}
+        self.first_stage_code = len(self.kind_codes)
+        self.stage_codes = {
+            str(stage): self.first_stage_code + position for position, stage in enumerate(Stage)
+        }
+        self.channel_codes = {name: code for code, name in enumerate(taxonomy.channels)}
+        self.n_kinds = self.first_stage_code + len(self.stage_codes)
+
+    def kind_code(self, kind: str) -> int:
+        """Code a kind; unknown ones count as ``other``."""
+        return self.kind_codes.get(kind, self.kind_codes[OTHER])
+
+    def channel_code(self, channel: str | None) -> int:
+        """Code a channel; a missing one is ``UNKNOWN_CODE``, a strange one ``other``."""
+        if channel is None:
+            return UNKNOWN_CODE
+        return self.channel_codes.get(channel, self.channel_codes[OTHER])
+
+    @cached_property
+    def _category_codes(self) -> dict[str, dict[str, int]]:
+        return {
+            a.name: {value: code for code, value in enumerate(a.categories)}
+            for a in self.catalog.attributes
+            if a.type == "category"
+        }
+
+    def attribute_cell(self, attribute: Attribute, value: float | str | bool | None) -> float:
+        """Turn an attribute's value into a cell: NaN if unknown, a code if a category.
+
+        A value of the wrong type counts as unknown: the edge that took it in has said so.
+        """
+        if value is None:
+            return math.nan
+        if attribute.type == "category":
+            codes = self._category_codes[attribute.name]
+            return float(codes.get(str(value), codes.get(OTHER_CATEGORY, math.nan)))
+        if isinstance(value, str):
+            return math.nan
+        return float(value)
+
+    def group_members(self, group: str) -> tuple[int, ...]:
+        """List the kind codes a group counts.
+
+        Raises
+        ------
+        UnknownKindError
+            If the taxonomy has neither a group nor a kind of that name.
+        """
+        if group == STAGES_GROUP:
+            return tuple(self.stage_codes.values())
+        for stage in Stage:
+            if group == stage_group(stage):
+                return (self.stage_codes[stage],)
+        return tuple(self.kind_codes[name] for name in self.catalog.taxonomy.kinds_in(group))

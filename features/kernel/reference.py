@@ -1,0 +1,329 @@
+"""What every operation means, in plain Python: slow, obvious, and the judge of the kernel.
+
+Nothing here is shared with the compiled path but the catalogue itself. Each function takes what
+was visible at the moment of looking and answers for one feature; None means "not known".
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from features.catalog.feature import LIFE, STAGES_GROUP, Feature, Op, window_days
+from features.catalog.fit import OTHER_CATEGORY
+from features.catalog.journey import stage_group
+from features.catalog.manifest import Catalog
+from features.clock import DAY_US, EPOCH, MINUTE_US, from_us
+from features.contracts.records import LeadRecord
+from features.lifecycle.stages import Stage
+from features.taxonomy import OTHER
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event or stage change, as the definitions see it."""
+
+    at: int
+    kind: str
+    channel: str | None
+    value: float | None
+
+
+@dataclass(frozen=True)
+class View:
+    """One lead as it was known at one moment."""
+
+    catalog: Catalog
+    lead: LeadRecord
+    as_of: int
+    happenings: tuple[Happening, ...]
+
+    def members(self, group: str) -> set[str]:
+        """Name the kinds of a group."""
+        if group == STAGES_GROUP:
+            return {stage_group(stage) for stage in Stage}
+        if group.startswith("stage:"):
+            return {group}
+        return set(self.catalog.taxonomy.kinds_in(group))
+
+    def of(self, group: str, window: str = LIFE) -> list[Happening]:
+        """List a group's happenings in ``[as_of - window, as_of)``, oldest first."""
+        kinds = self.members(group)
+        chosen = [h for h in self.happenings if h.kind in kinds]
+        if window == LIFE:
+            return chosen
+        start = self.as_of - round(window_days(window) * DAY_US)
+        return [h for h in chosen if h.at >= start]
+
+
+def _order(happening: Happening, catalog: Catalog) -> tuple[float, ...]:
+    kinds = (*catalog.taxonomy.kind_names, *(stage_group(stage) for stage in Stage))
+    channels = catalog.taxonomy.channels
+    channel = -1 if happening.channel is None else channels.index(happening.channel)
+    value = math.inf if happening.value is None else happening.value
+    return (happening.at, kinds.index(happening.kind), channel, value)
+
+
+def view_of(catalog: Catalog, lead: LeadRecord, as_of: int) -> View:
+    """Select what was visible: it had happened, and we could know."""
+    taxonomy = catalog.taxonomy
+
+    def channel_of(name: str | None) -> str | None:
+        return name if name is None or name in taxonomy.channels else OTHER
+
+    events = [
+        Happening(
+            e.occurred_at,
+            e.kind if e.kind in taxonomy.kind_names else OTHER,
+            channel_of(e.channel),
+            e.value,
+        )
+        for e in lead.events
+        if e.occurred_at < as_of and e.known_at < as_of
+    ]
+    moves = [
+        Happening(m.at, stage_group(Stage(m.stage)), None, None)
+        for m in lead.stages
+        if m.at < as_of and m.known_at < as_of
+    ]
+    ordered = sorted(events + moves, key=lambda h: _order(h, catalog))
+    return View(catalog, lead, as_of, tuple(ordered))
+
+
+def _days(us: float) -> float:
+    return us / DAY_US
+
+
+def count(view: View, f: Feature) -> float | None:
+    """Count the happenings in the window."""
+    return len(view.of(f.group, f.window))
+
+
+def recency(view: View, f: Feature) -> float | None:
+    """Days since the latest happening."""
+    chosen = view.of(f.group)
+    return _days(view.as_of - chosen[-1].at) if chosen else None
+
+
+def since_first(view: View, f: Feature) -> float | None:
+    """Days since the first happening."""
+    chosen = view.of(f.group)
+    return _days(view.as_of - chosen[0].at) if chosen else None
+
+
+def intensity(view: View, f: Feature) -> float | None:
+    """Sum of ``2 ** (-age / half-life)`` over all happenings."""
+    ages = (_days(view.as_of - h.at) for h in view.of(f.group))
+    return math.fsum(2.0 ** (-age / f.half_life_days) for age in ages)
+
+
+def active_days(view: View, f: Feature) -> float | None:
+    """Count the UTC days with a happening."""
+    return len({h.at // DAY_US for h in view.of(f.group, f.window)})
+
+
+def sessions(view: View, f: Feature) -> float | None:
+    """Count runs of happenings with no pause of more than 30 minutes inside the window."""
+    at = [h.at for h in view.of(f.group, f.window)]
+    breaks = sum(b - a > 30 * MINUTE_US for a, b in pairwise(at))
+    return breaks + 1 if at else 0
+
+
+def channels(view: View, f: Feature) -> float | None:
+    """Count distinct known channels."""
+    return len({h.channel for h in view.of(f.group, f.window)} - {None})
+
+
+def kinds(view: View, f: Feature) -> float | None:
+    """Count distinct kinds."""
+    return len({h.kind for h in view.of(f.group, f.window)})
+
+
+def value_sum(view: View, f: Feature) -> float | None:
+    """Sum the known values; zero if there is none."""
+    return math.fsum(h.value for h in view.of(f.group, f.window) if h.value is not None)
+
+
+def value_max(view: View, f: Feature) -> float | None:
+    """Largest known value; not known if there is none."""
+    return max((h.value for h in view.of(f.group, f.window) if h.value is not None), default=None)
+
+
+def _gaps(view: View, f: Feature) -> list[float]:
+    at = [h.at for h in view.of(f.group)]
+    return [_days(b - a) for a, b in pairwise(at)]
+
+
+def gap_mean(view: View, f: Feature) -> float | None:
+    """Mean of the days between consecutive happenings."""
+    gaps = _gaps(view, f)
+    return math.fsum(gaps) / len(gaps) if gaps else None
+
+
+def gap_std(view: View, f: Feature) -> float | None:
+    """Sample standard deviation (n - 1) of those days; needs two gaps."""
+    gaps = _gaps(view, f)
+    if len(gaps) < 2:
+        return None
+    mean = math.fsum(gaps) / len(gaps)
+    return math.sqrt(math.fsum((g - mean) ** 2 for g in gaps) / (len(gaps) - 1))
+
+
+def silence(view: View, f: Feature) -> float | None:
+    """Days since the latest happening, in units of the mean gap; needs a mean above zero."""
+    mean, quiet = gap_mean(view, f), recency(view, f)
+    return quiet / mean if mean and quiet is not None else None
+
+
+def share(view: View, f: Feature) -> float | None:
+    """One count as a share of another; not known if the other is zero."""
+    whole = len(view.of(f.other_group, f.other_window))
+    return len(view.of(f.group, f.window)) / whole if whole else None
+
+
+def trend(view: View, f: Feature) -> float | None:
+    """Happenings a day in the short window, less those a day in the rest of the long one."""
+    if not view.of(f.group):
+        return None
+    short, long = window_days(f.window), window_days(f.other_window)
+    recent = len(view.of(f.group, f.window))
+    before = len(view.of(f.group, f.other_window)) - recent
+    return recent / short - before / (long - short)
+
+
+def calendar_share(view: View, f: Feature) -> float | None:
+    """Share of happenings in a quarter of the UTC day, at the weekend, or in business hours."""
+    chosen = [EPOCH + timedelta(microseconds=h.at) for h in view.of(f.group)]
+    if not chosen:
+        return None
+    if f.position < 4:
+        inside = [m for m in chosen if m.hour // 6 == f.position]
+    elif f.position == 4:
+        inside = [m for m in chosen if m.weekday() >= 5]
+    else:
+        inside = [m for m in chosen if m.weekday() < 5 and 9 <= m.hour < 17]
+    return len(inside) / len(chosen)
+
+
+def _channel(view: View, f: Feature, position: int) -> float | None:
+    known = [h.channel for h in view.of(f.group) if h.channel is not None]
+    return view.catalog.taxonomy.channels.index(known[position]) if known else None
+
+
+def first_channel(view: View, f: Feature) -> float | None:
+    """Code of the first known channel."""
+    return _channel(view, f, 0)
+
+
+def last_channel(view: View, f: Feature) -> float | None:
+    """Code of the latest known channel."""
+    return _channel(view, f, -1)
+
+
+def _kind(view: View, f: Feature, position: int) -> float | None:
+    chosen = view.of(f.group)
+    if not chosen:
+        return None
+    stages = [stage_group(stage) for stage in Stage]
+    names = stages if f.group == STAGES_GROUP else list(view.catalog.taxonomy.kind_names)
+    return names.index(chosen[position].kind)
+
+
+def first_kind(view: View, f: Feature) -> float | None:
+    """Code of the first kind."""
+    return _kind(view, f, 0)
+
+
+def last_kind(view: View, f: Feature) -> float | None:
+    """Code of the latest kind."""
+    return _kind(view, f, -1)
+
+
+def age(view: View, _: Feature) -> float | None:
+    """Days since the lead was created."""
+    return _days(view.as_of - view.lead.created_at)
+
+
+def created_weekday(view: View, _: Feature) -> float | None:
+    """Weekday of creation in UTC, Monday = 0."""
+    return from_us(view.lead.created_at).weekday()
+
+
+def created_hour(view: View, _: Feature) -> float | None:
+    """Hour of creation in UTC."""
+    return from_us(view.lead.created_at).hour
+
+
+def _known_value(view: View, name: str) -> float | str | bool | None:
+    """Find an attribute in the newest version known before the moment of looking."""
+    versions = sorted(view.lead.versions, key=lambda v: v.known_at)
+    known = [v for v in versions if v.known_at < view.as_of]
+    return known[-1].attributes.get(name) if known else None
+
+
+def attribute(view: View, f: Feature) -> float | None:
+    """Read an attribute as known then; a category becomes its code."""
+    value = _known_value(view, f.attribute)
+    declared = next(a for a in view.catalog.attributes if a.name == f.attribute)
+    if value is None:
+        return None
+    if declared.type == "category":
+        known = str(value) if str(value) in declared.categories else OTHER_CATEGORY
+        return declared.categories.index(known) if known in declared.categories else None
+    return None if isinstance(value, str) else float(value)
+
+
+def attribute_age(view: View, f: Feature) -> float | None:
+    """Days since the moment a time attribute names."""
+    value = _known_value(view, f.attribute)
+    return None if value is None or isinstance(value, str) else _days(view.as_of - value)
+
+
+def completeness(view: View, _: Feature) -> float | None:
+    """Share of the catalogue's attributes that were known."""
+    names = [a.name for a in view.catalog.attributes]
+    if not names:
+        return None
+    cells = [
+        attribute(view, Feature("", "", Op.ATTRIBUTE, "", "", "fit", "", "", "", attribute=n))
+        for n in names
+    ]
+    return sum(cell is not None for cell in cells) / len(names)
+
+
+MEANINGS: dict[Op, Callable[[View, Feature], float | None]] = {
+    Op.COUNT: count,
+    Op.RECENCY: recency,
+    Op.SINCE_FIRST: since_first,
+    Op.INTENSITY: intensity,
+    Op.ACTIVE_DAYS: active_days,
+    Op.SESSIONS: sessions,
+    Op.CHANNELS: channels,
+    Op.KINDS: kinds,
+    Op.VALUE_SUM: value_sum,
+    Op.VALUE_MAX: value_max,
+    Op.GAP_MEAN: gap_mean,
+    Op.GAP_STD: gap_std,
+    Op.SILENCE: silence,
+    Op.SHARE: share,
+    Op.TREND: trend,
+    Op.CALENDAR_SHARE: calendar_share,
+    Op.FIRST_CHANNEL: first_channel,
+    Op.LAST_CHANNEL: last_channel,
+    Op.FIRST_KIND: first_kind,
+    Op.LAST_KIND: last_kind,
+    Op.AGE: age,
+    Op.CREATED_WEEKDAY: created_weekday,
+    Op.CREATED_HOUR: created_hour,
+    Op.ATTRIBUTE: attribute,
+    Op.ATTRIBUTE_AGE: attribute_age,
+    Op.COMPLETENESS: completeness,
+}
+
+
+def reference_row(catalog: Catalog, lead: LeadRecord, as_of: int) -> list[float]:
+    """Compute one row by definition: NaN where a feature is not known."""
+    view = view_of(catalog, lead, as_of)
+    cells: Sequence[float | None] = [MEANINGS[f.op](view, f) for f in catalog.features]
+    return [math.nan if cell is None else float(cell) for cell in cells]

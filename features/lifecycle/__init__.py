@@ -1,0 +1,1 @@
+"""Lead → MQL → SAL → SQL → won or lost, returned: the stages and how histories replay. Pure."""
