@@ -1,0 +1,1 @@
+"""What history teaches. Serving enters by one door: ``training.bundle``."""

@@ -1,0 +1,283 @@
+"""The one artefact: native model files, manifest, reference profile and card in one folder.
+
+Loads without MLflow, scikit-learn, LightGBM or pickle. The only door by which serving enters
+training.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalog.manifest import Catalog
+from training.errors import BundleError
+from training.models.linear import LinearModel
+from training.models.trees import TreeModel
+from training.reference_profile import ReferenceProfile, Support
+
+FORMAT = 1
+MANIFEST, CARD, SEAL = "manifest.json", "card.json", "fingerprint.json"
+TREES, LINEAR = "model.txt", "model.json"
+REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")
+
+DOUBLING_POINTS = 10.0
+"""Points that double the odds (DESIGN section 4)."""
+
+POINTS_PER_LOGIT = DOUBLING_POINTS / np.log(2.0)
+AVERAGE_POINTS = 50.0
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a score promises: P(event within horizon | what was known at the moment)."""
+
+    event: str
+    horizon_days: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """A range of points, with what was measured in it on the newest slice."""
+
+    name: str
+    points_from: float
+    """Lower edge, inclusive; minus infinity for the last band."""
+    leads: int
+    """Snapshots of the newest slice that fell in it."""
+    predicted: float | None
+    observed: float | None
+    calibration_error: float | None
+    """Absolute difference of the two; None where the band was empty."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a matrix of rows."""
+
+    probability: NDArray[np.float64]  # (n_rows,)
+    points: NDArray[np.float64]  # (n_rows,) before the cut to 0-100
+    reasons: NDArray[np.float64]  # (n_rows, n_features) points; 50 + their sum = points
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From margins to probabilities and points, all affine in log-odds."""
+
+    slope: float
+    intercept: float
+    bias: float
+    """Expected margin: the average lead, which stands at 50 points."""
+
+    @property
+    def base_logit(self) -> float:
+        """Calibrated log-odds of the average lead."""
+        return self.slope * self.bias + self.intercept
+
+    @property
+    def base_probability(self) -> float:
+        """Chance of the average lead."""
+        return float(1.0 / (1.0 + np.exp(-self.base_logit)))
+
+    def scores(self, contributions: NDArray[np.float64]) -> Scores:
+        """Scale contributions in margin to points and probabilities."""
+        reasons = POINTS_PER_LOGIT * self.slope * contributions
+        points = AVERAGE_POINTS + reasons.sum(axis=1)
+        logits = self.base_logit + (points - AVERAGE_POINTS) / POINTS_PER_LOGIT
+        return Scores(1.0 / (1.0 + np.exp(-logits)), points, reasons)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model in use, with everything a score must say about itself."""
+
+    folder: Path
+    name: str
+    fingerprint: str
+    catalog: Catalog
+    contract: Contract
+    scale: Scale
+    bands: tuple[Band, ...]
+    support: Support
+    model: LinearModel | TreeModel
+    model_kind: str
+
+    @property
+    def version(self) -> str:
+        """First twelve hex digits of the fingerprint."""
+        return self.fingerprint[:12]
+
+    @property
+    def base_probability(self) -> float:
+        """The chance that stands at 50 points."""
+        return self.scale.base_probability
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The model card."""
+        card: dict[str, Any] = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
+        return card
+
+    @cached_property
+    def profile(self) -> ReferenceProfile:
+        """What inputs and scores looked like at training time."""
+        return ReferenceProfile.read(self.folder)
+
+    def score(self, rows: NDArray[np.float32]) -> Scores:
+        """Score rows of the catalogue's features.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features), float32
+            From ``features.compute``, with this bundle's catalogue.
+        """
+        return self.scale.scores(self.model.contributions(rows))
+
+    def find_unknown(self, rows: NDArray[np.float32]) -> list[str | None]:
+        """Say, per row, why not enough is known to score it; None where it can be scored."""
+        return self.support.find_unknown(rows)
+
+    def band_of(self, points: float) -> Band:
+        """Find the band of a score."""
+        return next(band for band in self.bands if points >= band.points_from)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fingerprint(digests: Mapping[str, str]) -> str:
+    """Hash what decides a score; card and pictures only describe it."""
+    deciding = {n: d for n, d in digests.items() if n in {MANIFEST, TREES, LINEAR, *REFERENCE}}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def _support_json(support: Support) -> dict[str, Any]:
+    return {**asdict(support), "attribute_columns": support.attribute_columns.tolist()}
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    contract: Contract,
+    catalog: Catalog,
+    model: LinearModel | TreeModel,
+    model_kind: str,
+    scale: Scale,
+    bands: tuple[Band, ...],
+    support: Support,
+    profile: ReferenceProfile,
+    provenance: Mapping[str, str],
+) -> str:
+    """Write a bundle without its card and pictures; `seal_bundle` closes it.
+
+    Returns
+    -------
+    str
+        The fingerprint of what decides a score.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, TreeModel):
+        (folder / TREES).write_text(model.text, encoding="utf-8")
+    else:
+        (folder / LINEAR).write_text(json.dumps(model.to_json()), encoding="utf-8")
+    profile.write(folder)
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "contract": asdict(contract),
+        "model_kind": model_kind,
+        "scale": asdict(scale),
+        "bands": [
+            {**asdict(b), "points_from": None if np.isinf(b.points_from) else b.points_from}
+            for b in bands
+        ],
+        "support": _support_json(support),
+        "catalog": catalog.to_json(),
+        "catalog_fingerprint": catalog.fingerprint,
+        "provenance": dict(provenance),
+    }
+    text = json.dumps(manifest, indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return _fingerprint({p.name: _digest(p) for p in folder.iterdir()})
+
+
+def seal_bundle(folder: Path) -> None:
+    """Record the hash of every file, so that a damaged bundle is never served."""
+    digests = {p.name: _digest(p) for p in sorted(folder.iterdir()) if p.name != SEAL}
+    seal = {"fingerprint": _fingerprint(digests), "files": digests}
+    (folder / SEAL).write_text(json.dumps(seal, indent=1) + "\n", encoding="utf-8")
+
+
+def _verify(folder: Path) -> str:
+    if not (folder / SEAL).is_file():
+        raise BundleError(str(folder), "is not there or was never finished")
+    seal = json.loads((folder / SEAL).read_text(encoding="utf-8"))
+    for name, digest in seal["files"].items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file() or _digest(path) != digest:
+            raise BundleError(str(folder), f"is damaged: {name} is missing or changed")
+    return str(seal["fingerprint"])
+
+
+def _read_model(folder: Path) -> LinearModel | TreeModel:
+    if (folder / TREES).is_file():
+        return TreeModel((folder / TREES).read_text(encoding="utf-8"))
+    return LinearModel.from_json(json.loads((folder / LINEAR).read_text(encoding="utf-8")))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load a bundle after checking every file against its seal.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, damaged, or of a format this version does not read.
+    """
+    folder = folder.resolve()  # a champion link may be swapped while we read
+    fingerprint = _verify(folder)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if manifest["format"] != FORMAT:
+        raise BundleError(str(folder), f"has format {manifest['format']}, not {FORMAT}")
+    support = manifest["support"]
+    return Bundle(
+        folder=folder,
+        name=manifest["name"],
+        fingerprint=fingerprint,
+        catalog=Catalog.from_json(manifest["catalog"]),
+        contract=Contract(**manifest["contract"]),
+        scale=Scale(**manifest["scale"]),
+        bands=tuple(
+            Band(**{**b, "points_from": -np.inf if b["points_from"] is None else b["points_from"]})
+            for b in manifest["bands"]
+        ),
+        support=Support(
+            **{**support, "attribute_columns": np.array(support["attribute_columns"], np.int64)}
+        ),
+        model=_read_model(folder),
+        model_kind=manifest["model_kind"],
+    )
+
+
+def install_champion(bundle_folder: Path, champion: Path) -> None:
+    """Point the server at a bundle: a link is swapped in one move, so no reader sees half of one.
+
+    Raises
+    ------
+    BundleError
+        If something other than a link is in the champion's place.
+    """
+    if champion.exists() and not champion.is_symlink():
+        raise BundleError(str(champion), "is a folder of its own, not a link; move it away first")
+    champion.parent.mkdir(parents=True, exist_ok=True)
+    aside = champion.with_name(f".{champion.name}-{bundle_folder.name}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(bundle_folder.resolve(), target_is_directory=True)
+    aside.replace(champion)

@@ -1,0 +1,209 @@
+"""The training commands: ``baton train``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from features.clock import DAY_US
+from features.errors import FeaturesError
+from features.lifecycle.stages import Stage
+from features.sources.history_folder import read_history
+from training.errors import TrainingError
+from training.labels.conversion import Grid, Outcome
+from training.settings import TrainingSettings, silence_telemetry
+
+if TYPE_CHECKING:
+    from training.pipeline import Run
+    from training.registry import LoggedRun
+
+WEEKS = 12
+"""How long a lead is followed by default."""
+
+
+def read_span(text: str) -> float:
+    """Read a span of time in hours.
+
+    >>> read_span("30d"), read_span("24h"), read_span("2w")
+    (720.0, 24.0, 336.0)
+    """
+    hours = {"h": 1.0, "d": 24.0, "w": 168.0}
+    unit = text.strip()[-1:].lower()
+    try:
+        span = float(text.strip()[:-1]) * hours[unit]
+    except (KeyError, ValueError):
+        span = 0.0
+    if span <= 0:
+        raise typer.BadParameter(f"{text!r} is not a span of time; write e.g. 24h, 30d or 2w.")
+    return span
+
+
+def read_grid(text: str) -> Grid:
+    """Read when leads are looked at: ``weekly``, or ages such as ``24h,7d``."""
+    if text.strip().lower() == "weekly":
+        return Grid.weekly(weeks=WEEKS)
+    return Grid.at_ages(tuple(read_span(part) for part in text.split(",")))
+
+
+def _read_reasons(entries: list[str]) -> dict[str, str]:
+    reasons = {}
+    for entry in entries:
+        name, equals, reason = entry.partition("=")
+        if not equals or not reason.strip():
+            raise typer.BadParameter(f'{entry!r} has no reason; write FIELD="why it is no leak".')
+        reasons[name.strip()] = reason.strip()
+    return reasons
+
+
+@contextmanager
+def _stations(console: Console) -> Iterator["_Stations"]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        yield _Stations(bars)
+
+
+class _Stations:
+    """One progress bar per station of the run."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, station: str, share: float) -> None:
+        if station not in self._tasks:
+            for task in self._bars.tasks:
+                self._bars.update(task.id, completed=1.0)
+            self._tasks[station] = self._bars.add_task(station, total=1.0)
+        self._bars.update(self._tasks[station], completed=share)
+
+
+def train_command(
+    history: Annotated[Path, typer.Argument(help="Folder of an imported or simulated history.")],
+    outcome: Annotated[Stage, typer.Option(help="The stage to predict.")] = Stage.SQL,
+    horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
+    seen_at: Annotated[
+        str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
+    ] = "weekly",
+    name: Annotated[str, typer.Option(help="Name in the registry; default baton-OUTCOME.")] = "",
+    seed: Annotated[int, typer.Option(help="Of everything that is random in a run.")] = 7,
+    drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
+    allow_leak: Annotated[
+        list[str] | None,
+        typer.Option(help='FIELD="reason": keep it although it looks like a leak.'),
+    ] = None,
+    alias: Annotated[
+        str, typer.Option(help="champion: the server uses it; challenger: only recorded.")
+    ] = "champion",
+) -> None:
+    """Train on a history, write the bundle and its card, and register it in MLflow."""
+    silence_telemetry()
+    from training.leakage import LeakFoundError
+
+    console = Console()
+    days = read_span(horizon) / 24.0
+    wanted = Outcome(outcome, round(days * DAY_US))
+    try:
+        with _stations(console) as stations:
+            _run(
+                history, wanted, read_grid(seen_at), name, seed, drop, allow_leak, alias, stations
+            )
+    except (TrainingError, FeaturesError, LeakFoundError) as refusal:
+        console.print(f"[red]{refusal}[/red]", highlight=False)
+        raise typer.Exit(1) from refusal
+
+
+def _run(
+    folder: Path,
+    outcome: Outcome,
+    grid: Grid,
+    name: str,
+    seed: int,
+    drop: list[str] | None,
+    allow_leak: list[str] | None,
+    alias: str,
+    stations: _Stations,
+) -> None:
+    from training.bundle import install_champion
+    from training.pipeline import RunOptions, fingerprint_history, train
+    from training.registry import log_run
+
+    settings = TrainingSettings()
+    stations("reading the history", 0.0)
+    history = read_history(folder)
+    stations("reading the history", 1.0)
+    options = RunOptions(
+        outcome,
+        grid,
+        name or f"baton-{outcome.event}",
+        seed,
+        frozenset(drop or []),
+        _read_reasons(allow_leak or []),
+    )
+    run = train(
+        history,
+        options,
+        settings.bundles,
+        data_fingerprint=fingerprint_history(folder),
+        progress=stations,
+    )
+    stations("recording in MLflow", 0.0)
+    logged = log_run(
+        run.bundle,
+        settings=settings,
+        parameters=run.parameters,
+        metrics=run.metrics,
+        pictures=sorted(run.bundle.folder.glob("*.png")),
+        alias=alias,
+    )
+    stations("recording in MLflow", 1.0)
+    if alias == "champion":
+        install_champion(run.bundle.folder, settings.champion)
+    print_run(Console(), run, logged)
+
+
+def _candidate_table(run: "Run") -> Table:
+    table = Table(title=f"P({run.bundle.contract.text}), judged on the newest leads")
+    for heading in ("model", "log loss", "AUC (95 % interval)"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for entry in run.bundle.card["candidates"]:
+        interval = entry["auc_interval"]
+        said = f" ({interval['low']:.3f}-{interval['high']:.3f})" if interval else ""
+        mark = " *" if entry["name"] == run.chosen else ""
+        table.add_row(
+            entry["name"] + mark, f"{entry['log_loss']:.4f}", f"{entry['auc']:.3f}{said}"
+        )
+    return table
+
+
+def print_run(console: Console, run: "Run", logged: "LoggedRun") -> None:
+    """Print what a run came to: the candidates, the figures, the warnings, where things are."""
+    quality = run.quality
+    console.print(_candidate_table(run))
+    console.print(
+        f"* chosen. Lift at 10 %: {quality.lift_at_10:.2f}; ECE "
+        f"{quality.calibration_error.value:.4f}; calibration slope {quality.line.slope:.2f}; "
+        f"{quality.positives:,} of {quality.rows:,} converted.",
+        highlight=False,
+    )
+    for warning in run.bundle.card["warnings"]:
+        console.print(f"[yellow]! {warning}[/yellow]", highlight=False)
+    console.print(f"Bundle  {run.bundle.folder}", highlight=False, soft_wrap=True)
+    console.print(f"Card    {run.bundle.folder / 'card.md'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"MLflow  {logged.model_name} version {logged.model_version} @{logged.alias} "
+        f"in {logged.tracking_uri}",
+        highlight=False,
+        soft_wrap=True,
+    )

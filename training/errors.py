@@ -1,0 +1,48 @@
+"""Refusals of the training floor: each carries its facts and says what to do next."""
+
+
+class TrainingError(Exception):
+    """Root of what the training floor refuses."""
+
+
+class TooLittleHistoryError(TrainingError):
+    """There are too few matured outcomes to learn from."""
+
+    def __init__(self, slice_name: str, rows: int, converted: int, needed: int) -> None:
+        self.slice_name = slice_name
+        self.rows = rows
+        self.converted = converted
+        self.needed = needed
+        super().__init__(
+            f"The {slice_name} slice has {rows} matured snapshots, {converted} of them converted "
+            f"and {rows - converted} not; at least {needed} of each are needed. Give a longer "
+            "history, a shorter --horizon, or an outcome that happens more often."
+        )
+
+
+class NoSnapshotsError(TrainingError):
+    """No lead can be looked at and labelled."""
+
+    def __init__(self, event: str, horizon_days: float) -> None:
+        self.event = event
+        super().__init__(
+            f"No moment of any lead has a matured outcome for {event!r} within "
+            f"{horizon_days:g} days. Check that the history reaches that far past the leads' "
+            "creation, and that the stage occurs in stages.parquet."
+        )
+
+
+class BundleError(TrainingError):
+    """A bundle is missing, damaged, or of another format."""
+
+    def __init__(self, folder: str, problem: str) -> None:
+        self.folder = folder
+        self.problem = problem
+        super().__init__(f"The bundle in {folder} {problem}. Make a new one with `baton train`.")
+
+
+class UnsupportedTreeError(TrainingError):
+    """A LightGBM model uses something the explanation kernel cannot add up."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"This LightGBM model {problem}. Train it without that option.")

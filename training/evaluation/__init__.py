@@ -1,0 +1,1 @@
+"""Ranking, calibration, value, segments, and the report that becomes the model card."""

@@ -1,0 +1,1 @@
+"""Outcome within a horizon, maturity, censoring."""

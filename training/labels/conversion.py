@@ -1,0 +1,154 @@
+"""Did the lead reach the stage within the horizon? Labels exist only when they have matured."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.clock import DAY_US, HOUR_US, to_us
+from features.compute.offline import Snapshots
+from features.contracts.history import History
+from features.kernel.layout import lead_index
+from features.lifecycle.replay import StageChange, first_reached, standing_at
+from features.lifecycle.stages import Stage, reaches
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The event E and horizon H of the contract: P(E within H | what was known at t)."""
+
+    event: Stage
+    horizon_us: int
+
+    @property
+    def horizon_days(self) -> float:
+        """Length of the horizon in days."""
+        return self.horizon_us / DAY_US
+
+    @property
+    def words(self) -> str:
+        """Say the contract.
+
+        >>> Outcome(Stage.SQL, 30 * DAY_US).words
+        'SQL within 30 days'
+        """
+        said = self.event.upper() if self.event in {"mql", "sal", "sql"} else str(self.event)
+        return f"{said} within {self.horizon_days:g} days"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """At which ages leads are looked at."""
+
+    ages_us: tuple[int, ...]
+    """Microseconds since creation, ascending, each above zero."""
+    words: str
+
+    @staticmethod
+    def weekly(*, weeks: int) -> "Grid":
+        """Look one day after creation, and every seven days from then on."""
+        ages = tuple(DAY_US + week * 7 * DAY_US for week in range(weeks + 1))
+        return Grid(ages, f"one day after creation and weekly for {weeks} weeks")
+
+    @staticmethod
+    def at_ages(ages_hours: tuple[float, ...]) -> "Grid":
+        """Look at fixed ages."""
+        said = ", ".join(f"{a:g} h" if a < 48 else f"{a / 24:g} days" for a in ages_hours)
+        return Grid(
+            tuple(sorted(round(a * HOUR_US) for a in ages_hours)), f"{said} after creation"
+        )
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Snapshots with matured labels, and what was left out."""
+
+    snapshots: Snapshots
+    converted: NDArray[np.int8]
+    left_out: dict[str, int]
+    """Moments that were not used, by reason."""
+
+
+def _moves_by_lead(history: History, ids: dict[str, int]) -> dict[int, list[StageChange]]:
+    table = history.stages.select(["lead_id", "at", "known_at", "stage"])
+    columns = [
+        [ids[lead_id] for lead_id in table.column("lead_id").to_pylist()],
+        table.column("at").cast(pa.int64()).to_pylist(),
+        table.column("known_at").cast(pa.int64()).to_pylist(),
+        table.column("stage").to_pylist(),
+    ]
+    rows = sorted(zip(*columns, strict=True))
+    return {
+        lead: [StageChange(at, known_at, Stage(stage)) for _, at, known_at, stage in own]
+        for lead, own in groupby(rows, key=itemgetter(0))
+    }
+
+
+def _created_at(history: History, ids: dict[str, int]) -> list[int]:
+    created = [0] * len(ids)
+    pairs = zip(
+        history.leads.column("lead_id").to_pylist(),
+        history.leads.column("created_at").cast(pa.int64()).to_pylist(),
+        strict=True,
+    )
+    for lead_id, at in pairs:
+        created[ids[lead_id]] = at
+    return created
+
+
+def _why_not(
+    moves: list[StageChange], as_of: int, outcome: Outcome, observed_until: int
+) -> str | None:
+    """Name the reason a moment cannot be labelled, or None."""
+    if as_of + outcome.horizon_us > observed_until:
+        return "outcome not matured"
+    if not moves:
+        return None
+    if not standing_at(moves, as_of, outcome.event).is_open:
+        return "already converted or closed"
+    goal = reaches(outcome.event)
+    if any(m.stage in goal and m.at < as_of <= m.known_at for m in moves):
+        return "converted already, known only later"
+    return None
+
+
+def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
+    """Look at every lead at the ages of a grid and label each moment by what came after.
+
+    A moment is used if the lead was open as far as was known then, and its whole horizon lies
+    before the end of observation. Leads created before ``observed_from`` are left out: their
+    early outcomes were never recorded, so the survivors would mislead.
+    """
+    ids = lead_index(history.leads)
+    moves_of = _moves_by_lead(history, ids)
+    about = history.about
+    until = to_us(about.observed_until)
+    start = to_us(about.observed_from) if about.observed_from else None
+    leads: list[int] = []
+    moments: list[int] = []
+    converted: list[int] = []
+    left_out: dict[str, int] = {}
+    for lead, created in enumerate(_created_at(history, ids)):
+        moves = moves_of.get(lead, [])
+        for age in grid.ages_us:
+            as_of = created + age
+            reason = (
+                "created before outcomes were recorded"
+                if start is not None and created < start
+                else _why_not(moves, as_of, outcome, until)
+            )
+            if reason:
+                left_out[reason] = left_out.get(reason, 0) + 1
+                continue
+            reached = first_reached(moves, as_of, outcome.event)
+            leads.append(lead)
+            moments.append(as_of)
+            converted.append(reached is not None and reached < as_of + outcome.horizon_us)
+    return Labelled(
+        Snapshots(np.array(leads, np.int64), np.array(moments, np.int64)),
+        np.array(converted, np.int8),
+        left_out,
+    )

@@ -1,0 +1,1 @@
+"""Models of conversion, and the contributions that explain them."""

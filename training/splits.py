@@ -1,0 +1,80 @@
+"""Splits that keep time in order, and every lead on one side."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.clock import from_us
+
+FRACTIONS = (0.6, 0.2)
+"""Shares of the leads, oldest first, that fit and that calibrate; the rest is the newest slice."""
+
+KEEP_TO_PURGE = 0.5
+"""Purging may cost at most half of a slice; a short history would lose its model to it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three slices in order of time: fit, calibrate, newest. Boolean masks over the snapshots."""
+
+    fit: NDArray[np.bool_]
+    calibrate: NDArray[np.bool_]
+    newest: NDArray[np.bool_]
+    calibrate_from: datetime
+    newest_from: datetime
+    purged: bool
+    """Whether every label of a slice had matured before the next slice began."""
+
+    @property
+    def words(self) -> str:
+        """Say how the data were split, for the card."""
+        order = (
+            f"Leads in order of creation: fitted on those before {self.calibrate_from:%Y-%m-%d}, "
+            f"calibrated on those before {self.newest_from:%Y-%m-%d}, judged on the newest. "
+            "No lead is in two slices. "
+        )
+        if self.purged:
+            return order + "Every label of a slice had matured before the next slice began."
+        return order + (
+            "The history is short: labels of a slice may mature after the next one begins, so the "
+            "model had fresher outcomes than it would have had on the day."
+        )
+
+
+def split_by_time(
+    created_at: NDArray[np.int64], as_of: NDArray[np.int64], horizon_us: int
+) -> Split:
+    """Split snapshots by the creation of their leads.
+
+    Parameters
+    ----------
+    created_at, as_of : ndarray of shape (n_snapshots,), int64
+        Creation of the snapshot's lead, and the moment of looking, in microseconds.
+    horizon_us : int
+        A label is known ``horizon_us`` after its moment of looking.
+
+    Returns
+    -------
+    Split
+        Purged where the history is long enough (Lopez de Prado, *Advances in Financial Machine
+        Learning*, 2018, ch. 7), and saying so where it is not.
+    """
+    births = np.sort(created_at)
+    first, second = FRACTIONS
+    cut = int(births[int(first * len(births))])
+    newest = int(births[int((first + second) * len(births))])
+    cohorts = (created_at < cut, (created_at >= cut) & (created_at < newest), created_at >= newest)
+    ends = (cut, newest)
+
+    def kept(margin_us: int) -> list[NDArray[np.bool_]]:
+        return [
+            cohort & (as_of + margin_us <= end)
+            for cohort, end in zip(cohorts[:2], ends, strict=True)
+        ]
+
+    purged, plain = kept(horizon_us), kept(1)
+    enough = all(p.sum() >= KEEP_TO_PURGE * q.sum() for p, q in zip(purged, plain, strict=True))
+    fit, calibrate = purged if enough else plain
+    return Split(fit, calibrate, cohorts[2], from_us(cut), from_us(newest), enough)

@@ -1,0 +1,36 @@
+"""Compile every kernel of the house: ``python -m training.warm``, once per environment.
+
+numba keeps the machine code beside the sources; later processes only load it.
+"""
+
+import numpy as np
+
+from features.compute.warm import warm
+from training.models.trees import TreeModel
+
+_ONE_SPLIT = """tree
+Tree=0
+num_leaves=2
+num_cat=0
+split_feature=0
+threshold=0.5
+decision_type=2
+left_child=-1
+right_child=-2
+leaf_value=-0.1 0.1
+leaf_count=5 5
+internal_count=10
+is_linear=0
+
+end of trees
+"""
+
+
+def warm_all() -> None:
+    """Run the feature kernel and the tree kernel on next to nothing."""
+    warm()
+    TreeModel(_ONE_SPLIT).contributions(np.zeros((1, 1), np.float32))
+
+
+if __name__ == "__main__":
+    warm_all()
