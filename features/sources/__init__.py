@@ -1,0 +1,1 @@
+"""Where history comes from: CSV by mapping file, Parquet, process logs (XES)."""

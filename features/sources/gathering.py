@@ -1,0 +1,247 @@
+"""Records as they are gathered: the checks between them, and the four tables they become."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from features.contracts.attempts import ATTEMPT_SCHEMA
+from features.contracts.events import EVENT_SCHEMA
+from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, AttributeType
+from features.contracts.stages import STAGE_SCHEMA
+from features.lifecycle.stages import Stage
+from features.sources.convert import LAST_US, UnusableCellError
+from features.sources.mapping import Record
+from features.sources.rejects import Reason
+from features.taxonomy import Taxonomy
+
+BATCH = 100_000
+"""Rows that are kept as Python values before they become a batch of columns."""
+
+STAGES = frozenset(stage.value for stage in Stage)
+
+AttributeValue = tuple[str, Any, int | None]
+"""An attribute's name, its value, and since when it is known (None: since creation)."""
+
+
+class TableBuffer:
+    """Rows on their way to a table."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._rows: list[tuple[Any, ...]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self.append = self._rows.append
+
+    def flush(self, at_least: int = 1) -> None:
+        """Turn the waiting rows into columns, if there are enough of them."""
+        if len(self._rows) < at_least:
+            return
+        columns = [
+            pa.array(column, field.type)
+            for column, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+        ]
+        self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._rows.clear()
+
+    def table(self) -> pa.Table:
+        """Give all rows as one table."""
+        self.flush()
+        return pa.Table.from_batches(self._batches, schema=self._schema)
+
+
+class Gathering:
+    """Takes records one by one; each is checked against those before it.
+
+    ``take`` returns True once the record is in and False if its lead is not known *yet*; both
+    ``take`` and ``take_lead`` raise ``UnusableCellError`` if the record can never be in.
+    """
+
+    def __init__(
+        self,
+        attributes: dict[str, AttributeType],
+        taxonomy: Taxonomy,
+        *,
+        observed_until_us: int | None,
+        now_us: int | None,
+    ) -> None:
+        self._taxonomy = taxonomy
+        self._kinds = frozenset(taxonomy.kind_names)
+        self._channels = {channel.casefold(): channel for channel in taxonomy.channels}
+        self._until_us = LAST_US + 1 if observed_until_us is None else observed_until_us
+        self._limit_us = self._until_us if now_us is None else min(self._until_us, now_us + 1)
+        self._created: dict[str, int] = {}
+        self._event_ids: set[str] = set()
+        self._attribute_place = {name: n for n, name in enumerate(attributes)}
+        self.leads_complete = False
+        """Whether every lead has been read: from then on an unknown lead stays unknown."""
+        self.latest_us: int | None = None
+        self.events_before_creation = 0
+        lead_fields = [pa.field(n, ATTRIBUTE_ARROW_TYPES[t]) for n, t in attributes.items()]
+        self.tables = {
+            Record.LEAD: TableBuffer(pa.schema([*LEAD_SCHEMA, *lead_fields])),
+            Record.EVENT: TableBuffer(EVENT_SCHEMA),
+            Record.STAGE: TableBuffer(STAGE_SCHEMA),
+            Record.ATTEMPT: TableBuffer(ATTEMPT_SCHEMA),
+        }
+
+    @property
+    def lead_count(self) -> int:
+        """How many leads are in."""
+        return len(self._created)
+
+    def flush(self) -> None:
+        """Turn long buffers into columns, to keep memory in bounds."""
+        for table in self.tables.values():
+            table.flush(BATCH)
+
+    def take(self, record: Record, values: Sequence[Any]) -> bool:
+        """Take an event, stage change or attempt, its values in the order of ``FIELDS``."""
+        if record is Record.EVENT:
+            return self._take_event(*values)
+        if record is Record.STAGE:
+            return self._take_stage(*values)
+        return self._take_attempt(*values)
+
+    def take_lead(
+        self, values: Sequence[Any], read_attributes: Callable[[int], list[AttributeValue]]
+    ) -> None:
+        """Take a lead; its attributes are read only once the lead itself is sound."""
+        lead_id, created_us, account_id = values
+        if lead_id is None:
+            raise UnusableCellError("lead_id", Reason.MISSING_ID)
+        if created_us is None:
+            raise UnusableCellError("created_at", Reason.MISSING_TIME)
+        self.check_in_time("created_at", created_us)
+        if lead_id in self._created:
+            raise UnusableCellError("lead_id", Reason.DUPLICATE_ID)
+        self._created[lead_id] = created_us
+        self._note_latest(created_us)
+        state: list[Any] = [None] * len(self._attribute_place)
+        later: dict[int, list[tuple[int, Any]]] = {}
+        for name, value, known_us in read_attributes(created_us):
+            place = self._attribute_place[name]
+            if known_us is None or known_us <= created_us:
+                state[place] = value
+            else:
+                later.setdefault(known_us, []).append((place, value))
+        append = self.tables[Record.LEAD].append
+        append((lead_id, created_us, created_us, account_id, *state))
+        for known_us in sorted(later):
+            for place, value in later[known_us]:
+                state[place] = value
+            self._note_latest(known_us)
+            append((lead_id, known_us, created_us, account_id, *state))
+
+    def check_in_time(self, field: str, moment_us: int) -> None:
+        """Check that a moment is before the cut, and not after the moment of the import."""
+        if moment_us >= self._limit_us:
+            after_cut = moment_us >= self._until_us
+            raise UnusableCellError(field, Reason.AFTER_CUT if after_cut else Reason.IN_THE_FUTURE)
+
+    def _take_event(
+        self,
+        lead_id: str | None,
+        occurred_us: int | None,
+        known_us: int | None,
+        event_id: str | None,
+        kind: str | None,
+        name: str | None,
+        channel: str | None,
+        value: float | None,
+        properties: str | None,
+    ) -> bool:
+        occurred_us, known_us = self._checked_times("occurred_at", occurred_us, known_us)
+        if event_id is None:
+            raise UnusableCellError("event_id", Reason.MISSING_ID)
+        created_us = self._find_created(lead_id)
+        if created_us is None:
+            return False
+        if event_id in self._event_ids:
+            raise UnusableCellError("event_id", Reason.DUPLICATE_ID)
+        self._event_ids.add(event_id)
+        # What an anonymous visitor did before becoming a lead is part of the story.
+        self.events_before_creation += occurred_us < created_us
+        if kind not in self._kinds:
+            kind = self._taxonomy.kind_of(kind or name)
+        if channel is not None:
+            channel = self._channels.get(channel.casefold(), channel)
+        self._note_latest(max(occurred_us, known_us))
+        self.tables[Record.EVENT].append(
+            (event_id, lead_id, occurred_us, known_us, kind, name, channel, value, properties)
+        )
+        return True
+
+    def _take_stage(
+        self,
+        lead_id: str | None,
+        at_us: int | None,
+        known_us: int | None,
+        stage: str | None,
+        signal: str | None,
+        reason: str | None,
+        actor: str | None,
+        amount: float | None,
+    ) -> bool:
+        at_us, known_us = self._checked_times("at", at_us, known_us)
+        if stage is None:
+            raise UnusableCellError("stage", Reason.MISSING_VALUE)
+        if stage not in STAGES:
+            raise UnusableCellError("stage", Reason.UNKNOWN_STAGE)
+        created_us = self._find_created(lead_id)
+        if created_us is None:
+            return False
+        if at_us < created_us:
+            raise UnusableCellError("at", Reason.BEFORE_CREATION)
+        self._note_latest(max(at_us, known_us))
+        self.tables[Record.STAGE].append(
+            (lead_id, at_us, known_us, stage, signal, reason, actor, amount)
+        )
+        return True
+
+    def _take_attempt(
+        self,
+        lead_id: str | None,
+        at_us: int | None,
+        known_us: int | None,
+        channel: str | None,
+        handoff_id: str | None,
+        result: str | None,
+        actor: str | None,
+    ) -> bool:
+        at_us, known_us = self._checked_times("at", at_us, known_us)
+        if channel is None:
+            raise UnusableCellError("channel", Reason.MISSING_VALUE)
+        created_us = self._find_created(lead_id)
+        if created_us is None:
+            return False
+        if at_us < created_us:
+            raise UnusableCellError("at", Reason.BEFORE_CREATION)
+        self._note_latest(max(at_us, known_us))
+        self.tables[Record.ATTEMPT].append(
+            (lead_id, handoff_id, at_us, known_us, channel, result, actor)
+        )
+        return True
+
+    def _checked_times(
+        self, field: str, at_us: int | None, known_us: int | None
+    ) -> tuple[int, int]:
+        if at_us is None:
+            raise UnusableCellError(field, Reason.MISSING_TIME)
+        known_us = at_us if known_us is None else known_us
+        self.check_in_time(field, at_us)
+        self.check_in_time("known_at", known_us)
+        return at_us, known_us
+
+    def _find_created(self, lead_id: str | None) -> int | None:
+        """Find when a lead was created; None if it may still come."""
+        if lead_id is None:
+            raise UnusableCellError("lead_id", Reason.MISSING_ID)
+        created_us = self._created.get(lead_id)
+        if created_us is None and self.leads_complete:
+            raise UnusableCellError("lead_id", Reason.UNKNOWN_LEAD)
+        return created_us
+
+    def _note_latest(self, moment_us: int) -> None:
+        if self.latest_us is None or moment_us > self.latest_us:
+            self.latest_us = moment_us

@@ -1,0 +1,161 @@
+"""Every mistake in a mapping is told with file, section, field and fix."""
+
+import pytest
+
+from features.sources.errors import MappingError, MappingNotFoundError
+from features.sources.read_mapping import read_mapping, shipped_mappings
+from tests.unit.sources.factories import CALLS, EVENTS, LEADS, STAGES, TOP, mapping_of
+
+
+@pytest.mark.parametrize("name", ["bank", "bpi2012", "example_crm", "olist"])
+def test_each_shipped_mapping_is_sound(name: str) -> None:
+    assert name in shipped_mappings()
+    assert read_mapping(name).name == name
+
+
+def test_an_unknown_name_lists_the_shipped_ones() -> None:
+    with pytest.raises(MappingNotFoundError, match="bank, bpi2012, example_crm, olist"):
+        read_mapping("salesfarce")
+
+
+MISTAKES = {
+    "no toml": ("name = ", "text", "is not TOML"),
+    "a misspelt key": (TOP + 'timezone = "UTC"\n' + LEADS, "timezone", "is not known here"),
+    "no time zone": ('name = "x"\n' + LEADS, "time_zone", "is missing"),
+    "a wrong time zone": (
+        'name = "x"\ntime_zone = "Mars/Base"\n' + LEADS,
+        "time_zone",
+        "no time zone",
+    ),
+    "no sources": (TOP, "source", "is missing"),
+    "no leads": (TOP + STAGES, "source", 'record = "lead"'),
+    "no name": ('time_zone = "UTC"\n' + LEADS, "name", "is missing"),
+    "a wrong record": (TOP + LEADS.replace('"lead"', '"person"'), "record", "cannot be 'person'"),
+    "no file": (TOP + LEADS.replace('file = "leads.csv*"', ""), "file", "is missing"),
+    "no lead id": (TOP + LEADS.replace('lead_id = "id"', ""), "lead_id", "is missing"),
+    "an event without a name": (
+        TOP + LEADS + EVENTS.replace('name = "what"', ""),
+        "name",
+        "is missing",
+    ),
+    "a field of another record": (
+        TOP + LEADS + EVENTS + 'stage = "x"\n',
+        "stage",
+        "is not known here",
+    ),
+    "a stage that is none": (
+        TOP + LEADS + STAGES.replace('stage = "stage"', 'stage = { value = "sold" }'),
+        "stage",
+        "Use one of: lead, mql",
+    ),
+    "a kind that is none": (
+        TOP + LEADS + EVENTS + 'kind = { column = "k", map = { a = "wink" } }\n',
+        "kind",
+        "no kind 'wink'",
+    ),
+    "two origins": (
+        TOP + LEADS + CALLS.replace('"time"', '{ column = "a", rows_between = ["2020", "2021"] }'),
+        "at",
+        "exactly one of",
+    ),
+    "a moment that is none": (
+        TOP + 'observed_until = "soon"\n' + LEADS,
+        "observed_until",
+        "no date or time",
+    ),
+    "a span that is none": (
+        TOP + LEADS + CALLS.replace('"time"', '{ column = "a", offset = "one day" }'),
+        "offset",
+        "is no span",
+    ),
+    "a long delimiter": (
+        TOP + LEADS.replace("[source.fields]", 'delimiter = "||"\n[source.fields]'),
+        "delimiter",
+        "one character",
+    ),
+    "an unknown encoding": (
+        TOP + LEADS.replace("[source.fields]", 'encoding = "utf-9"\n[source.fields]'),
+        "encoding",
+        "no encoding",
+    ),
+    "an encoding without lines": (
+        TOP + LEADS.replace("[source.fields]", 'encoding = "utf-16"\n[source.fields]'),
+        "encoding",
+        "Save the file as UTF-8",
+    ),
+    "an attribute that does not say since when": (
+        TOP + LEADS + 'size = { column = "size", type = "number" }\n',
+        "known",
+        '"at creation".*"dated by <column>".*"after the outcome"',
+    ),
+    "an attribute known some day": (
+        TOP + LEADS + 'size = { column = "size", type = "number", known = "later" }\n',
+        "known",
+        "cannot be 'later'",
+    ),
+    "an attribute without type": (
+        TOP + LEADS + 'size = { column = "size", known = "at creation" }\n',
+        "type",
+        "is missing",
+    ),
+    "an attribute called like a field": (
+        TOP + LEADS + 'known_at = { column = "x", type = "time", known = "at creation" }\n',
+        "name",
+        "cannot name an attribute",
+    ),
+    "a key of another type": (
+        TOP
+        + LEADS
+        + 'size = { column = "x", type = "number", known = "at creation", true = "y" }\n',
+        "true",
+        "is not known here",
+    ),
+    "an attribute on an event": (
+        TOP
+        + LEADS
+        + EVENTS
+        + '[source.attributes]\nx = { column = "x", type = "flag", known = "at creation" }\n',
+        "known",
+        "Move the others to a lead source",
+    ),
+    "a taxonomy that is none": (TOP + 'taxonomy = "retail"\n' + LEADS, "taxonomy", "marketing"),
+    "a column both used and refused": (
+        TOP
+        + LEADS
+        + 'a = { column = "x", type = "flag", known = "at creation" }\n'
+        + 'b = { column = "x", known = "after the outcome" }\n',
+        "attribute a",
+        "known only after the outcome",
+    ),
+    "no number": (
+        TOP + LEADS + STAGES + 'amount = { value = "much" }\n',
+        "value",
+        "is no number",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(MISTAKES))
+def test_a_mistake_is_told_with_its_place(case: str) -> None:
+    text, field, problem = MISTAKES[case]
+    with pytest.raises(MappingError, match=problem) as caught:
+        mapping_of(text, file="shop.toml")
+    assert caught.value.field == field
+    assert caught.value.file == "shop.toml"
+    assert "shop.toml" in str(caught.value)
+
+
+def test_a_refused_attribute_is_withheld_with_its_column_and_reason() -> None:
+    mapping = mapping_of(TOP, LEADS, 'gain = { column = "Gain", known = "after the outcome" }\n')
+    assert mapping.attributes == {}
+    assert list(mapping.withheld) == ["gain"]
+    assert "'Gain' is known only after the outcome" in mapping.withheld["gain"]
+
+
+def test_a_mapping_may_bring_its_own_kinds() -> None:
+    mapping = mapping_of(
+        TOP,
+        LEADS,
+        '[taxonomy]\nchannels=["door"]\n[taxonomy.kinds.knock]\none="knock"\nmany="knocks"\n',
+    )
+    assert mapping.taxonomy.kind_names == ("knock", "other")
