@@ -19,7 +19,7 @@ from training.errors import NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome, label_history
 from training.splits import Split, split_by_time
 
-FEWEST_PER_CATEGORY = 20
+FEWEST_PER_CATEGORY = 10
 """A value seen on fewer leads before the calibration slice has no weight of its own."""
 
 MOST_CATEGORIES = 100

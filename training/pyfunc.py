@@ -8,7 +8,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 
 from training.bundle import Bundle, load_bundle
 from training.registry import answer_frame
@@ -21,9 +20,8 @@ class BundleModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
         """Load the bundle that was logged with the model."""
         self.bundle: Bundle = load_bundle(Path(context.artifacts["bundle"]))
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    # No type hints: MLflow would read them as the schema of its input, which the signature is.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Give probability, points, band, and why not where too little is known."""
         del context, params
         rows = np.full((len(model_input), len(self.bundle.catalog.features)), np.nan, np.float32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.clock import from_us
 
-FRACTIONS = (0.6, 0.2)
+FRACTIONS = (0.55, 0.15)
 """Shares of the leads, oldest first, that fit and that calibrate; the rest is the newest slice."""
 
 KEEP_TO_PURGE = 0.5

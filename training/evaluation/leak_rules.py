@@ -95,6 +95,9 @@ def judge_alone(subject: Subject) -> Iterator[Finding]:
     # NaN compares false: a column that cannot be measured is not accused.
     if subject.facts.alone_spreads >= BEYOND_CHANCE:
         verdict = grade(figure, ALONE_LEAK, ALONE_WARN)
+        if subject.dated and verdict is Verdict.WARN:
+            # Built from records dated before the moment: strong is not yet suspicious.
+            verdict = Verdict.NOTE
     advice = f"It alone nearly tells the outcome. {DATE_IT}."
     threshold = f"> {ALONE_LEAK:g} leak, > {ALONE_WARN:g} warn"
     yield subject.find(ALONE, figure, threshold, verdict, advice)

@@ -118,7 +118,7 @@ def _terms(
     return terms
 
 
-PENALTIES = (0.003, 0.03, 0.3)
+PENALTIES = (0.003, 0.03, 0.3, 1.0)
 """Inverse strengths of the ridge penalty that are tried."""
 
 LOGISTIC_ROWS = 60_000

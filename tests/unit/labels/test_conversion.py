@@ -1,0 +1,88 @@
+"""What becomes a label, and what must not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from features.clock import DAY_US
+from features.contracts.attempts import ATTEMPT_SCHEMA
+from features.contracts.events import EVENT_SCHEMA
+from features.contracts.history import History, HistoryManifest
+from features.contracts.leads import LEAD_SCHEMA
+from features.contracts.stages import STAGE_SCHEMA
+from features.lifecycle.stages import Stage
+from features.taxonomy import default_taxonomy
+from training.labels.conversion import Grid, Outcome, label_history
+
+BORN = datetime(2024, 1, 1, tzinfo=UTC)
+SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)
+
+
+def history(moves, *, until_day=365, observed_from=None) -> History:
+    """One lead; moves as (day, stage) or (day, stage, day it became known)."""
+    rows = []
+    for day, stage, *known in moves:
+        at = BORN + timedelta(days=day)
+        known_at = BORN + timedelta(days=known[0]) if known else at
+        rows.append({"lead_id": "ann", "at": at, "known_at": known_at, "stage": stage})
+    lead = {"lead_id": "ann", "known_at": BORN, "created_at": BORN}
+    return History(
+        pa.Table.from_pylist([lead], LEAD_SCHEMA),
+        pa.Table.from_pylist([], EVENT_SCHEMA),
+        pa.Table.from_pylist(rows, STAGE_SCHEMA),
+        pa.Table.from_pylist([], ATTEMPT_SCHEMA),
+        HistoryManifest(
+            "test", default_taxonomy(), BORN + timedelta(days=until_day), observed_from
+        ),
+    )
+
+
+def labels(moves, days, outcome=SQL_IN_30, **about) -> dict[int, int]:
+    """The label of each day looked at, as far as there is one."""
+    grid = Grid(tuple(day * DAY_US for day in days), "at chosen days")
+    labelled = label_history(history(moves, **about), outcome, grid)
+    born_us = int(BORN.timestamp() * 1_000_000)
+    seen = [(int(t) - born_us) // DAY_US for t in labelled.snapshots.as_of]
+    return dict(zip(seen, labelled.converted.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("moves", "days", "meant"),
+    [
+        pytest.param([(20, "sql")], [1, 10], {1: 1, 10: 1}, id="reached within the horizon"),
+        pytest.param([(60, "sql")], [1, 31], {1: 0, 31: 1}, id="reached later"),
+        pytest.param([(31, "sql")], [1], {1: 0}, id="the end of the horizon is outside"),
+        pytest.param([(1, "sql")], [1], {1: 1}, id="the moment of looking is inside"),
+        pytest.param([(20, "won")], [1], {1: 1}, id="won means qualified, ticked or not"),
+        pytest.param([(5, "sql")], [1, 8], {1: 1}, id="a qualified lead is not looked at"),
+        pytest.param([(5, "lost")], [1, 8], {1: 0}, id="a lost lead is not looked at"),
+        pytest.param(
+            [(5, "sql"), (9, "returned"), (30, "sql")], [8, 10], {10: 1}, id="a return reopens"
+        ),
+        pytest.param(
+            [(5, "sql", 12)], [8], {}, id="converted already, known only later: no label"
+        ),
+        pytest.param([(5, "lost", 12)], [8], {8: 0}, id="lost, known only later: still looked at"),
+    ],
+)
+def test_labels(moves, days, meant):
+    assert labels(moves, days) == meant
+
+
+def test_a_label_exists_only_when_its_whole_horizon_was_observed():
+    # The lead converts on day 12; seen on day 10 that is known at once, yet a lead that did not
+    # convert would not be known by then: counting only the early winners would flatter.
+    assert labels([(12, "sql")], [5, 10], until_day=36) == {5: 1}
+
+
+def test_leads_from_before_outcomes_were_recorded_are_left_out():
+    assert labels([(20, "sql")], [1], observed_from=BORN + timedelta(days=1)) == {}
+    assert labels([(20, "sql")], [1], observed_from=BORN) == {1: 1}
+
+
+def test_any_stage_and_horizon_can_be_the_outcome():
+    won_in_90 = Outcome(Stage.WON, 90 * DAY_US)
+    assert labels([(20, "sql"), (80, "won")], [1, 30], won_in_90) == {1: 1, 30: 1}
+    lost = Outcome(Stage.LOST, 7 * DAY_US)
+    assert labels([(20, "lost")], [1, 15], lost) == {1: 0, 15: 1}

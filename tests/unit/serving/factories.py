@@ -1,0 +1,204 @@
+"""A small bundle with real features and a hand-made model, and what to ask of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from time import sleep
+from typing import Any
+
+import httpx
+import numpy as np
+import uvicorn
+from numpy.typing import NDArray
+
+from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.manifest import Catalog, build_catalog
+from features.clock import to_us
+from features.compute.online import compute_rows
+from features.taxonomy import default_taxonomy
+from serving.app import build_app
+from serving.commands import open_socket
+from serving.scoring.records import read_lead
+from serving.scoring.service import read_body
+from serving.settings import ServingSettings
+from training.bundle import Band, Contract, Scale, seal_bundle, write_bundle
+from training.models.linear import LinearModel, Term
+from training.reference_profile import ReferenceProfile, Support
+
+NOW = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)
+
+ATTRIBUTES = (
+    Attribute("industry", "category", ("logistics", "software", OTHER_CATEGORY)),
+    Attribute("employees", "number"),
+    Attribute("has_phone", "flag"),
+    Attribute("contract_ends", "time"),
+)
+
+
+def make_catalog() -> Catalog:
+    return build_catalog(default_taxonomy(), ATTRIBUTES)
+
+
+def make_lead(**changes: Any) -> dict[str, Any]:
+    """Make a valid lead as a caller sends it."""
+    lead: dict[str, Any] = {
+        "lead_id": "ann@example.com",
+        "created_at": (NOW - timedelta(days=12)).isoformat(),
+        "as_of": NOW.isoformat(),
+        "attributes": {"industry": "software", "employees": 250, "has_phone": True},
+        "events": [
+            {"name": "Viewed Pricing", "occurred_at": (NOW - timedelta(days=2)).isoformat()},
+            {
+                "kind": "email_open",
+                "occurred_at": (NOW - timedelta(days=5)).isoformat(),
+                "channel": "email",
+            },
+        ],
+        "stages": [{"stage": "mql", "at": (NOW - timedelta(days=2)).isoformat()}],
+    }
+    return {**lead, **changes}
+
+
+def draw_leads(rng: np.random.Generator, n_leads: int) -> list[dict[str, Any]]:
+    """Draw leads of every sort, some with almost nothing known."""
+    kinds = make_catalog().taxonomy.kind_names
+    leads = []
+    for i in range(n_leads):
+        moments = NOW - rng.random(int(rng.integers(0, 8))) * timedelta(days=11)
+        events = [
+            {"kind": str(rng.choice(kinds)), "occurred_at": moment.isoformat(), "channel": "web"}
+            for moment in moments
+        ]
+        attributes: dict[str, Any] = {}
+        if rng.random() < 0.7:
+            attributes["industry"] = str(rng.choice(["software", "logistics", "fishing"]))
+        if rng.random() < 0.6:
+            attributes["employees"] = float(rng.integers(1, 5000))
+        leads.append(make_lead(lead_id=f"L{i}", attributes=attributes, events=events, stages=[]))
+    return leads
+
+
+# Terms by feature: (centre, scale, weight, log-odds if missing, log-odds by code, mean).
+TERMS = {
+    "pricing_view_count_7d": Term(0.0, 1.0, 1.0, 0.0, (), 0.2),
+    "email_open_count_30d": Term(0.0, 1.0, -0.4, 0.0, (), -0.1),
+    "days_since_created": Term(2.0, 1.0, -0.3, 0.0, (), 0.0),
+    "employees": Term(4.0, 2.0, 0.5, -0.3, (), 0.1),
+    "industry": Term(0.0, 1.0, 0.0, -0.2, (0.3, 0.8, -0.1), 0.25),
+    "stage_changes": Term(0.0, 1.0, 0.2, 0.0, (), 0.0),
+}
+
+BANDS = (
+    Band("A", 65.0, 100, 0.4, 0.35, 0.05),
+    Band("B", 55.0, 100, 0.2, 0.22, 0.02),
+    Band("C", 45.0, 100, 0.1, 0.1, 0.0),
+    Band("D", -np.inf, 0, None, None, None),
+)
+
+CARD: dict[str, Any] = {
+    "format": 1,
+    "data": {"slices": [{"name": "newest", "last": "2026-02-01T00:00:00+00:00"}]},
+    "quality": {"auc": 0.71, "auc_interval": [0.68, 0.74]},
+    "candidates": [{"name": "logistic regression", "log_loss": 0.3}],
+    "warnings": ["<script>alert(1)</script> is shown as text."],
+    "pictures": ["reliability.png"],
+}
+
+PICTURE = b"\x89PNG\r\n\x1a\n not really"
+
+
+def draw_reference(catalog: Catalog, n_rows: int = 600, seed: int = 5) -> NDArray[np.float32]:
+    """Draw rows such as `draw_leads` make: the reference of the small bundle."""
+    reads = [
+        read_lead(read_body(json.dumps(lead).encode()), catalog, "sql", NOW, 1_000)
+        for lead in draw_leads(np.random.default_rng(seed), n_rows)
+    ]
+    return compute_rows(catalog, [r.record for r in reads], [to_us(r.as_of) for r in reads])
+
+
+def write_small_bundle(folder: Path, bias: float = -2.0, name: str = "small") -> Path:
+    """Write a bundle whose every weight can be checked by hand."""
+    catalog = make_catalog()
+    column = {feature: i for i, feature in enumerate(catalog.names)}
+    model = LinearModel(bias, len(column), {column[n]: term for n, term in TERMS.items()})
+    scale = Scale(slope=1.1, intercept=0.05, bias=bias)
+    rows = draw_reference(catalog)
+    scores = scale.scores(model.contributions(rows))
+    attributes = [column[n] for n in ("industry", "employees", "has_phone", "contract_ends_days")]
+    write_bundle(
+        folder,
+        name=name,
+        contract=Contract("sql", 30.0, "SQL within 30 days"),
+        catalog=catalog,
+        model=model,
+        model_kind="logistic regression",
+        scale=scale,
+        bands=BANDS,
+        support=Support(
+            np.array(attributes, np.int64),
+            column["engagement_count_life"],
+            column["stage_changes"],
+            column["days_since_created"],
+            1,
+            400.0,
+        ),
+        profile=ReferenceProfile(rows, scores.probability, scores.points),
+        provenance={},
+    )
+    (folder / "card.json").write_text(json.dumps(CARD), encoding="utf-8")
+    (folder / "reliability.png").write_bytes(PICTURE)
+    seal_bundle(folder)
+    return folder
+
+
+def make_settings(folder: Path, **changes: Any) -> ServingSettings:
+    """Make settings that keep everything inside a folder."""
+    given: dict[str, Any] = {
+        "champion": folder / "champion",
+        "scored": folder / "scored",
+        "drift": folder / "drift",
+        "champion_check_seconds": 0.05,
+        "scored_flush_seconds": 0.05,
+    }
+    return ServingSettings(**{**given, **changes})
+
+
+@contextmanager
+def running(settings: ServingSettings) -> Iterator[httpx.Client]:
+    """Run a server on a free port, and give a client that talks to it over HTTP."""
+    listener = open_socket("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(build_app(settings), log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    token = settings.api_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    try:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0
+        ) as client:
+            wait_until(lambda: server.started)
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(20.0)
+        listener.close()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something another thread or process does."""
+    for _ in range(int(seconds / 0.02)):
+        if holds():
+            return
+        sleep(0.02)
+    raise TimeoutError(f"still not so after {seconds} s")
+
+
+def post_json(client: httpx.Client, path: str, payload: Any) -> httpx.Response:
+    return client.post(
+        path, content=json.dumps(payload), headers={"Content-Type": "application/json"}
+    )

@@ -1,0 +1,46 @@
+"""Slices keep time in order and leads apart."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.clock import DAY_US, to_us
+from training.splits import split_by_time
+
+
+@given(
+    n_leads=st.integers(20, 200),
+    span_days=st.integers(10, 700),
+    horizon_days=st.integers(1, 60),
+    seed=st.integers(0, 99),
+)
+def test_slices_are_in_order_of_time_and_share_no_lead(n_leads, span_days, horizon_days, seed):
+    rng = np.random.default_rng(seed)
+    lead = np.repeat(np.arange(n_leads), 4)
+    born = np.sort(rng.integers(0, span_days * DAY_US, n_leads))[lead]
+    as_of = born + np.tile(np.array([1, 8, 15, 22]) * DAY_US, n_leads)
+
+    split = split_by_time(born, as_of, horizon_days * DAY_US)
+
+    assert not (split.fit & split.calibrate).any()
+    assert not (split.calibrate & split.newest).any()
+    slices = [set(lead[m]) for m in (split.fit, split.calibrate, split.newest)]
+    assert not slices[0] & slices[1]
+    assert not slices[1] & slices[2]
+    assert not slices[0] & slices[2]
+    # A moment of looking in one slice comes before every lead of the next was born.
+    cuts = (to_us(split.calibrate_from), to_us(split.newest_from))
+    for mask, cut in zip((split.fit, split.calibrate), cuts, strict=True):
+        assert (as_of[mask] < cut).all()
+        if split.purged:
+            assert (as_of[mask] + horizon_days * DAY_US <= cut).all()
+
+
+def test_a_long_history_is_purged_and_a_short_one_says_it_is_not():
+    born = np.arange(0, 400 * DAY_US, DAY_US)
+    long = split_by_time(born, born + DAY_US, 30 * DAY_US)
+    short = split_by_time(born, born + DAY_US, 300 * DAY_US)
+    assert long.purged
+    assert "had matured before the next slice began" in long.words
+    assert not short.purged
+    assert "The history is short" in short.words
