@@ -1,0 +1,1 @@
+"""A made-up market whose truth is known: world, generate, scenarios."""
