@@ -1,0 +1,110 @@
+"""The web application: settings in, routes and background tasks together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+
+from features import clock
+from serving.champion import ChampionDesk
+from serving.errors import ExposedWithoutTokenError
+from serving.http.limits import LimitsMiddleware
+from serving.http.openapi import add_schemas
+from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.monitoring import routes as monitoring_routes
+from serving.monitoring.desk import DriftDesk
+from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.scoring import routes as scoring_routes
+from serving.scoring.log import ScoredLog
+from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
+from serving.settings import ServingSettings
+from serving.web import routes as web_routes
+
+DESCRIPTION = """\
+Scores leads and says why. A score is a chance (`probability`) and points: 50 is the average
+lead, ten more double the odds, and the reasons add up to the score. Times carry their zone;
+what happened at or after `as_of` does not count. Refusals are RFC 9457 problems.
+"""
+
+
+def check_exposure(settings: ServingSettings) -> None:
+    """Check that a server others can reach asks who they are.
+
+    Raises
+    ------
+    ExposedWithoutTokenError
+        If it would not.
+    """
+    if not settings.is_local and settings.api_token is None:
+        raise ExposedWithoutTokenError(settings.host)
+
+
+@asynccontextmanager
+async def _live(app: FastAPI) -> AsyncIterator[None]:
+    """Load the champion, keep the background tasks running, and write the log's last rows."""
+    settings: ServingSettings = app.state.settings
+    desk: ChampionDesk = app.state.champion_desk
+    scored_log: ScoredLog = app.state.scored_log
+    drift_desk: DriftDesk = app.state.drift_desk
+    await asyncio.to_thread(desk.refresh, clock.now())
+    tasks = [
+        asyncio.create_task(desk.watch(settings.champion_check_seconds)),
+        asyncio.create_task(scored_log.keep_flushing(settings.scored_flush_seconds)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await drift_desk.close()
+        await asyncio.to_thread(scored_log.flush_safely)
+
+
+def build_app(settings: ServingSettings) -> FastAPI:
+    """Build the web application.
+
+    Raises
+    ------
+    ExposedWithoutTokenError
+        If the settings would open it to the network without a token.
+    """
+    check_exposure(settings)
+    app = FastAPI(
+        title="Baton",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_live,
+        # Our own metrics count requests; without a collector the rest is only cost.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.state.champion_desk = ChampionDesk(settings.champion)
+    app.state.scored_log = ScoredLog(
+        settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
+    )
+    app.state.drift_desk = DriftDesk(settings, app.state.scored_log.flush)
+    app.state.metrics = Metrics(app.state.champion_desk, app.state.scored_log, clock.now)
+    app.state.batch_limiter = CapacityLimiter(1)
+    for router in (
+        scoring_routes.router,
+        monitoring_routes.router,
+        monitoring_routes.open_router,
+        monitoring_routes.operator_router,
+        web_routes.router,
+    ):
+        app.include_router(router)
+    add_problem_handlers(app)
+    add_schemas(app, DESCRIBED_INPUTS, DESCRIBED_OUTPUTS)
+    # Added last runs first: everything is counted, then faults are caught, then limits checked.
+    app.add_middleware(LimitsMiddleware, settings=settings)
+    app.add_middleware(FaultMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    return app

@@ -1,0 +1,1 @@
+"""Contributions to ranked reasons, reasons to sentences. Pure."""

@@ -1,0 +1,1 @@
+"""What every HTTP answer shares: problems, limits, dependencies, the described API."""

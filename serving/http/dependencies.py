@@ -1,0 +1,106 @@
+"""What routes ask for: the moment, the champion, the caller's right to be here."""
+
+import hmac
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from features import clock
+from serving.champion import Champion, ChampionDesk
+from serving.errors import NotJsonError, TokenRefusedError
+from serving.settings import ServingSettings
+
+_bearer = HTTPBearer(
+    auto_error=False, description="The token of BATON_API_TOKEN, where one is set."
+)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def get_now() -> datetime:
+    """Read the wall clock, once per request."""
+    return clock.now()
+
+
+async def get_settings(request: Request) -> ServingSettings:
+    """Give the settings the server was started with."""
+    settings: ServingSettings = request.app.state.settings
+    return settings
+
+
+async def get_champion_desk(request: Request) -> ChampionDesk:
+    """Give the desk that keeps the champion."""
+    desk: ChampionDesk = request.app.state.champion_desk
+    return desk
+
+
+async def get_champion(request: Request) -> Champion:
+    """Give the champion in use.
+
+    Raises
+    ------
+    NoChampionError
+        If no model could be loaded yet.
+    """
+    desk: ChampionDesk = request.app.state.champion_desk
+    return desk.get_champion()
+
+
+Now = Annotated[datetime, Depends(get_now)]
+Settings = Annotated[ServingSettings, Depends(get_settings)]
+Desk = Annotated[ChampionDesk, Depends(get_champion_desk)]
+InUse = Annotated[Champion, Depends(get_champion)]
+
+
+async def check_token(request: Request, sent: Credentials) -> None:
+    """Check the caller's token, where the server has one.
+
+    Raises
+    ------
+    TokenRefusedError
+        If it is missing or wrong.
+    """
+    settings: ServingSettings = request.app.state.settings
+    if settings.api_token is None:
+        return
+    if sent is None:
+        raise TokenRefusedError(sent=False)
+    token = settings.api_token.get_secret_value().encode()
+    if not hmac.compare_digest(sent.credentials.encode(), token):
+        raise TokenRefusedError(sent=True)
+
+
+async def check_operator(request: Request, sent: Credentials) -> None:
+    """Check the caller's token on pages for operators: open on this machine, closed elsewhere.
+
+    Raises
+    ------
+    TokenRefusedError
+        If it is missing or wrong.
+    """
+    settings: ServingSettings = request.app.state.settings
+    if not settings.is_local:
+        await check_token(request, sent)
+
+
+async def check_json(request: Request) -> None:
+    """Check that the body is declared as JSON, which no plain web form can do.
+
+    Raises
+    ------
+    NotJsonError
+        If it is not.
+    """
+    declared = request.headers.get("content-type", "")
+    media_type = declared.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise NotJsonError(f"Content-Type: {declared}" if declared else "no Content-Type")
+
+
+def prefers_html(request: Request) -> bool:
+    """Tell whether the caller would rather read a page than JSON, as browsers say they do."""
+    accepted = request.headers.get("accept", "")
+    position = accepted.find("text/html")
+    json_position = accepted.find("application/json")
+    return position >= 0 and (json_position < 0 or position < json_position)

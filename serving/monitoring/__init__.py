@@ -1,0 +1,1 @@
+"""Watching the model at work: readiness, metrics, the model card, drift."""

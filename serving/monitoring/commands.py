@@ -1,0 +1,124 @@
+"""``baton drift``: compare recent scored leads with what the model learned from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from features import clock
+from serving.champion import read_bundle
+from serving.errors import NoChampionError
+from serving.monitoring.drift import DriftSummary, Verdict
+from serving.monitoring.report import (
+    JSON,
+    SUMMARY,
+    DriftReport,
+    Guest,
+    TooFewRows,
+    make_drift_report,
+)
+from serving.settings import ServingSettings
+
+EXIT_DRIFT = 4
+"""Exit code if recent leads no longer look like those the model learned from."""
+
+EXIT_TOO_FEW = 3
+"""Exit code if too few leads were scored to tell."""
+
+EXIT_REFUSED = 2
+"""Exit code if there is no model to compare with."""
+
+_STYLES: dict[Verdict, str] = {"stable": "green", "shifted": "yellow", "drifted": "red"}
+
+
+def _build_table(summary: DriftSummary, rows: int) -> Table:
+    table = Table(
+        title=f"{summary.rows_now:,} recent leads against {summary.rows_then:,} of training"
+    )
+    for heading in (
+        "column",
+        "people call it",
+        "index",
+        "verdict",
+        "weight",
+        "missing then → now",
+    ):
+        table.add_column(heading)
+    for column in [summary.score, *summary.features[:rows]]:
+        table.add_row(
+            column.name,
+            column.words,
+            f"{column.psi:.3f}",
+            f"[{_STYLES[column.verdict]}]{column.verdict}[/]",
+            f"{column.weight:.2f}",
+            f"{column.missing_then:.0%} → {column.missing_now:.0%}",
+        )
+    return table
+
+
+def _list_remarks(summary: DriftSummary) -> list[str]:
+    remarks = []
+    if summary.missing_columns:
+        remarks.append(f"Missing from the log: {', '.join(summary.missing_columns)}.")
+    if summary.empty_columns:
+        remarks.append(f"Empty now, but not in training: {', '.join(summary.empty_columns)}.")
+    for name, values in summary.unseen_categories.items():
+        remarks.append(f"New values of {name}: {', '.join(values)}.")
+    for name, share in summary.other_categories.items():
+        remarks.append(f"{share:.0%} of the values of {name} are too rare for the model to know.")
+    return remarks
+
+
+def _print_report(console: Console, report: DriftReport, rows: int) -> None:
+    console.print(_build_table(report.summary, rows))
+    for remark in _list_remarks(report.summary):
+        console.print(remark)
+    style = _STYLES[report.summary.verdict]
+    console.print(f"[{style}]{report.summary.verdict}[/]: {report.summary.because}")
+    console.print(f"All columns: {report.folder / SUMMARY}", soft_wrap=True)
+    if report.html is not None:
+        console.print(f"Evidently's page: {report.html}", soft_wrap=True)
+        console.print(f"Evidently's figures: {report.folder / JSON}", soft_wrap=True)
+    else:
+        console.print(f"[red]{report.evidently_problem}[/]", soft_wrap=True)
+
+
+def drift_command(
+    champion: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; BATON_CHAMPION if left out.")
+    ] = None,
+    scored: Annotated[
+        Path | None, typer.Option(help="Folder of the scored rows; BATON_SCORED if left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the reports; BATON_DRIFT if left out.")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Most columns to print.", min=1)] = 20,
+) -> None:
+    """Compare recent scored leads with those the model learned from.
+
+    Exit codes: 0 nothing has drifted, 2 no model to compare with, 3 too few scored leads to tell, 4 drift found.
+    """
+    given = {"champion": champion, "scored": scored, "drift": out}
+    settings = ServingSettings().model_copy(
+        update={name: folder for name, folder in given.items() if folder is not None}
+    )
+    console = Console()
+    try:
+        bundle = read_bundle(settings.champion)
+    except NoChampionError as error:
+        typer.echo(f"{error} {error.fix}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
+    with console.status("Comparing recent leads with the reference ..."):
+        found = make_drift_report(bundle, settings, clock.now(), Guest())
+    if isinstance(found, TooFewRows):
+        console.print(
+            f"Not enough scored leads yet (have {found.have}, need {found.need}). "
+            f"Score some with model {bundle.version}: they are kept in {settings.scored}."
+        )
+        raise typer.Exit(EXIT_TOO_FEW)
+    _print_report(console, found, rows)
+    if found.summary.verdict == "drifted":
+        raise typer.Exit(EXIT_DRIFT)

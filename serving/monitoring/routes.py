@@ -1,0 +1,220 @@
+"""GET /healthz, /readyz, /metrics, /v1/model and /v1/drift."""
+
+from typing import Annotated, Any
+
+import msgspec
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from serving.champion import Champion, ChampionDesk
+from serving.errors import NotFoundError, NotReadyError
+from serving.http.dependencies import (
+    Desk,
+    InUse,
+    Now,
+    check_operator,
+    check_token,
+    prefers_html,
+)
+from serving.http.openapi import describe_problems
+from serving.http.problems import build_problem_response, shape_refusal
+from serving.monitoring.desk import DriftDesk
+from serving.monitoring.metrics import Metrics
+from serving.monitoring.report import DriftReport, TooFewRows
+from serving.scoring.log import ScoredLog
+from serving.web.pages import PAGE_POLICY, build_drift_page, build_model_page
+
+PATIENCE_SECONDS = 1.5
+"""A caller who asks for a report that is quickly made gets it at once."""
+
+WAIT_SECONDS = "10"
+
+REPORT_POLICY = "sandbox allow-scripts allow-downloads allow-popups"
+"""Evidently's page brings its own scripts: they run apart from this server's name and rights."""
+
+open_router = APIRouter(tags=["health"])
+operator_router = APIRouter(tags=["health"], dependencies=[Depends(check_operator)])
+router = APIRouter(prefix="/v1", tags=["model"], dependencies=[Depends(check_token)])
+
+_HTML_TOO = {"text/html": {"schema": {"type": "string"}}}
+
+
+def _json(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(answer), status, headers, "application/json")
+
+
+def _page(html: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    policy = {"Content-Security-Policy": PAGE_POLICY}
+    return HTMLResponse(html, status, {**policy, **(headers or {})})
+
+
+@open_router.get("/healthz", summary="Whether the process is alive")
+async def health() -> dict[str, str]:
+    """Say that the process is alive."""
+    return {"status": "alive"}
+
+
+def check_readiness(desk: ChampionDesk, log: ScoredLog) -> tuple[bool, dict[str, Any]]:
+    """Check what the server needs for its work; touches the disk."""
+    champion = desk.find_champion()
+    log_problem = log.problem
+    try:
+        log.check_writable()
+    except OSError as error:
+        log_problem = f"{type(error).__name__}: cannot write there"
+    # A broken new bundle does not make the server unready: the old one goes on scoring.
+    checks = {
+        "champion": {
+            "ok": champion is not None,
+            "version": champion.bundle.version if champion else None,
+            "problem": desk.problem,
+        },
+        "scored_log": {"ok": log_problem is None, "problem": log_problem},
+    }
+    return all(check["ok"] for check in checks.values()), checks
+
+
+@open_router.get(
+    "/readyz",
+    summary="Whether leads can be scored",
+    responses=describe_problems(503),
+)
+async def readiness(request: Request, desk: Desk) -> Response:
+    """Say whether a model is loaded and the log of scored rows can be written."""
+    log: ScoredLog = request.app.state.scored_log
+    ready, checks = await to_thread.run_sync(check_readiness, desk, log)
+    if ready:
+        return _json({"status": "ready", "checks": checks})
+    problem = shape_refusal(NotReadyError(), request.url.path)
+    return build_problem_response({**problem, "checks": checks})
+
+
+@operator_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Give the metrics in Prometheus's text format."""
+    kept: Metrics = request.app.state.metrics
+    text = await to_thread.run_sync(generate_latest, kept.registry)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def shape_model(champion: Champion) -> dict[str, Any]:
+    """Shape the model in use: contract, bands, what it takes, and its card."""
+    bundle = champion.bundle
+    catalog = bundle.catalog
+    return {
+        "name": bundle.name,
+        "version": bundle.version,
+        "kind": bundle.model_kind,
+        "loaded_at": champion.loaded_at,
+        "contract": bundle.contract,
+        "base": {"points": 50.0, "probability": bundle.base_probability},
+        "bands": [
+            {
+                "name": band.name,
+                "points_from": band.points_from if band.points_from > float("-inf") else None,
+                "predicted": band.predicted,
+                "observed": band.observed,
+                "calibration_error": band.calibration_error,
+                "leads": band.leads,
+            }
+            for band in bundle.bands
+        ],
+        "attributes": [{"name": a.name, "type": a.type} for a in catalog.attributes],
+        "event_kinds": list(catalog.taxonomy.kind_names),
+        "channels": list(catalog.taxonomy.channels),
+        "plots": [f"/v1/model/plots/{name}" for name in champion.plots],
+        "card": champion.card,
+    }
+
+
+@router.get(
+    "/model",
+    summary="The model in use and its card",
+    responses={200: {"content": _HTML_TOO}, **describe_problems(401, 503)},
+)
+async def model(request: Request, champion: InUse) -> Response:
+    """Give the model card: data, measures, bands, warnings; as a page to browsers."""
+    shaped = shape_model(champion)
+    headers = {"Vary": "Accept"}
+    if prefers_html(request):
+        return _page(build_model_page(shaped), headers=headers)
+    return _json(shaped, headers=headers)
+
+
+@router.get(
+    "/model/plots/{name}",
+    summary="A picture of the model card",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/png": {}}, "description": "The picture."},
+        **describe_problems(401, 404, 503),
+    },
+)
+async def plot(name: str, champion: InUse) -> Response:
+    """Give one picture of the model card: reliability.png, gains.png, ..."""
+    picture = champion.plots.get(name)
+    if picture is None:
+        raise NotFoundError(
+            f"The model card has no picture of that name; it has {_list(champion)}."
+        )
+    return Response(picture, media_type="image/png")
+
+
+def _list(champion: Champion) -> str:
+    return ", ".join(champion.plots) or "none"
+
+
+def _answer_drift(desk: DriftDesk, found: DriftReport | TooFewRows | None, html: bool) -> Response:
+    if isinstance(found, DriftReport) and html:
+        if found.html is not None:
+            return FileResponse(
+                found.html,
+                media_type="text/html",
+                headers={"Content-Security-Policy": REPORT_POLICY, "Vary": "Accept"},
+            )
+        return _page(build_drift_page(found.to_json()))
+    if found is None:
+        answer = {
+            "status": "being_made" if desk.is_running else "failed",
+            "detail": desk.problem
+            or "The first drift report is being made; it takes about half a minute.",
+        }
+        status, headers = 202, {"Retry-After": WAIT_SECONDS, "Vary": "Accept"}
+    else:
+        answer, status, headers = found.to_json(), 200, {"Vary": "Accept"}
+    if html:
+        return _page(build_drift_page(answer), status, headers)
+    return _json({**answer, "is_refreshing": desk.is_running}, status, headers)
+
+
+Refresh = Annotated[bool, Query(description="Have a new report made.")]
+
+
+@router.get(
+    "/drift",
+    summary="Whether recent leads and scores still look like those the model learned from",
+    responses={
+        200: {
+            "content": _HTML_TOO,
+            "description": "The newest report, or that too few leads were scored.",
+        },
+        202: {
+            "description": "The first report is being made; ask again after `Retry-After` seconds."
+        },
+        **describe_problems(401, 422, 503),
+    },
+)
+async def drift(request: Request, champion: InUse, now: Now, refresh: Refresh = False) -> Response:
+    """Give the newest drift report; as Evidently's page to browsers.
+
+    Reports are made in the background. With `refresh=true` a new one is begun; until it is
+    there, the last one is given.
+    """
+    desk: DriftDesk = request.app.state.drift_desk
+    if refresh or desk.is_due(champion.bundle, now):
+        await desk.start(champion.bundle, now, PATIENCE_SECONDS)
+    return await to_thread.run_sync(
+        _answer_drift, desk, desk.find_report(champion.bundle), prefers_html(request)
+    )

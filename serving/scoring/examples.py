@@ -1,0 +1,95 @@
+"""One lead to try things with: in the API's description, in the printed curl lines, in tests."""
+
+import json
+from typing import Any
+
+EXAMPLE_LEAD: dict[str, Any] = {
+    "lead_id": "lead-1042",
+    "created_at": "2026-02-24T09:12:00Z",
+    "as_of": "2026-03-09T09:00:00Z",
+    "attributes": {
+        "job_title": "VP Operations",
+        "seniority": "vp",
+        "department": "operations",
+        "industry": "logistics",
+        "employees": 420,
+        "country": "DE",
+        "source": "organic_search",
+        "email_domain_kind": "business",
+    },
+    "events": [
+        {"name": "form_submit", "occurred_at": "2026-02-24T09:12:00Z", "channel": "web"},
+        {"name": "email_open", "occurred_at": "2026-02-26T07:40:00Z", "channel": "email"},
+        {"name": "case_study_view", "occurred_at": "2026-03-03T13:05:00Z", "channel": "web"},
+        {"name": "pricing_view", "occurred_at": "2026-03-05T10:31:00Z", "channel": "web"},
+        {"name": "pricing_view", "occurred_at": "2026-03-08T16:20:00Z", "channel": "search"},
+    ],
+    "stages": [{"stage": "mql", "at": "2026-03-05T10:31:00Z"}],
+}
+
+EXAMPLE_BATCH: dict[str, Any] = {
+    "leads": [
+        EXAMPLE_LEAD,
+        {
+            "lead_id": "lead-1043",
+            "created_at": "2026-03-01T18:00:00Z",
+            "as_of": "2026-03-09T09:00:00Z",
+        },
+    ]
+}
+
+EXAMPLE_ANSWER: dict[str, Any] = {
+    "lead_id": "lead-1042",
+    "status": "scored",
+    "as_of": "2026-03-09T09:00:00Z",
+    "contract": "P(SQL within 30 days)",
+    "event": "sql",
+    "horizon_days": 30.0,
+    "probability": 0.31,
+    "points": 68.5,
+    "points_uncut": 68.5,
+    "band": {
+        "name": "A",
+        "points_from": 65.0,
+        "predicted": 0.33,
+        "observed": 0.32,
+        "calibration_error": 0.01,
+        "leads": 1840,
+    },
+    "base": {"points": 50.0, "probability": 0.11},
+    "sub_scores": {"fit": 3.5, "engagement": 12.0, "account": 0.0, "journey": 3.0},
+    "reasons": [
+        {
+            "field": "pricing_view",
+            "label": "Pricing-page views",
+            "sub_score": "engagement",
+            "points": 8.25,
+            "direction": "raises",
+            "words": "Raises the chance: 2 pricing-page views in the last 7 days.",
+        },
+        {
+            "field": "rest",
+            "label": "Everything else",
+            "sub_score": None,
+            "points": 10.25,
+            "direction": "raises",
+            "words": "Raises the chance: everything else taken together (52 further facts).",
+        },
+    ],
+    "why": None,
+    "would_help": [],
+    "ignored": [],
+    "warnings": [],
+    "model": {"name": "conversion", "version": "0f3a9c1b77de"},
+}
+
+
+def build_curl_lines(address: str, *, with_token: bool) -> list[str]:
+    """Build the three commands that show what a running server does."""
+    token = ' -H "Authorization: Bearer $BATON_API_TOKEN"' if with_token else ""
+    lead = json.dumps(EXAMPLE_LEAD, separators=(",", ":"))
+    return [
+        f"curl -s {address}/v1/score{token} -H 'Content-Type: application/json' -d '{lead}'",
+        f"curl -s {address}/v1/model{token}",
+        f"curl -s {address}/v1/drift{token}",
+    ]

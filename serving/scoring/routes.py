@@ -1,0 +1,84 @@
+"""POST /v1/score and POST /v1/score/batch."""
+
+from typing import Annotated, Any
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from serving.http.dependencies import InUse, Now, Settings, check_json, check_token
+from serving.http.openapi import describe_answers, describe_body
+from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
+from serving.scoring.log import ScoredLog
+from serving.scoring.service import Scoring, read_body, score_batch, score_one, split_batch
+
+LONG_HISTORY_BYTES = 200_000
+"""A lead this long is scored in a thread, so that the others need not wait for it."""
+
+MOST_REASONS = 100
+
+Top = Annotated[
+    int, Query(ge=0, le=MOST_REASONS, description="Most reasons to list; the rest is one line.")
+]
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["scoring"],
+    dependencies=[Depends(check_token), Depends(check_json)],
+)
+
+
+async def get_scoring(
+    request: Request, champion: InUse, now: Now, settings: Settings, top: Top = 8
+) -> Scoring:
+    """Gather what a request is scored with."""
+    log: ScoredLog = request.app.state.scored_log
+    return Scoring(champion, log, now, top, settings.max_batch, settings.max_events)
+
+
+With = Annotated[Scoring, Depends(get_scoring)]
+
+
+def _json(answer: Any) -> Response:
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+@router.post(
+    "/score",
+    summary="Score one lead and say why",
+    response_class=Response,
+    openapi_extra=describe_body("LeadIn", {"a lead": {"value": EXAMPLE_LEAD}}),
+    responses=describe_answers("LeadScore", 401, 413, 415, 422, 503),
+)
+async def score(request: Request, scoring: With) -> Response:
+    """Score one lead, with its events and stage changes inline.
+
+    The reasons are points: 50 (the average lead) and all of them add up to `points_uncut`.
+    If too little is known, `status` says so and no score is made up.
+    """
+    body = await request.body()
+    lead = read_body(body)
+    if len(body) > LONG_HISTORY_BYTES:
+        return _json(await to_thread.run_sync(score_one, scoring, lead))
+    return _json(score_one(scoring, lead))
+
+
+@router.post(
+    "/score/batch",
+    summary="Score many leads in one call",
+    response_class=Response,
+    openapi_extra=describe_body("BatchIn", {"two leads": {"value": EXAMPLE_BATCH}}),
+    responses=describe_answers("BatchScores", 401, 413, 415, 422, 503),
+)
+async def score_many(request: Request, scoring: With) -> Response:
+    """Score up to 10,000 leads; the answers come in the same order.
+
+    A lead that cannot be read gets its own problem; the others are scored.
+    """
+    raw_leads = split_batch(await request.body(), scoring.most_leads)
+    # One batch at a time: two at once would only take twice the memory.
+    limiter: CapacityLimiter = request.app.state.batch_limiter
+    return await to_thread.run_sync(
+        lambda: _json(score_batch(scoring, raw_leads)), limiter=limiter
+    )

@@ -1,0 +1,207 @@
+"""What scoring takes and gives, as the API describes it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, with_config
+
+from features.catalog.feature import SubScore
+from features.lifecycle.stages import Stage
+from serving.explain.wording import Direction
+from serving.http.problems import Problem
+from serving.scoring.examples import EXAMPLE_ANSWER, EXAMPLE_BATCH, EXAMPLE_LEAD
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Moment = Annotated[AwareDatetime, Field(strict=True, ge=datetime(1980, 1, 1, tzinfo=UTC))]
+"""A time with its zone, as text: bare numbers would leave the unit to be guessed."""
+
+AttributeValue = Annotated[bool, Field(strict=True)] | Number | str | None
+
+_CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+@with_config(_CLOSED)
+@dataclass(slots=True, kw_only=True)
+class EventIn:
+    """Something the lead did or received."""
+
+    occurred_at: Moment
+    """When it happened, with its time zone."""
+    name: Text | None = None
+    """What the source calls it; the taxonomy turns it into a kind."""
+    kind: Text | None = None
+    """Its kind in the taxonomy, if known; `name` or `kind` is needed."""
+    known_at: Moment | None = None
+    """When the company could know; as `occurred_at` if left out."""
+    channel: Text | None = None
+    """How it came: web, email, ads, ..."""
+    value: Number | None = None
+    """What it is worth, in the unit the model was trained with."""
+
+
+@with_config(_CLOSED)
+@dataclass(slots=True, kw_only=True)
+class StageIn:
+    """A move of the lead between marketing and sales."""
+
+    stage: Stage
+    """The stage it moved to."""
+    at: Moment
+    """When it moved, with its time zone."""
+    known_at: Moment | None = None
+    """When the company could know; as `at` if left out."""
+
+
+class LeadIn(BaseModel):
+    """One lead, with everything known of it."""
+
+    model_config = _CLOSED | ConfigDict(json_schema_extra={"examples": [EXAMPLE_LEAD]})
+
+    lead_id: Text
+    """Your id of the lead; comes back in the answer and is kept nowhere."""
+    created_at: Moment
+    """When the lead came to be, with its time zone."""
+    as_of: Moment | None = None
+    """The moment to look at the lead; now if left out. What lies at or after it does not count."""
+    attributes: dict[str, AttributeValue] = {}
+    """Who the lead is: `industry`, `job_title`, ... GET /v1/model lists the names the model knows."""
+    events: list[EventIn] = []
+    """What the lead did or received, in any order."""
+    stages: list[StageIn] = []
+    """Where the lead has been between marketing and sales, in any order."""
+
+
+class BatchIn(BaseModel):
+    """Many leads, each judged on its own."""
+
+    model_config = _CLOSED | ConfigDict(json_schema_extra={"examples": [EXAMPLE_BATCH]})
+
+    leads: list[LeadIn]
+    """The leads; the answers come in the same order. An id may occur more than once."""
+
+
+_GIVEN = ConfigDict(use_attribute_docstrings=True)
+
+
+@with_config(_GIVEN)
+@dataclass(frozen=True, slots=True)
+class ModelOut:
+    """Which model said so."""
+
+    name: str
+    version: str
+    """Twelve hex digits; the same version gives the same score."""
+
+
+@with_config(_GIVEN)
+@dataclass(frozen=True, slots=True)
+class BandOut:
+    """The band a score falls in, and how far its promise was off when measured."""
+
+    name: str
+    """A is best."""
+    points_from: float | None
+    """Lower edge in points; null for the last band."""
+    predicted: float | None
+    """Average chance the model promised in this band, on the newest data it was measured on."""
+    observed: float | None
+    """Share that converted there."""
+    calibration_error: float | None
+    """Distance between the two; null where the band was empty."""
+    leads: int
+    """How many examples that was measured on."""
+
+
+@with_config(_GIVEN)
+@dataclass(frozen=True, slots=True)
+class BaseOut:
+    """Where reasons count from."""
+
+    points: float
+    """The average lead's points: 50."""
+    probability: float
+    """The average lead's chance."""
+
+
+@with_config(_GIVEN)
+@dataclass(frozen=True, slots=True)
+class ReasonOut:
+    """Why the score is what it is, in one line."""
+
+    field: str
+    """Business field; `rest` for everything not listed."""
+    label: str
+    """The field as people call it."""
+    sub_score: SubScore | None
+    """The part of the score it belongs to; null for the rest."""
+    points: float
+    """Points added to, or taken from, the average lead's 50."""
+    direction: Direction
+    words: str
+    """The fact and its direction, as a sentence."""
+
+
+@with_config(_GIVEN | ConfigDict(json_schema_extra={"examples": [EXAMPLE_ANSWER]}))
+@dataclass(frozen=True, slots=True)
+class LeadScore:
+    """A lead's score and why; or that not enough is known to give one."""
+
+    lead_id: str
+    status: Literal["scored", "not_enough_known"]
+    as_of: datetime
+    """The moment the lead was looked at."""
+    contract: str
+    """What the chance means, e.g. P(SQL within 30 days)."""
+    event: str
+    """The stage that counts as success."""
+    horizon_days: float
+    """Days from `as_of` within which it counts."""
+    probability: float | None
+    """The chance; null if not enough is known, which is not the same as no chance."""
+    points: float | None
+    """The score people see: 50 is the average lead, ten more double the odds; cut to 0-100."""
+    points_uncut: float | None
+    """The score before the cut: `base.points` and all reasons add up to it."""
+    band: BandOut | None
+    base: BaseOut
+    sub_scores: dict[SubScore, float] | None
+    """Points by part; with `base.points` they add up to `points_uncut`."""
+    reasons: list[ReasonOut]
+    """Ranked by size, `rest` last."""
+    why: str | None
+    """Why no score is given."""
+    would_help: list[str]
+    """What to send for a score to be given."""
+    ignored: list[str]
+    """Attributes the model does not know; they had no part in the score."""
+    warnings: list[str]
+    """What the caller should know about the input."""
+    model: ModelOut
+
+
+@with_config(_GIVEN)
+@dataclass(frozen=True, slots=True)
+class LeadRefused:
+    """A lead of a batch that could not be read; the others are not touched by it."""
+
+    lead_id: str | None
+    """The id, if it could be read."""
+    status: Literal["invalid"]
+    problem: dict[str, Any]
+    """What is wrong and what to do: a Problem."""
+
+
+@with_config(_GIVEN)
+@dataclass(frozen=True, slots=True)
+class BatchScores:
+    """Answers in the order of the leads."""
+
+    counts: dict[str, int]
+    """How many leads ended in each status."""
+    leads: list[LeadScore | LeadRefused]
+
+
+DESCRIBED_INPUTS: tuple[type[Any], ...] = (LeadIn, BatchIn)
+DESCRIBED_OUTPUTS: tuple[type[Any], ...] = (LeadScore, BatchScores, Problem)

@@ -1,0 +1,102 @@
+"""Settings of the serving floor: read once from ``BATON_...``, then passed down."""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+TOKEN_CHARACTERS = 16
+"""The fewest characters a token may have: shorter ones can be guessed."""
+
+
+class ServingSettings(BaseSettings):
+    """How ``baton serve`` and ``baton drift`` behave."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but this machine itself needs ``api_token``."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    """TCP port to listen on; 0 takes any free one."""
+    api_token: SecretStr | None = None
+    """Secret that callers of ``/v1`` send as ``Authorization: Bearer ...``; at least 16 characters."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further host names, separated by commas, under which callers may address a server without token."""
+    champion: Path = Path("var/champion")
+    """Folder of the bundle to serve; a new bundle put there is taken up without a restart."""
+    champion_check_seconds: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds between two looks at the champion folder."""
+    max_batch: Annotated[int, Field(ge=1)] = 10_000
+    """Most leads in one batch."""
+    max_events: Annotated[int, Field(ge=1)] = 20_000
+    """Most events, and most stage changes, of one lead."""
+    max_body_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    """Most bytes of one request body."""
+    scored: Path = Path("var/scored")
+    """Folder of the log of scored inputs that drift is measured on; it holds no personal data."""
+    scored_flush_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds a scored row waits in memory at most before it is written."""
+    scored_buffer_rows: Annotated[int, Field(ge=1)] = 50_000
+    """Most scored rows held in memory; further ones are dropped and counted."""
+    scored_keep_days: Annotated[int, Field(ge=1)] = 90
+    """Days after which scored inputs are deleted."""
+    drift: Path = Path("var/drift")
+    """Folder of the drift reports."""
+    drift_rows: Annotated[int, Field(ge=200)] = 10_000
+    """Most recent scored rows compared with the reference."""
+    drift_min_rows: Annotated[int, Field(ge=2)] = 200
+    """Fewest scored rows that say anything about drift."""
+    drift_refresh_hours: Annotated[float, Field(gt=0)] = 6.0
+    """Hours after which ``GET /v1/drift`` has a report made anew."""
+    drift_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds the making of an Evidently report may take."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged; ``debug`` logs every request."""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _refuse_weak_token(cls, value: object) -> object:
+        token = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if token is None or token == "":
+            return None
+        if not isinstance(token, str) or len(token) < TOKEN_CHARACTERS:
+            raise ValueError(
+                f"a token needs at least {TOKEN_CHARACTERS} characters; make one with: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address means this very machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def build_guest_environment() -> dict[str, str]:
+    """Build the environment of a guest process: ours without our settings, which hold secrets."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    return {**ours, "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,92 @@
+"""Small pages for people: no script, nothing from elsewhere, all text escaped."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+PAGE_POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Content-Security-Policy of our own pages."""
+
+DEPTH = 4
+"""Levels of a card shown as tables; deeper ones are left to its JSON."""
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def say_cell(value: Any) -> str:
+    """Say one value of a card.
+
+    >>> say_cell(0.123456), say_cell(12000), say_cell(None), say_cell(True)
+    ('0.1235', '12,000', '-', 'yes')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if math.isfinite(value) else "-"
+    return str(value)
+
+
+def say_heading(name: str) -> str:
+    """Say the name of an entry as a heading.
+
+    >>> say_heading("leak_audit")
+    'Leak audit'
+    """
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def is_rows(value: Any) -> bool:
+    """Tell whether a value is a list of records, to be shown as a table."""
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and bool(value)
+        and all(isinstance(row, Mapping) for row in value)
+    )
+
+
+def is_mapping(value: Any) -> bool:
+    """Tell whether a value has entries of its own."""
+    return isinstance(value, Mapping)
+
+
+def is_plain_list(value: Any) -> bool:
+    """Tell whether a value is a list of plain values."""
+    return isinstance(value, Sequence) and not isinstance(value, str) and not is_rows(value)
+
+
+_environment.filters |= {"cell": say_cell, "heading": say_heading}
+_environment.tests |= {"rows": is_rows, "entries": is_mapping, "plain_list": is_plain_list}
+
+
+def build_landing_page(address: str, curl_lines: Sequence[str]) -> str:
+    """Build the page at the root: what this is, and where to go."""
+    page = _environment.get_template("landing.html")
+    return page.render(address=address, curl_lines=curl_lines)
+
+
+def build_model_page(model: Mapping[str, Any]) -> str:
+    """Build the page of the model card."""
+    return _environment.get_template("model.html").render(model=model, depth=DEPTH)
+
+
+def build_drift_page(answer: Mapping[str, Any]) -> str:
+    """Build the page that stands in for Evidently's while there is none."""
+    return _environment.get_template("drift.html").render(answer=answer)
