@@ -1,14 +1,14 @@
 """Models that compete for a bundle. Each is fitted here and carried away as plain numbers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
-from training.models.linear import LinearModel, Term, evaluate_term, standardise, transform
+from training.models.linear import LinearModel, Term, standardise, transform
 from training.models.trees import TreeModel
 
 Progress = Callable[[float], None]
@@ -105,17 +105,18 @@ def _design(columns: list[_Column], rows: NDArray[np.float32]) -> NDArray[np.flo
 def _terms(
     columns: list[_Column], weights: NDArray[np.float64], rows: NDArray[np.float32]
 ) -> dict[int, Term]:
-    terms, at = {}, 0
+    terms: dict[int, Term] = {}
+    at = 0
     for column in columns:
         own = weights[at : at + column.width]
         at += column.width
         missing = float(own[-1]) if column.has_missing else 0.0
         codes = tuple(float(w) for w in own[: column.n_codes])
         weight = 0.0 if codes else float(own[0])
-        bare = Term(column.center, column.scale, weight, missing, codes, 0.0)
-        mean = float(evaluate_term(bare, rows[:, column.position].astype(np.float64)).mean())
-        terms[column.position] = Term(column.center, column.scale, weight, missing, codes, mean)
-    return terms
+        terms[column.position] = Term(column.center, column.scale, weight, missing, codes, 0.0)
+    bare = LinearModel(0.0, rows.shape[1], terms)
+    means = bare.contributions(rows).mean(axis=0)
+    return {at: replace(term, mean=float(means[at])) for at, term in terms.items()}
 
 
 PENALTIES = (0.003, 0.03, 0.3, 1.0)

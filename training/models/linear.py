@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 FAR = 6.0
@@ -25,6 +27,19 @@ class Term:
     """Log-odds per category code; empty for a number."""
     mean: float
     """Mean contribution over the rows it was fitted on: reasons are measured from there."""
+
+
+class Terms(NamedTuple):
+    """All terms as arrays, one entry per used feature: what the hot path reads."""
+
+    column: NDArray[np.int64]
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    missing: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    code_start: NDArray[np.int64]  # (n_terms + 1,): a category's weights; none for a number
+    code_weight: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,9 +66,28 @@ class LinearModel:
             Shapley values of a linear model (Lundberg & Lee 2017, corollary 1).
         """
         phi = np.zeros((len(rows), self.n_features))
-        for column, term in self.terms.items():
-            phi[:, column] = evaluate_term(term, rows[:, column].astype(np.float64)) - term.mean
+        add_terms(self._compiled, np.ascontiguousarray(rows, np.float32), phi)
         return phi
+
+    @cached_property
+    def _compiled(self) -> Terms:
+        terms = list(self.terms.values())
+        codes = [np.array(term.by_code, np.float64) for term in terms]
+        sizes = np.cumsum([0, *(len(own) for own in codes)])
+
+        def column(values: list[float]) -> NDArray[np.float64]:
+            return np.array(values, np.float64)
+
+        return Terms(
+            np.array(list(self.terms), np.int64),
+            column([t.center for t in terms]),
+            column([t.scale for t in terms]),
+            column([t.weight for t in terms]),
+            column([t.missing for t in terms]),
+            column([t.mean for t in terms]),
+            sizes.astype(np.int64),
+            np.concatenate([*codes, np.zeros(1)]),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Shape the model for its file."""
@@ -87,13 +121,19 @@ def standardise(values: NDArray[np.float64], center: float, scale: float) -> NDA
     return np.clip((transform(values) - center) / scale, -FAR, FAR)
 
 
-def evaluate_term(term: Term, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute a term's log-odds for a column."""
-    known = ~np.isnan(values)
-    if term.by_code:
-        table = np.array([*term.by_code, 0.0])  # a code beyond the table adds nothing
-        codes = np.where(known, values, 0.0).astype(np.int64)
-        inside = (codes >= 0) & (codes < len(term.by_code))
-        return np.where(known, table[np.where(inside, codes, len(term.by_code))], term.missing)
-    scaled = standardise(np.where(known, values, 0.0), term.center, term.scale)
-    return np.where(known, term.weight * scaled, term.missing)
+@njit(cache=True, nogil=True)
+def add_terms(terms: Terms, rows: NDArray[np.float32], phi: NDArray[np.float64]) -> None:
+    """Add each row's terms, measured from their means, to ``phi``; see `LinearModel`."""
+    for r in range(rows.shape[0]):
+        for t in range(terms.column.shape[0]):
+            x = np.float64(rows[r, terms.column[t]])
+            first, end = terms.code_start[t], terms.code_start[t + 1]
+            if np.isnan(x):
+                y = terms.missing[t]
+            elif end > first:
+                inside = 0.0 <= x < end - first  # a code beyond the table adds nothing
+                y = terms.code_weight[first + int(x)] if inside else 0.0
+            else:
+                z = (np.sign(x) * np.log1p(abs(x)) - terms.center[t]) / terms.scale[t]
+                y = terms.weight[t] * min(max(z, -FAR), FAR)
+            phi[r, terms.column[t]] += y - terms.mean[t]

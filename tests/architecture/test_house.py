@@ -1,0 +1,58 @@
+"""The house keeps its shape: sizes, floors, one lock without addresses."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLOORS = ("features", "training", "serving")
+SOURCES = sorted(p for floor in FLOORS for p in (ROOT / floor).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_module_outgrows_its_room(path):
+    assert len(path.read_text().splitlines()) <= 500
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_floors_and_rooms_hold():
+    tool = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["all.lock", "server.lock", "uv.lock"])
+def test_locks_carry_hashes_and_no_address(name):
+    text = (ROOT / "requirements" / name).read_text()
+    assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
+    requirements = re.findall(r"^[a-z0-9].*==", text, flags=re.M)
+    hashed = re.findall(r"^[a-z0-9][^\n]*\\\n    --hash=sha256:", text, flags=re.M)
+    assert len(requirements) == len(hashed) > 0
+
+
+def test_the_server_lock_holds_nothing_of_training():
+    text = (ROOT / "requirements" / "server.lock").read_text()
+    names = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.M))
+    assert not names & {"mlflow", "pandas", "scikit-learn", "shap", "evidently", "dask", "lightgbm"}
+    assert {"fastapi", "numba", "uvicorn"} <= names
+
+
+def test_top_level_is_the_design_card():
+    kept = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    top = {path.split("/")[0] for path in kept}
+    assert {"training", "serving", "features", "mlruns", "tests", "pyproject.toml"} <= top
+    assert top - {path for path in top if path.startswith(".")} <= {
+        "training", "serving", "features", "notebooks", "mlruns", "tests", "docs", "benchmarks",
+        "requirements", "baton.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
+        "LICENSE",
+    }  # fmt: skip
