@@ -12,6 +12,8 @@ HISTORY := var/simulated
 LEADS ?= 20000
 
 export UV_PYTHON_DOWNLOADS := never
+# Trust what the machine trusts, where it has a store: companies' proxies sign with their own roots.
+export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem),true,false)
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_WAIT_POLICY := PASSIVE

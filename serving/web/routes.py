@@ -1,5 +1,8 @@
 """GET / and GET /docs."""
 
+from importlib.resources import files
+from typing import Literal
+
 from fastapi import APIRouter, Depends, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -7,6 +10,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from serving.http.dependencies import Settings, check_operator
 from serving.scoring.examples import build_curl_lines
 from serving.web.pages import PAGE_POLICY, build_landing_page
+
+DOCS_FILES = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon.png": "image/png",
+}
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(check_operator)])
 
@@ -23,7 +32,20 @@ async def landing(request: Request, settings: Settings) -> Response:
 @router.get("/docs")
 async def docs() -> Response:
     """Show the described API, to be tried out."""
-    return get_swagger_ui_html(openapi_url="/openapi.json", title="Baton API")
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Baton API",
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+    )
+
+
+@router.get("/docs/{name}")
+async def docs_file(name: Literal[tuple(DOCS_FILES)]) -> Response:  # type: ignore[valid-type]
+    """Give a file of the page above: nothing is fetched from elsewhere."""
+    content = files("fastapi_offline").joinpath("static", name).read_bytes()
+    return Response(content, media_type=DOCS_FILES[name])
 
 
 @router.get("/openapi.json")
