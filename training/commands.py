@@ -114,14 +114,14 @@ def train_command(
     console = Console()
     days = read_span(horizon) / 24.0
     wanted = Outcome(outcome, round(days * DAY_US))
+    asked = (history, wanted, read_grid(seen_at), name, seed, drop, allow_leak, alias)
     try:
         with _stations(console) as stations:
-            _run(
-                history, wanted, read_grid(seen_at), name, seed, drop, allow_leak, alias, stations
-            )
+            run, logged = _run(*asked, stations)
     except (TrainingError, FeaturesError, LeakFoundError) as refusal:
         console.print(f"[red]{refusal}[/red]", highlight=False)
         raise typer.Exit(1) from refusal
+    print_run(console, run, logged)
 
 
 def _run(
@@ -134,7 +134,7 @@ def _run(
     allow_leak: list[str] | None,
     alias: str,
     stations: _Stations,
-) -> None:
+) -> "tuple[Run, LoggedRun]":
     from training.bundle import install_champion
     from training.pipeline import RunOptions, fingerprint_history, train
     from training.registry import log_run
@@ -170,7 +170,7 @@ def _run(
     stations("recording in MLflow", 1.0)
     if alias == "champion":
         install_champion(run.bundle.folder, settings.champion)
-    print_run(Console(), run, logged)
+    return run, logged
 
 
 def _candidate_table(run: "Run") -> Table:

@@ -71,7 +71,7 @@ def _intensities(taxonomy: Taxonomy, group: str) -> list[Feature]:
             unit="count",
             group=group,
             half_life_days=days,
-            words=f"recent {many} weigh {{value}} (each halves every {days:g} days)",
+            words=f"{{value}} {many} lately, each counting half after {days:g} days",
             words_zero=f"no {one} lately",
             null_words=f"no {one} so far",
             direction=0 if group in PASSIVE else 1,

@@ -94,21 +94,24 @@ def _moves() -> list[Feature]:
     ]
 
 
+_EARLIER: dict[Stage, tuple[str, str]] = {
+    Stage.MQL: ("marketing-qualified", "never marketing-qualified so far"),
+    Stage.SAL: ("accepted by sales", "never accepted by sales so far"),
+    Stage.RETURNED: ("returned to marketing", "never returned to marketing"),
+}
+
+
 def _earlier() -> list[Feature]:
-    said = {
-        Stage.MQL: ("time marketing-qualified", "times marketing-qualified"),
-        Stage.SAL: ("acceptance by sales", "acceptances by sales"),
-        Stage.RETURNED: ("return to marketing", "returns to marketing"),
-    }
     features = []
-    for stage, (one, many) in said.items():
+    for stage, (deed, never) in _EARLIER.items():
         entry = partial(
             Feature,
             family="earlier handoffs and returns",
             field=f"earlier_{stage}",
-            field_words=many[:1].upper() + many[1:],
+            field_words=f"Earlier {deed}",
             sub_score="journey",
             group=stage_group(stage),
+            null_words=never,
         )
         features += [
             entry(
@@ -116,17 +119,15 @@ def _earlier() -> list[Feature]:
                 op=Op.COUNT,
                 window=LIFE,
                 unit="count",
-                words=f"{{value}} {many} so far",
-                words_one=f"1 {one} so far",
-                words_zero=f"no {one} so far",
-                null_words=f"no {one} so far",
+                words=f"{deed} {{value}} times so far",
+                words_one=f"{deed} once so far",
+                words_zero=never,
             ),
             entry(
                 name=f"{stage}_recency",
                 op=Op.RECENCY,
                 unit="days",
-                words=f"last {one} {{value}} ago",
-                null_words=f"no {one} so far",
+                words=f"last {deed} {{value}} ago",
             ),
         ]
     return features

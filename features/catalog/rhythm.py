@@ -73,7 +73,7 @@ def _trends() -> list[Feature]:
                     group=group,
                     window=short,
                     other_window=long,
-                    words=f"activity a day {window_words(short)} against before: {{value}}",
+                    words=f"activity {window_words(short)} against before: {{value}} a day",
                     words_zero=f"activity {window_words(short)} as before",
                     null_words="no activity so far",
                     direction=1,

@@ -25,7 +25,9 @@ def test_every_module_says_what_it_is_for(path):
 
 def test_floors_and_rooms_hold():
     tool = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -33,15 +35,23 @@ def test_floors_and_rooms_hold():
 def test_locks_carry_hashes_and_no_address(name):
     text = (ROOT / "requirements" / name).read_text()
     assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
-    requirements = re.findall(r"^[a-z0-9].*==", text, flags=re.M)
-    hashed = re.findall(r"^[a-z0-9][^\n]*\\\n    --hash=sha256:", text, flags=re.M)
+    requirements = re.findall(r"^[a-z0-9].*==", text, flags=re.MULTILINE)
+    hashed = re.findall(r"^[a-z0-9][^\n]*\\\n    --hash=sha256:", text, flags=re.MULTILINE)
     assert len(requirements) == len(hashed) > 0
 
 
 def test_the_server_lock_holds_nothing_of_training():
     text = (ROOT / "requirements" / "server.lock").read_text()
-    names = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.M))
-    assert not names & {"mlflow", "pandas", "scikit-learn", "shap", "evidently", "dask", "lightgbm"}
+    names = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.MULTILINE))
+    assert not names & {
+        "mlflow",
+        "pandas",
+        "scikit-learn",
+        "shap",
+        "evidently",
+        "dask",
+        "lightgbm",
+    }
     assert {"fastapi", "numba", "uvicorn"} <= names
 
 

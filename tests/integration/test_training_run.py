@@ -132,7 +132,10 @@ def test_the_registered_model_gives_the_numbers_of_the_bundle(logged, trained_ru
     rows = bundle.profile.matrix[:50]
     model = mlflow.pyfunc.load_model("models:/baton-sql@champion")
     answer = model.predict(frame_of_rows(bundle.catalog, rows))
-    np.testing.assert_allclose(answer["probability"], bundle.score(rows).probability, atol=1e-12)
+    known = np.array([why is None for why in bundle.find_unknown(rows)])
+    meant = np.where(known, bundle.score(rows).probability, np.nan)
+    np.testing.assert_allclose(answer["probability"], meant, atol=1e-12)
+    assert (answer["not_enough_known"] == "").to_numpy().tolist() == known.tolist()
 
 
 def test_no_artefact_is_a_pickle(logged, trained_run):

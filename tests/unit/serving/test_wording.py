@@ -36,7 +36,7 @@ KIND_WORDS = {kind.name: kind.one for kind in CATALOG.taxonomy.kinds}
             "e-mail reactions are 35 % of the activity in the last 30 days",
         ),
         ("last_touch_kind", 1.0, "latest activity: pricing-page view"),
-        ("engagement_trend_7d_30d", 0.7, "activity a day in the last 7 days against before: +0.7"),
+        ("engagement_trend_7d_30d", 0.7, "activity in the last 7 days against before: +0.7 a day"),
     ],
 )
 def test_a_fact_is_said_in_plain_words(feature: str, value: float, fact: str) -> None:
