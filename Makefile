@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 UV_VERSION := 0.13.9
 LOCK := requirements/all.lock
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+KERNELS := $(wildcard features/kernel/*.py features/catalog/*.py training/models/*.py)
 HISTORY := var/simulated
 LEADS ?= 20000
 
@@ -32,18 +34,24 @@ $(UV): requirements/uv.lock
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 	@touch $(UV)
 
-$(READY): $(UV) $(LOCK) pyproject.toml
+$(INSTALLED): $(UV) $(LOCK) pyproject.toml
 	@echo "• installing the locked dependencies into $(VENV) (about a minute the first time)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || $(MAKE) --no-print-directory native
-	@echo "• compiling the kernels (once; half a minute)"
+	@touch $(INSTALLED)
+
+# numba notices a change of a kernel's own file, not of a file it calls into: so on any change all
+# machine code is made anew.
+$(READY): $(INSTALLED) $(KERNELS)
+	@echo "• compiling the kernels (half a minute, once)"
+	@find features training \( -name '*.nbi' -o -name '*.nbc' \) -delete
 	@$(BIN)/python -m training.warm
 	@touch $(READY)
 
 .PHONY: native
-native:
+native: # a machine without libgomp: lightgbm asks for it, scikit-learn brings one
 	@mkdir -p $(VENV)/lib/native
 	@ln -sf "$$(ls $(CURDIR)/$(VENV)/lib/python3*/site-packages/scikit_learn.libs/libgomp-*.so* | head -1)" $(VENV)/lib/native/libgomp.so.1 2>/dev/null || true
 

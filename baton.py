@@ -1,11 +1,11 @@
 """The one command line: mounts the command groups of the three floors. Nothing else."""
 
 import typer
+
 from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
-
 from training.commands import train_command
 
 app = typer.Typer(

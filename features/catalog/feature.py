@@ -78,7 +78,7 @@ class Feature:
     other_window: str = ""
     half_life_days: float = 0.0
     position: int = 0
-    """Index into ``CALENDAR_BINS``."""
+    """Index into ``CALENDAR_BINS``, or which set of attributes a completeness is of."""
     attribute: str = ""
     categories: tuple[str, ...] = ()
     """Names of the codes 0, 1, ... of a category; empty for a number."""

@@ -10,6 +10,26 @@ OTHER_CATEGORY = "(other)"
 
 FLAG_WORDS = ("no", "yes")
 
+CONTACT = frozenset(
+    {
+        "address", "city", "company", "country", "email", "email_domain_kind", "first_name",
+        "job_title", "last_name", "linkedin", "mobile", "name", "phone", "region", "website",
+    }
+)  # fmt: skip
+"""Attributes that tell who to reach and how; ``phone_known`` and the like count as ``phone``."""
+
+RECORD_COMPLETENESS, CONTACT_COMPLETENESS = 0, 1
+"""Positions of the two sets of attributes whose completeness is measured."""
+
+
+def is_contact(name: str) -> bool:
+    """Tell whether an attribute is contact information.
+
+    >>> is_contact("phone_known"), is_contact("employees")
+    (True, False)
+    """
+    return name.removesuffix("_known").removesuffix("_given") in CONTACT
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -46,21 +66,31 @@ def _feature_of(attribute: Attribute) -> Feature:
 
 
 def fit_features(attributes: tuple[Attribute, ...]) -> list[Feature]:
-    """List one feature per attribute, and the completeness over all of them."""
+    """List one feature per attribute, and the completeness of all and of the contact ones."""
     features = [_feature_of(attribute) for attribute in attributes]
-    if attributes:
-        features.append(
-            Feature(
-                name="record_completeness",
-                family="completeness",
-                op=Op.COMPLETENESS,
-                field="record_completeness",
-                field_words="Completeness of the record",
-                sub_score="fit",
-                unit="share",
-                words="{value} of the record filled in",
-                words_zero="nothing of the record filled in",
-                null_words="no record",
-            )
+    said = (
+        (RECORD_COMPLETENESS, "record", attributes),
+        (
+            CONTACT_COMPLETENESS,
+            "contact information",
+            [a for a in attributes if is_contact(a.name)],
+        ),
+    )
+    features += [
+        Feature(
+            name=f"{words.split()[0]}_completeness",
+            family="completeness",
+            op=Op.COMPLETENESS,
+            field=f"{words.split()[0]}_completeness",
+            field_words=f"Completeness of the {words}",
+            sub_score="fit",
+            unit="share",
+            position=position,
+            words=f"{{value}} of the {words} filled in",
+            words_zero=f"nothing of the {words} filled in",
+            null_words="no record yet",
         )
+        for position, words, asked in said
+        if asked
+    ]
     return features

@@ -13,7 +13,7 @@ from features.contracts.history import History
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns, columns_of_history
 from features.kernel.plan import build_plan
-from features.kernel.windows import fill_rows
+from features.kernel.rows import fill_rows
 
 LEADS_PER_TASK = 2048
 """Small enough to keep the cores even and the progress bar moving."""

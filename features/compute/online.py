@@ -11,7 +11,7 @@ from features.contracts.records import LeadRecord
 from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_records
 from features.kernel.plan import Plan, build_plan
-from features.kernel.windows import fill_rows
+from features.kernel.rows import fill_rows
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.feature import LIFE, Feature, Op, window_days
+from features.catalog.fit import is_contact
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US
 from features.kernel.encode import Encoder
@@ -51,7 +52,8 @@ class Plan(NamedTuple):
     other_group: NDArray[np.int64]
     other_window: NDArray[np.int64]
     argument: NDArray[np.int64]  # half-life index, calendar bin, attribute index, or code offset
-    in_completeness: NDArray[np.bool_]  # (n_attributes,)
+    asked: NDArray[np.bool_]  # (2, n_attributes) attributes whose completeness is measured
+    is_flag: NDArray[np.bool_]  # (n_attributes,) "no" is not contact information
 
 
 def _groups_of(features: tuple[Feature, ...]) -> list[str]:
@@ -62,7 +64,7 @@ def _groups_of(features: tuple[Feature, ...]) -> list[str]:
 def _argument(feature: Feature, encoder: Encoder, half_lives: list[float]) -> int:
     if feature.op is Op.INTENSITY:
         return half_lives.index(feature.half_life_days)
-    if feature.op is Op.CALENDAR_SHARE:
+    if feature.op in {Op.CALENDAR_SHARE, Op.COMPLETENESS}:
         return feature.position
     if feature.op in {Op.ATTRIBUTE, Op.ATTRIBUTE_AGE}:
         return [a.name for a in encoder.catalog.attributes].index(feature.attribute)
@@ -116,5 +118,9 @@ def build_plan(catalog: Catalog) -> Plan:
         other_group=entries([group_of[f.other_group] for f in features]),
         other_window=entries([window_of[f.other_window] for f in features]),
         argument=entries([_argument(f, encoder, half_lives) for f in features]),
-        in_completeness=np.ones(len(catalog.attributes), np.bool_),
+        asked=np.array(
+            [[True for _ in catalog.attributes], [is_contact(a.name) for a in catalog.attributes]],
+            np.bool_,
+        ),
+        is_flag=np.array([a.type == "flag" for a in catalog.attributes], np.bool_),
     )

@@ -6,12 +6,12 @@ was visible at the moment of looking and answers for one feature; None means "no
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
 from features.catalog.feature import LIFE, STAGES_GROUP, Feature, Op, window_days
-from features.catalog.fit import OTHER_CATEGORY
+from features.catalog.fit import CONTACT_COMPLETENESS, OTHER_CATEGORY, is_contact
 from features.catalog.journey import stage_group
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, EPOCH, MINUTE_US, from_us
@@ -280,16 +280,18 @@ def attribute_age(view: View, f: Feature) -> float | None:
     return None if value is None or isinstance(value, str) else _days(view.as_of - value)
 
 
-def completeness(view: View, _: Feature) -> float | None:
-    """Share of the catalogue's attributes that were known."""
-    names = [a.name for a in view.catalog.attributes]
-    if not names:
+def completeness(view: View, f: Feature) -> float | None:
+    """Share of the attributes that were known: of all, or of those that are contact information.
+
+    A flag such as "phone known" that says no is knowledge, but not contact information.
+    """
+    wants_contact = f.position == CONTACT_COMPLETENESS
+    asked = [a for a in view.catalog.attributes if is_contact(a.name) or not wants_contact]
+    if not asked:
         return None
-    cells = [
-        attribute(view, Feature("", "", Op.ATTRIBUTE, "", "", "fit", "", "", "", attribute=n))
-        for n in names
-    ]
-    return sum(cell is not None for cell in cells) / len(names)
+    cells = {a.name: attribute(view, replace(f, attribute=a.name)) for a in asked}
+    absent = {a.name for a in asked if wants_contact and a.type == "flag" and cells[a.name] == 0.0}
+    return sum(c is not None and n not in absent for n, c in cells.items()) / len(asked)
 
 
 MEANINGS: dict[Op, Callable[[View, Feature], float | None]] = {
