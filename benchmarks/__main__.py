@@ -1,0 +1,58 @@
+"""``make bench``: measure the house and print what was found."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.kernel import measure_kernel
+from benchmarks.measure import console, print_machine
+from benchmarks.one_lead import measure_one_lead, measure_reasons
+from benchmarks.over_http import measure_http
+from features.clock import DAY_US
+from features.lifecycle.stages import Stage
+from features.simulation.generate import simulate_history
+from features.simulation.scenarios import get_scenario
+from training.labels.conversion import Grid, Outcome
+from training.settings import silence_telemetry
+
+BUNDLES = Path("var/bench/bundles")
+LEADS = 20_000
+
+
+def make_bundle() -> Path:
+    """Train LightGBM on a simulated market, unless that was done before."""
+    from training.models import candidates
+    from training.pipeline import RunOptions, train
+
+    candidates.FITTERS.pop("logistic regression", None)  # trees are the dearer case
+    found = sorted(BUNDLES.glob("bench-*"))
+    if found:
+        return found[-1]
+    console.print(f"training on a simulated market of {LEADS:,} leads …")
+    market = simulate_history(get_scenario("plain"), n_leads=LEADS, seed=7)
+    options = RunOptions(Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=12), "bench")
+    return train(market.history, options, BUNDLES, data_fingerprint="bench").bundle.folder
+
+
+def bench(
+    only: Annotated[
+        str, typer.Option(help="kernel, lead, reasons or http; all if left out.")
+    ] = "",
+) -> None:
+    """Measure: kernel, one lead in process, reasons, and the server over HTTP."""
+    silence_telemetry()
+    print_machine()
+    deeds = {
+        "kernel": measure_kernel,
+        "lead": lambda: measure_one_lead(make_bundle()),
+        "reasons": lambda: measure_reasons(make_bundle()),
+        "http": lambda: measure_http(make_bundle()),
+    }
+    for name, deed in deeds.items():
+        if only in {"", name}:
+            deed()
+
+
+if __name__ == "__main__":
+    typer.run(bench)

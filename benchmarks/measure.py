@@ -1,0 +1,60 @@
+"""How things are timed and printed."""
+
+import platform
+import time
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+console = Console(width=110)
+
+
+def take_times(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
+    """Time a deed again and again, after one run that does not count. Wall seconds."""
+    deed()
+    taken = np.empty(repeats)
+    for i in range(repeats):
+        start = time.perf_counter()
+        deed()
+        taken[i] = time.perf_counter() - start
+    return taken
+
+
+def take_cpu(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
+    """Time a deed in CPU seconds of the whole process, all threads added up."""
+    deed()
+    taken = np.empty(repeats)
+    for i in range(repeats):
+        start = time.process_time()
+        deed()
+        taken[i] = time.process_time() - start
+    return taken
+
+
+def quantiles(taken: np.ndarray, scale: float) -> tuple[str, str, str]:
+    """Word the median, the 99th percentile and the smallest."""
+    return tuple(
+        f"{x * scale:,.1f}" for x in (np.median(taken), np.quantile(taken, 0.99), taken.min())
+    )
+
+
+def print_table(title: str, headings: list[str], rows: list[tuple[str, ...]]) -> None:
+    """Print one table, first column left, the others right."""
+    table = Table(title=title, title_justify="left")
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if position else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def print_machine() -> None:
+    """Say on what this was measured."""
+    console.print(
+        f"{platform.machine()}, {numba.config.NUMBA_NUM_THREADS} cores, Python "
+        f"{platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}",
+        highlight=False,
+    )
