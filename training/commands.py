@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from training.pipeline import Run
     from training.registry import LoggedRun
 
-WEEKS = 12
-"""How long a lead is followed by default."""
+WEEKS, LAST_WEEK = 12, 52
+"""By default a lead is looked at weekly for so long, then every four weeks for a year."""
 
 
 def read_span(text: str) -> float:
@@ -53,7 +53,7 @@ def read_span(text: str) -> float:
 def read_grid(text: str) -> Grid:
     """Read when leads are looked at: ``weekly``, or ages such as ``24h,7d``."""
     if text.strip().lower() == "weekly":
-        return Grid.weekly(weeks=WEEKS)
+        return Grid.weekly(weeks=WEEKS, then_until_week=LAST_WEEK)
     return Grid.at_ages(tuple(read_span(part) for part in text.split(",")))
 
 

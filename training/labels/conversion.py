@@ -48,10 +48,13 @@ class Grid:
     words: str
 
     @staticmethod
-    def weekly(*, weeks: int) -> "Grid":
-        """Look one day after creation, and every seven days from then on."""
-        ages = tuple(DAY_US + week * 7 * DAY_US for week in range(weeks + 1))
-        return Grid(ages, f"one day after creation and weekly for {weeks} weeks")
+    def weekly(*, weeks: int, then_until_week: int = 0) -> "Grid":
+        """Look one day after creation, weekly from then on, and at last every four weeks."""
+        looked = [*range(weeks + 1), *range(weeks + 4, then_until_week + 1, 4)]
+        words = f"one day after creation and weekly for {weeks} weeks"
+        if then_until_week > weeks:
+            words += f", then every four weeks until week {then_until_week}"
+        return Grid(tuple(DAY_US + week * 7 * DAY_US for week in looked), words)
 
     @staticmethod
     def at_ages(ages_hours: tuple[float, ...]) -> "Grid":
