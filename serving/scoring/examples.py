@@ -22,9 +22,8 @@ EXAMPLE_LEAD: dict[str, Any] = {
         {"name": "email_open", "occurred_at": "2026-02-26T07:40:00Z", "channel": "email"},
         {"name": "case_study_view", "occurred_at": "2026-03-03T13:05:00Z", "channel": "web"},
         {"name": "pricing_view", "occurred_at": "2026-03-05T10:31:00Z", "channel": "web"},
-        {"name": "pricing_view", "occurred_at": "2026-03-08T16:20:00Z", "channel": "search"},
     ],
-    "stages": [{"stage": "mql", "at": "2026-03-05T10:31:00Z"}],
+    "stages": [{"stage": "lead", "at": "2026-02-24T09:12:00Z"}],
 }
 
 EXAMPLE_BATCH: dict[str, Any] = {
