@@ -41,14 +41,3 @@ class HistoryNotFoundError(FeaturesError):
         super().__init__(
             f"{folder} holds no {missing}. Make a history with `baton import` or `baton simulate`."
         )
-
-
-class UnsortedEventsError(FeaturesError):
-    """Events reach the kernel out of order."""
-
-    def __init__(self, lead_index: int) -> None:
-        self.lead_index = lead_index
-        super().__init__(
-            f"Events of lead #{lead_index} are not in the kernel's order. Build the columns "
-            "with features.kernel.layout, which sorts them."
-        )

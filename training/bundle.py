@@ -73,16 +73,16 @@ class Scale:
     slope: float
     intercept: float
     bias: float
-    """Expected margin: the average lead, which stands at 50 points."""
+    """Expected margin: the typical lead, which stands at 50 points."""
 
     @property
     def base_logit(self) -> float:
-        """Calibrated log-odds of the average lead."""
+        """Calibrated log-odds of the typical lead."""
         return self.slope * self.bias + self.intercept
 
     @property
     def base_probability(self) -> float:
-        """Chance of the average lead."""
+        """Chance of the typical lead."""
         return float(1.0 / (1.0 + np.exp(-self.base_logit)))
 
     def scores(self, contributions: NDArray[np.float64]) -> Scores:

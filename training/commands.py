@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from training.pipeline import Run
     from training.registry import LoggedRun
 
+NOT_SERVED = 5
+"""Exit code of a run whose bundle must not be served."""
+
 WEEKS, LAST_WEEK = 12, 52
 """By default a lead is looked at weekly for so long, then every four weeks for a year."""
 
@@ -107,7 +110,11 @@ def train_command(
         str, typer.Option(help="champion: the server uses it; challenger: only recorded.")
     ] = "champion",
 ) -> None:
-    """Train on a history, write the bundle and its card, and register it in MLflow."""
+    """Train on a history, write the bundle and its card, and register it in MLflow.
+
+    Exit code 1: refused, with the reason. 5: trained, but no better than chance or the base rate,
+    so not made champion.
+    """
     silence_telemetry()
     from training.leakage import LeakFoundError
 
@@ -122,6 +129,13 @@ def train_command(
         console.print(f"[red]{refusal}[/red]", highlight=False)
         raise typer.Exit(1) from refusal
     print_run(console, run, logged)
+    if run.refusal and alias == "champion":
+        console.print(
+            f"[red]Not served: {run.refusal}. It is recorded as challenger; the champion stays as "
+            "it was.[/red]",
+            highlight=False,
+        )
+        raise typer.Exit(NOT_SERVED)
 
 
 def _run(
@@ -159,6 +173,8 @@ def _run(
         progress=stations,
     )
     stations("recording in MLflow", 0.0)
+    if run.refusal:
+        alias = "challenger"
     logged = log_run(
         run.bundle,
         settings=settings,

@@ -45,6 +45,8 @@ class Dataset:
     converted: NDArray[np.int8]
     split: Split
     left_out: dict[str, int]
+    delay_us: int
+    """How long outcomes take to become known; see `Labelled`."""
 
 
 def learn_vocabulary(leads: pa.Table, before_us: int) -> tuple[Attribute, ...]:
@@ -128,7 +130,7 @@ def build_dataset(
     kept = _thin(len(ids), labelled.snapshots.lead_index, seed)
     snapshots, converted = labelled.snapshots.take(kept), labelled.converted[kept]
     created = _created(history, ids)[snapshots.lead_index]
-    split = split_by_time(created, snapshots.as_of, outcome.horizon_us)
+    split = split_by_time(created, snapshots.as_of, labelled.known_at[kept])
     _check_slices(split, converted)
     leads = history.leads.drop_columns([n for n in drop if n in history.leads.column_names])
     catalog = build_catalog(
@@ -144,7 +146,16 @@ def build_dataset(
 
     rows = compute_columns(catalog, columns, snapshots, progress=tell)
     return Dataset(
-        catalog, outcome, grid, snapshots, created, rows, converted, split, labelled.left_out
+        catalog,
+        outcome,
+        grid,
+        snapshots,
+        created,
+        rows,
+        converted,
+        split,
+        labelled.left_out,
+        labelled.delay_us,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.feature import Op
-from features.clock import from_us
+from features.clock import DAY_US, from_us
 from features.contracts.history import History
 from training.bundle import (
     AVERAGE_POINTS,
@@ -55,7 +55,7 @@ BAND_EDGES: tuple[tuple[str, float], ...] = (
     ("C", 45.0),
     ("D", -np.inf),
 )
-"""Default edges in points: A has at least 2.8 times the average lead's odds, D at most 0.7."""
+"""Default edges in points: A has at least 2.8 times the typical lead's odds, D at most 0.7."""
 
 SEGMENTS_SHOWN = 4
 PACKAGES = ("numpy", "numba", "scikit-learn", "lightgbm", "pyarrow")
@@ -107,6 +107,19 @@ class Run:
     parameters: dict[str, Any]
 
     @property
+    def refusal(self) -> str | None:
+        """Say why this bundle must not be served; None if it may."""
+        q = self.quality
+        if not q.has_signal:
+            return (
+                f"no signal: on the newest leads the interval of AUC ({q.auc.interval.low:.2f} to "
+                f"{q.auc.interval.high:.2f}) does not lie above one half"
+            )
+        if q.losses.log_loss >= q.losses.log_loss_of_training_rate:
+            return "on the newest leads its log loss is no better than the base rate's"
+        return None
+
+    @property
     def metrics(self) -> dict[str, float]:
         """Name the figures of the newest slice for the record."""
         q = self.quality
@@ -156,6 +169,7 @@ def fit_candidates(dataset: Dataset, seed: int, progress: Progress) -> tuple[Fit
         dataset.rows[fit],
         dataset.converted[fit],
         dataset.created_at[fit],
+        dataset.snapshots.lead_index[fit],
         seed,
     )
     fitted = []
@@ -259,6 +273,7 @@ def _facts(
         for f in fitted
     ]
     used = dataset.split.fit | dataset.split.calibrate | newest
+    delay = f"{dataset.delay_us / DAY_US:.1f} days"
     notes = [f"{n:,} moments not used: {why}." for why, n in sorted(dataset.left_out.items())]
     order, _, purge = dataset.split.words.partition("No lead is in two slices. ")
     return CardFacts(
@@ -284,6 +299,8 @@ def _facts(
         calibration=chosen.calibration,
         limits=[
             *notes,
+            f"Outcomes became known within {delay} of happening, but for one in a hundred; labels "
+            "wait that long beyond the horizon.",
             "Who was handed to sales, and when, was decided by the old rule: the model learned "
             "what happened under it, not what would happen under another.",
         ],

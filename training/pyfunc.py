@@ -8,7 +8,9 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 
+from features.catalog.fit import OTHER_CATEGORY
 from training.bundle import Bundle, load_bundle
 from training.registry import answer_frame
 
@@ -20,8 +22,9 @@ class BundleModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
         """Load the bundle that was logged with the model."""
         self.bundle: Bundle = load_bundle(Path(context.artifacts["bundle"]))
 
-    # No type hints: MLflow would read them as the schema of its input, which the signature is.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Give probability, points, band, and why not where too little is known."""
         del context, params
         rows = np.full((len(model_input), len(self.bundle.catalog.features)), np.nan, np.float32)
@@ -29,7 +32,8 @@ class BundleModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
             column = model_input[feature.name]
             if feature.categories:
                 codes = {name: code for code, name in enumerate(feature.categories)}
-                column = column.map(codes)
+                strange = codes.get(OTHER_CATEGORY, np.nan)
+                column = column.map(lambda cell: codes.get(cell, strange), na_action="ignore")  # noqa: B023
             rows[:, position] = column.astype("float64").to_numpy()
         return answer_frame(self.bundle, rows)
 

@@ -12,8 +12,9 @@ from features.catalog.manifest import Catalog
 REFERENCE_ROWS = 5_000
 """Enough to compare distributions; drawn evenly over the slice, newest included."""
 
-RARE = 0.005
-"""Less known than of all but this share of the leads learned from: not enough known."""
+RARE, MOST_ASKED = 0.005, 3
+"""Fewer facts than all but this share of the leads learned from had: not enough known. Never are
+more than three asked for: the model bears missing values, and a caller may know other things."""
 
 OLDER = 1.5
 """Older than this many times the oldest lead learned from: outside what was learned."""
@@ -59,7 +60,7 @@ class Support:
     """Decides whether enough is known of a lead to score it."""
 
     attribute_columns: NDArray[np.int64]
-    activity_column: int
+    kinds_column: int
     stage_column: int
     age_column: int
     fewest_facts: int
@@ -89,11 +90,11 @@ class Support:
 
 
 def count_facts(support: Support, rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Count what is known of each lead: attributes, whether active, whether staged."""
+    """Count what is known of each lead: attributes, kinds of activity, whether staged."""
     attributes = (~np.isnan(rows[:, support.attribute_columns])).sum(axis=1)
-    active = rows[:, support.activity_column] > 0
+    kinds = np.nan_to_num(rows[:, support.kinds_column])
     staged = rows[:, support.stage_column] > 0
-    return np.asarray(attributes + active + staged, np.int64)
+    return np.asarray(attributes + kinds + staged, np.int64)
 
 
 def build_support(catalog: Catalog, rows: NDArray[np.float32]) -> Support:
@@ -104,18 +105,18 @@ def build_support(catalog: Catalog, rows: NDArray[np.float32]) -> Support:
     ]
     bare = Support(
         np.array(attributes, np.int64),
-        names.index("engagement_count_life"),
+        names.index("kinds_life"),
         names.index("stage_changes"),
         names.index("days_since_created"),
         1,
         np.inf,
     )
     facts = count_facts(bare, rows)
-    fewest = max(1, int(np.quantile(facts, RARE, method="lower")))
+    fewest = min(MOST_ASKED, max(1, int(np.quantile(facts, RARE, method="lower"))))
     oldest = OLDER * float(rows[:, bare.age_column].max())
     return Support(
         bare.attribute_columns,
-        bare.activity_column,
+        bare.kinds_column,
         bare.stage_column,
         bare.age_column,
         fewest,

@@ -36,7 +36,7 @@ class Split:
             "No lead is in two slices. "
         )
         if self.purged:
-            return order + "Every label of a slice had matured before the next slice began."
+            return order + "Every label of a slice was known before the next slice began."
         return order + (
             "The history is short: labels of a slice may mature after the next one begins, so the "
             "model had fresher outcomes than it would have had on the day."
@@ -44,7 +44,7 @@ class Split:
 
 
 def split_by_time(
-    created_at: NDArray[np.int64], as_of: NDArray[np.int64], horizon_us: int
+    created_at: NDArray[np.int64], as_of: NDArray[np.int64], label_known_at: NDArray[np.int64]
 ) -> Split:
     """Split snapshots by the creation of their leads.
 
@@ -52,8 +52,8 @@ def split_by_time(
     ----------
     created_at, as_of : ndarray of shape (n_snapshots,), int64
         Creation of the snapshot's lead, and the moment of looking, in microseconds.
-    horizon_us : int
-        A label is known ``horizon_us`` after its moment of looking.
+    label_known_at : ndarray of shape (n_snapshots,), int64
+        When each label could be known.
 
     Returns
     -------
@@ -68,13 +68,10 @@ def split_by_time(
     cohorts = (created_at < cut, (created_at >= cut) & (created_at < newest), created_at >= newest)
     ends = (cut, newest)
 
-    def kept(margin_us: int) -> list[NDArray[np.bool_]]:
-        return [
-            cohort & (as_of + margin_us <= end)
-            for cohort, end in zip(cohorts[:2], ends, strict=True)
-        ]
+    def kept(known: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+        return [cohort & (known <= end) for cohort, end in zip(cohorts[:2], ends, strict=True)]
 
-    purged, plain = kept(horizon_us), kept(1)
+    purged, plain = kept(label_known_at), kept(as_of + 1)
     enough = all(p.sum() >= KEEP_TO_PURGE * q.sum() for p, q in zip(purged, plain, strict=True))
     fit, calibrate = purged if enough else plain
     return Split(fit, calibrate, cohorts[2], from_us(cut), from_us(newest), enough)

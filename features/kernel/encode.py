@@ -3,6 +3,9 @@
 import math
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from features.catalog.feature import STAGES_GROUP
 from features.catalog.fit import OTHER_CATEGORY, Attribute
 from features.catalog.journey import stage_group
@@ -12,6 +15,14 @@ from features.taxonomy import OTHER
 
 UNKNOWN_CODE = -1
 """Code of a missing channel."""
+
+LARGEST = 1e30
+"""A number beyond this is a mistake, and unknown: sums of it would leave single precision."""
+
+
+def sound_numbers(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn infinite and absurdly large numbers to NaN."""
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
 class Encoder:
@@ -60,7 +71,7 @@ class Encoder:
         if attribute.type == "category":
             codes = self._category_codes[attribute.name]
             return float(codes.get(str(value), codes.get(OTHER_CATEGORY, math.nan)))
-        if isinstance(value, str):
+        if isinstance(value, str) or not abs(value) <= LARGEST:
             return math.nan
         return float(value)
 

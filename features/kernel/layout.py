@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import UnsortedEventsError
-from features.kernel.encode import Encoder
+from features.kernel.encode import Encoder, sound_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +20,8 @@ class Columns(NamedTuple):
 
     Lead ``i`` owns records ``offsets[i]:offsets[i + 1]`` and attribute versions
     ``version_offsets[i]:version_offsets[i + 1]``. Records are ordered by time, kind, channel and
-    value, so that the order of arrival cannot matter, even among equal times.
+    value, so that the order of arrival cannot matter, even among equal times. Of versions that
+    became known at the same moment the one listed last holds.
     """
 
     created_at: NDArray[np.int64]  # (n_leads,)
@@ -102,21 +102,6 @@ def assemble_columns(
     )
 
 
-def check_sorted(columns: Columns) -> None:
-    """Check that each lead's records are in order of time.
-
-    Raises
-    ------
-    UnsortedEventsError
-        Naming the first lead whose records are not.
-    """
-    step_back = np.flatnonzero(np.diff(columns.at) < 0) + 1
-    inside = step_back[~np.isin(step_back, columns.offsets)]
-    if len(inside):
-        lead = int(np.searchsorted(columns.offsets, inside[0], side="right")) - 1
-        raise UnsortedEventsError(lead)
-
-
 def _column_i8(values: list[int]) -> NDArray[np.int64]:
     return np.array(values, np.int64)
 
@@ -155,7 +140,7 @@ def columns_of_records(encoder: Encoder, leads: Sequence["LeadRecord"]) -> Colum
             _column_i8(known),
             _column_i8(kind),
             _column_i8(channel),
-            np.array(value, np.float64),
+            sound_numbers(np.array(value, np.float64)),
         ),
         (
             _column_i8(version_lead),
@@ -207,8 +192,10 @@ def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
         else:
             if attribute.type == "time":
                 column = column.cast(pa.int64())
-            numbers = column.cast(pa.float64())
-            values[:, position] = numbers.to_numpy(zero_copy_only=False)
+            # Not safe: a far date has more microseconds than a double counts exactly, which is
+            # what the online path gets as well.
+            numbers = column.cast(pa.float64(), safe=False)
+            values[:, position] = sound_numbers(numbers.to_numpy(zero_copy_only=False))
     return values
 
 
@@ -240,7 +227,7 @@ def columns_of_history(encoder: Encoder, history: "History") -> tuple[Columns, d
         np.concatenate([_codes(events.column("channel"), channels, -1), np.full(n_moves, -1)]),
         np.concatenate(
             [
-                events.column("value").to_numpy().astype(np.float64),
+                sound_numbers(events.column("value").to_numpy().astype(np.float64)),
                 np.full(n_moves, np.nan),
             ]
         ),

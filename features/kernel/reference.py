@@ -19,6 +19,9 @@ from features.contracts.records import LeadRecord
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
+LARGEST = 1e30
+"""A number beyond this is unknown."""
+
 
 @dataclass(frozen=True)
 class Happening:
@@ -77,7 +80,7 @@ def view_of(catalog: Catalog, lead: LeadRecord, as_of: int) -> View:
             e.occurred_at,
             e.kind if e.kind in taxonomy.kind_names else OTHER,
             channel_of(e.channel),
-            e.value,
+            e.value if e.value is not None and abs(e.value) <= LARGEST else None,
         )
         for e in lead.events
         if e.occurred_at < as_of and e.known_at < as_of
@@ -271,7 +274,7 @@ def attribute(view: View, f: Feature) -> float | None:
     if declared.type == "category":
         known = str(value) if str(value) in declared.categories else OTHER_CATEGORY
         return declared.categories.index(known) if known in declared.categories else None
-    return None if isinstance(value, str) else float(value)
+    return None if isinstance(value, str) or abs(value) > LARGEST else float(value)
 
 
 def attribute_age(view: View, f: Feature) -> float | None:

@@ -36,7 +36,7 @@ def standing_at(changes: list[StageChange], as_of: int, target: Stage) -> Standi
     Parameters
     ----------
     changes
-        The lead's stage changes in order of ``at``.
+        The lead's stage changes in order of ``(at, funnel_position(stage))``.
     as_of
         The moment of looking, microseconds since the epoch.
     target
@@ -54,7 +54,7 @@ def standing_at(changes: list[StageChange], as_of: int, target: Stage) -> Standi
     return Standing(stage, since, reached)
 
 
-def first_reached(changes: list[StageChange], start: int, target: Stage) -> int | None:
-    """Find when the target is first reached at or after ``start``, whenever that became known."""
+def first_reached(changes: list[StageChange], start: int, target: Stage) -> StageChange | None:
+    """Find the first change that reaches the target at or after ``start``, whenever known."""
     goal = reaches(target)
-    return next((c.at for c in changes if c.at >= start and c.stage in goal), None)
+    return next((c for c in changes if c.at >= start and c.stage in goal), None)

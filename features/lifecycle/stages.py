@@ -27,6 +27,21 @@ REOPENING = frozenset({Stage.LEAD, Stage.MQL, Stage.RETURNED})
 """Entering one of these starts a new cycle: what was reached before no longer counts as reached."""
 
 
+_POSITION = {stage: position for position, stage in enumerate(Stage)}
+
+
+def funnel_position(stage: Stage | str) -> int:
+    """Give the place of a stage among changes of one moment: forward stages, lost, returned.
+
+    Exports with dates but no hours record several changes at one time. Everyone who replays them
+    sorts by ``(at, funnel_position)``, so that labels, features and warnings see one story.
+
+    >>> sorted(["returned", "sql", "lost", "mql"], key=funnel_position)
+    ['mql', 'sql', 'lost', 'returned']
+    """
+    return _POSITION[Stage(stage)]
+
+
 def reaches(target: Stage) -> frozenset[Stage]:
     """List the stages whose entry means that ``target`` was reached.
 

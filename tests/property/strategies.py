@@ -18,6 +18,9 @@ CATALOG = build_catalog(
         Attribute("contract_ends", "time"),
     ),
 )
+FAR = 253_402_214_400_000_000
+"""9999-12-31, which many systems write for "no end"."""
+
 START = 20_000 * DAY_US
 """Creation of every lead; a Friday, 4 October 2024."""
 
@@ -31,7 +34,9 @@ delays = st.one_of(st.just(0), st.just(0), st.integers(0, 5 * DAY_US))
 kinds = st.sampled_from([*CATALOG.taxonomy.kind_names, "a kind nobody named"])
 channels = st.sampled_from([None, "web", "email", "carrier pigeon"])
 # Dyadic values: their sums are exact in any order, so that only real differences show.
-values = st.one_of(st.none(), st.integers(-64, 4096).map(lambda n: n / 16))
+values = st.one_of(
+    st.none(), st.integers(-64, 4096).map(lambda n: n / 16), st.sampled_from([1e31, 1e308])
+)
 
 
 @st.composite
@@ -50,9 +55,9 @@ def stage_moves(draw):
 def versions(draw):
     attributes = {
         "industry": draw(st.sampled_from([None, "bank", "software", "farming"])),
-        "employees": draw(st.sampled_from([None, 0.0, 12.0])),
+        "employees": draw(st.sampled_from([None, 0.0, 12.0, 1e39])),
         "phone_known": draw(st.sampled_from([None, True, False])),
-        "contract_ends": draw(st.sampled_from([None, START + 300 * DAY_US])),
+        "contract_ends": draw(st.sampled_from([None, START + 300 * DAY_US, FAR])),
     }
     return LeadVersion(START + draw(st.integers(0, 90)) * DAY_US, attributes)
 

@@ -20,7 +20,9 @@ def test_slices_are_in_order_of_time_and_share_no_lead(n_leads, span_days, horiz
     born = np.sort(rng.integers(0, span_days * DAY_US, n_leads))[lead]
     as_of = born + np.tile(np.array([1, 8, 15, 22]) * DAY_US, n_leads)
 
-    split = split_by_time(born, as_of, horizon_days * DAY_US)
+    delay = rng.integers(0, 9 * DAY_US, len(as_of))
+    known_at = as_of + horizon_days * DAY_US + delay
+    split = split_by_time(born, as_of, known_at)
 
     assert not (split.fit & split.calibrate).any()
     assert not (split.calibrate & split.newest).any()
@@ -33,14 +35,14 @@ def test_slices_are_in_order_of_time_and_share_no_lead(n_leads, span_days, horiz
     for mask, cut in zip((split.fit, split.calibrate), cuts, strict=True):
         assert (as_of[mask] < cut).all()
         if split.purged:
-            assert (as_of[mask] + horizon_days * DAY_US <= cut).all()
+            assert (known_at[mask] <= cut).all()
 
 
 def test_a_long_history_is_purged_and_a_short_one_says_it_is_not():
     born = np.arange(0, 400 * DAY_US, DAY_US)
-    long = split_by_time(born, born + DAY_US, 30 * DAY_US)
-    short = split_by_time(born, born + DAY_US, 300 * DAY_US)
+    long = split_by_time(born, born + DAY_US, born + 31 * DAY_US)
+    short = split_by_time(born, born + DAY_US, born + 301 * DAY_US)
     assert long.purged
-    assert "had matured before the next slice began" in long.words
+    assert "was known before the next slice began" in long.words
     assert not short.purged
     assert "The history is short" in short.words

@@ -13,7 +13,10 @@ from features.compute.offline import Snapshots
 from features.contracts.history import History
 from features.kernel.layout import lead_index
 from features.lifecycle.replay import StageChange, first_reached, standing_at
-from features.lifecycle.stages import Stage, reaches
+from features.lifecycle.stages import Stage, funnel_position, reaches
+
+REPORTED = 0.99
+"""A label has matured when all but this share of the outcomes of its time had become known."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Labelled:
 
     snapshots: Snapshots
     converted: NDArray[np.int8]
+    known_at: NDArray[np.int64]
+    """When each label could be known: horizon over, and its outcome recorded. Microseconds."""
+    delay_us: int
+    """How long after it happened an outcome becomes known, for all but one in a hundred."""
     left_out: dict[str, int]
     """Moments that were not used, by reason."""
 
@@ -83,7 +90,9 @@ def _moves_by_lead(history: History, ids: dict[str, int]) -> dict[int, list[Stag
         table.column("known_at").cast(pa.int64()).to_pylist(),
         table.column("stage").to_pylist(),
     ]
-    rows = sorted(zip(*columns, strict=True))
+    rows = sorted(
+        zip(*columns, strict=True), key=lambda row: (row[0], row[1], funnel_position(row[3]))
+    )
     return {
         lead: [StageChange(at, known_at, Stage(stage)) for _, at, known_at, stage in own]
         for lead, own in groupby(rows, key=itemgetter(0))
@@ -102,11 +111,22 @@ def _created_at(history: History, ids: dict[str, int]) -> list[int]:
     return created
 
 
+def _reporting_delay(moves_of: dict[int, list[StageChange]], outcome: Outcome) -> int:
+    """Measure how late outcomes become known.
+
+    Without it, an outcome that happened in time but was recorded after the cut would be a false
+    zero, and only in the newest slice, the one that judges.
+    """
+    goal = reaches(outcome.event)
+    delays = [m.known_at - m.at for moves in moves_of.values() for m in moves if m.stage in goal]
+    return int(np.quantile(delays, REPORTED, method="higher")) if delays else 0
+
+
 def _why_not(
-    moves: list[StageChange], as_of: int, outcome: Outcome, observed_until: int
+    moves: list[StageChange], as_of: int, outcome: Outcome, matured_by: int
 ) -> str | None:
     """Name the reason a moment cannot be labelled, or None."""
-    if as_of + outcome.horizon_us > observed_until:
+    if as_of + outcome.horizon_us > matured_by:
         return "outcome not matured"
     if not moves:
         return None
@@ -121,18 +141,20 @@ def _why_not(
 def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
     """Look at every lead at the ages of a grid and label each moment by what came after.
 
-    A moment is used if the lead was open as far as was known then, and its whole horizon lies
-    before the end of observation. Leads created before ``observed_from`` are left out: their
+    A moment is used if the lead was open as far as was known then, and its whole horizon, and the
+    time outcomes take to be recorded, lie before the end of observation. Leads created before ``observed_from`` are left out: their
     early outcomes were never recorded, so the survivors would mislead.
     """
     ids = lead_index(history.leads)
     moves_of = _moves_by_lead(history, ids)
     about = history.about
-    until = to_us(about.observed_until)
+    delay = _reporting_delay(moves_of, outcome)
+    matured_by = to_us(about.observed_until) - delay
     start = to_us(about.observed_from) if about.observed_from else None
     leads: list[int] = []
     moments: list[int] = []
     converted: list[int] = []
+    known_at: list[int] = []
     left_out: dict[str, int] = {}
     for lead, created in enumerate(_created_at(history, ids)):
         moves = moves_of.get(lead, [])
@@ -141,17 +163,24 @@ def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
             reason = (
                 "created before outcomes were recorded"
                 if start is not None and created < start
-                else _why_not(moves, as_of, outcome, until)
+                else _why_not(moves, as_of, outcome, matured_by)
             )
             if reason:
                 left_out[reason] = left_out.get(reason, 0) + 1
                 continue
+            end = as_of + outcome.horizon_us
             reached = first_reached(moves, as_of, outcome.event)
+            in_time = reached is not None and reached.at < end
             leads.append(lead)
             moments.append(as_of)
-            converted.append(reached is not None and reached < as_of + outcome.horizon_us)
+            converted.append(in_time)
+            known_at.append(
+                max(end + delay, reached.known_at) if in_time and reached else end + delay
+            )
     return Labelled(
         Snapshots(np.array(leads, np.int64), np.array(moments, np.int64)),
         np.array(converted, np.int8),
+        np.array(known_at, np.int64),
+        delay,
         left_out,
     )

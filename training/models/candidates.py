@@ -11,6 +11,9 @@ from features.catalog.manifest import Catalog
 from training.models.linear import LinearModel, Term, standardise, transform
 from training.models.trees import TreeModel
 
+FEWEST_TO_TUNE = 5
+"""Conversions, and others, that both parts need before one may tune the other."""
+
 Progress = Callable[[float], None]
 """Called with the share that is done, from 0 to 1."""
 
@@ -34,12 +37,23 @@ class FitData:
     rows: NDArray[np.float32]
     converted: NDArray[np.int8]
     created_at: NDArray[np.int64]
+    lead_index: NDArray[np.int64]
     seed: int
 
-    def tuning_mask(self) -> NDArray[np.bool_]:
-        """Mark the newest quarter of the leads."""
-        cut = np.sort(self.created_at)[int(0.75 * len(self.created_at))]
-        return np.asarray(self.created_at >= cut, np.bool_)
+    def tuning_mask(self) -> NDArray[np.bool_] | None:
+        """Mark the rows of the newest quarter of the leads; None if either part says too little.
+
+        Leads are ranked, not cut at a moment: a list imported in one go shares one creation.
+        """
+        leads, first = np.unique(self.lead_index, return_index=True)
+        order = np.lexsort((leads, self.created_at[first]))
+        newest = leads[order[int(0.75 * len(leads)) :]]
+        mask = np.isin(self.lead_index, newest)
+        for part in (mask, ~mask):
+            positive = int(self.converted[part].sum())
+            if min(positive, int(part.sum()) - positive) < FEWEST_TO_TUNE:
+                return None
+        return mask
 
 
 def margins(model: Model, rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -119,6 +133,7 @@ def _terms(
     return {at: replace(term, mean=float(means[at])) for at, term in terms.items()}
 
 
+USUAL_PENALTY = 0.03
 PENALTIES = (0.003, 0.03, 0.3, 1.0)
 """Inverse strengths of the ridge penalty that are tried."""
 
@@ -138,19 +153,27 @@ def _log_loss(y: NDArray[np.int8], margin: NDArray[np.float64]) -> float:
     return float(np.mean(np.logaddexp(0.0, margin) - y * margin))
 
 
-def fit_logistic(train: FitData, progress: Progress) -> tuple[LinearModel, dict[str, Any]]:
-    """Fit a ridge logistic regression; the newest quarter of the leads chooses the penalty."""
-    order = np.argsort(train.created_at, kind="stable")[-LOGISTIC_ROWS:]
-    rows, y = train.rows[order], train.converted[order]
-    tuning = train.tuning_mask()[order]
-    columns = _columns(train)
-    design = _design(columns, rows)
+def _choose_penalty(
+    design: NDArray[np.float64], y: NDArray[np.int8], tuning: NDArray[np.bool_], progress: Progress
+) -> float:
     losses = {}
     for done, penalty in enumerate(PENALTIES):
         tried = _fit_weights(design[~tuning], y[~tuning], penalty)
         losses[penalty] = _log_loss(y[tuning], tried.decision_function(design[tuning]))
         progress((done + 1) / (len(PENALTIES) + 1))
-    best = min(losses, key=lambda penalty: losses[penalty])
+    return min(losses, key=lambda penalty: losses[penalty])
+
+
+def fit_logistic(train: FitData, progress: Progress) -> tuple[LinearModel, dict[str, Any]]:
+    """Fit a ridge logistic regression; the newest quarter of the leads chooses the penalty."""
+    order = np.argsort(train.created_at, kind="stable")[-LOGISTIC_ROWS:]
+    rows, y = train.rows[order], train.converted[order]
+    columns = _columns(train)
+    design = _design(columns, rows)
+    tuning = train.tuning_mask()
+    best = USUAL_PENALTY
+    if tuning is not None:
+        best = _choose_penalty(design, y, tuning[order], progress)
     fitted = _fit_weights(design, y, best)
     terms = _terms(columns, fitted.coef_[0], rows)
     bias = float(fitted.intercept_[0]) + sum(term.mean for term in terms.values())
@@ -177,7 +200,7 @@ BOOSTING: dict[str, Any] = {
 }
 """Small trees, strong shrinkage: lead data are small and noisy."""
 
-MAX_ROUNDS = 600
+MAX_ROUNDS, USUAL_ROUNDS = 600, 60
 PATIENCE = 40
 
 
@@ -206,17 +229,19 @@ def fit_boosting(train: FitData, progress: Progress) -> tuple[TreeModel, dict[st
         return tell
 
     tuning = train.tuning_mask()
-    search = lgb.train(
-        settings,
-        dataset(~tuning),
-        MAX_ROUNDS,
-        valid_sets=[dataset(tuning)],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), report(0.0, 0.6, MAX_ROUNDS)],
-    )
-    rounds = max(search.best_iteration, 1)
+    rounds = USUAL_ROUNDS
+    if tuning is not None:
+        search = lgb.train(
+            settings,
+            dataset(~tuning),
+            MAX_ROUNDS,
+            valid_sets=[dataset(tuning)],
+            callbacks=[lgb.early_stopping(PATIENCE, verbose=False), report(0.0, 0.6, MAX_ROUNDS)],
+        )
+        rounds = max(search.best_iteration, 1)
     booster = lgb.train(
         settings,
-        dataset(np.ones(len(tuning), np.bool_)),
+        dataset(np.ones(len(train.converted), np.bool_)),
         rounds,
         callbacks=[report(0.6, 1.0, rounds)],
     )

@@ -44,7 +44,7 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class LinearModel:
-    """Log-odds as a sum of one term per used feature, measured from the average lead."""
+    """Log-odds as a sum of one term per used feature, measured from the typical lead."""
 
     bias: float
     """Mean margin of the rows it was fitted on."""

@@ -76,6 +76,32 @@ def test_a_label_exists_only_when_its_whole_horizon_was_observed():
     assert labels([(12, "sql")], [5, 10], until_day=36) == {5: 1}
 
 
+def test_labels_wait_as_long_as_outcomes_take_to_be_recorded():
+    # Outcomes are entered ten days late: on day 45 nobody can tell yet whether the horizon that
+    # ended on day 40 brought one.
+    late = [(20, "sql", 30)]
+    assert labels(late, [1, 10], until_day=45) == {1: 1}
+    assert labels(late, [1, 10], until_day=50) == {1: 1, 10: 1}
+    labelled = label_history(history(late), SQL_IN_30, Grid((DAY_US,), "on day 1"))
+    assert labelled.delay_us == 10 * DAY_US
+    assert (labelled.known_at - labelled.snapshots.as_of).tolist() == [40 * DAY_US]
+
+
+@pytest.mark.parametrize(
+    ("stages", "is_looked_at"),
+    [
+        (["lost", "mql"], False),
+        (["mql", "lost"], False),
+        (["returned", "sql"], True),
+        (["sql", "returned"], True),
+        (["lost", "won"], False),
+    ],
+)
+def test_changes_of_one_moment_replay_in_the_order_of_the_funnel(stages, is_looked_at):
+    seen = labels([(5, stage) for stage in stages], [8])
+    assert bool(seen) is is_looked_at
+
+
 def test_leads_from_before_outcomes_were_recorded_are_left_out():
     assert labels([(20, "sql")], [1], observed_from=BORN + timedelta(days=1)) == {}
     assert labels([(20, "sql")], [1], observed_from=BORN) == {1: 1}

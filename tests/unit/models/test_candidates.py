@@ -1,6 +1,7 @@
 """Every candidate keeps one contract: reasons add up, missing is welcome, nothing is learned twice."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def draw_data(seed: int = 3, n: int = 3000) -> FitData:
     rows[rng.random(rows.shape) < 0.1] = np.nan
     logit = 0.9 * np.nan_to_num(rows[:, SIGNAL]) + 1.5 * (rows[:, INDUSTRY] == 1) - 3.0
     y = (rng.random(n) < 1.0 / (1.0 + np.exp(-logit))).astype(np.int8)
-    return FitData(CATALOG, rows, y, np.sort(rng.integers(0, 10**12, n)), seed)
+    return FitData(CATALOG, rows, y, np.sort(rng.integers(0, 10**12, n)), np.arange(n), seed)
 
 
 @pytest.fixture(scope="module", params=list(FITTERS))
@@ -67,6 +68,20 @@ def test_a_row_of_nothing_known_and_an_unseen_category_get_a_finite_score(fitted
     nothing = np.full((2, len(CATALOG.features)), np.nan, np.float32)
     nothing[1, INDUSTRY] = 77
     assert np.isfinite(margins(model, nothing)).all()
+
+
+@pytest.mark.parametrize("fitter", list(FITTERS))
+def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstacle(fitter):
+    data = draw_data()
+    in_one_go = replace(data, created_at=np.zeros_like(data.created_at))
+    assert in_one_go.tuning_mask().sum() == len(data.converted) // 4
+    late_only = data.converted.copy()
+    late_only[: len(late_only) * 3 // 4] = 0
+    only_late = replace(data, converted=late_only)
+    assert only_late.tuning_mask() is None
+    for awkward in (in_one_go, only_late):
+        model = FITTERS[fitter](awkward, lambda _: None)[0]
+        assert np.isfinite(margins(model, data.rows)).all()
 
 
 def test_writing_and_reading_changes_nothing(fitted):
