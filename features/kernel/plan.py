@@ -10,12 +10,18 @@ from features.catalog.fit import is_contact
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US
 from features.kernel.encode import Encoder
+from features.kernel.state import (
+    WANTS_CALENDAR,
+    WANTS_DECAY,
+    WANTS_GAPS,
+    WANTS_MIX,
+    WANTS_SPREAD,
+    WANTS_VALUES,
+)
 
 OPS = tuple(Op)
-"""Order of the operations in ``Plan.op_start``; ``kernel.windows`` numbers them alike."""
+"""Order of the operations in ``Plan.op_start``; ``kernel.rows`` numbers them alike."""
 
-WANTS_DECAY, WANTS_GAPS, WANTS_CALENDAR, WANTS_SPREAD, WANTS_VALUES, WANTS_MIX = range(6)
-"""Statistics a group may want beside its counts: columns of ``Plan.wants``."""
 
 _WANTED_BY = {
     Op.INTENSITY: WANTS_DECAY,
@@ -41,7 +47,10 @@ class Plan(NamedTuple):
 
     kind_start: NDArray[np.int64]  # (n_kinds + 1,): kind k belongs to groups kind_group[start:end]
     kind_group: NDArray[np.int64]
-    wants: NDArray[np.bool_]  # (n_groups, 6)
+    rich_start: NDArray[np.int64]  # the same for the few groups that want more than a count
+    rich_group: NDArray[np.int64]
+    rich: NDArray[np.int64]  # those groups
+    wants: NDArray[np.bool_]  # (n_groups, 6) statistics beside counts, see ``state``
     windows_us: NDArray[np.int64]  # (n_windows,) ascending and finite; the lifetime comes after
     window_days: NDArray[np.float64]  # (n_windows,)
     decay_rates: NDArray[np.float64]  # (n_half_lives,) ln 2 / half-life, per microsecond
@@ -75,13 +84,16 @@ def _argument(feature: Feature, encoder: Encoder, half_lives: list[float]) -> in
     return 0
 
 
-def _memberships(groups: list[str], encoder: Encoder) -> tuple[list[int], list[int]]:
-    members = [encoder.group_members(group) for group in groups]
+def _memberships(
+    groups: list[str], chosen: NDArray[np.int64], encoder: Encoder
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """List, per kind, which of the chosen groups count it."""
+    members = {g: encoder.group_members(groups[g]) for g in chosen.tolist()}
     start, flat = [0], []
     for kind in range(encoder.n_kinds):
-        flat += [g for g, codes in enumerate(members) if kind in codes]
+        flat += [g for g, codes in members.items() if kind in codes]
         start.append(len(flat))
-    return start, flat
+    return np.array(start, np.int64), np.array(flat, np.int64)
 
 
 def build_plan(catalog: Catalog) -> Plan:
@@ -99,14 +111,19 @@ def build_plan(catalog: Catalog) -> Plan:
     per_op = [sum(f.op is op for f in features) for op in OPS]
     window_of = {**{w: i for i, w in enumerate(windows)}, LIFE: len(windows), "": len(windows)}
     group_of = {**{g: i for i, g in enumerate(groups)}, "": 0}
-    kind_start, kind_group = _memberships(groups, encoder)
+    kind_start, kind_group = _memberships(groups, np.arange(len(groups)), encoder)
+    rich = np.flatnonzero(wants.any(axis=1))
+    rich_start, rich_group = _memberships(groups, rich, encoder)
 
     def entries(values: list[int]) -> NDArray[np.int64]:
         return np.array([values[i] for i in ordered], np.int64)
 
     return Plan(
-        kind_start=np.array(kind_start, np.int64),
-        kind_group=np.array(kind_group, np.int64),
+        kind_start=kind_start,
+        kind_group=kind_group,
+        rich_start=rich_start,
+        rich_group=rich_group,
+        rich=rich,
         wants=wants,
         windows_us=np.array([round(window_days(w) * DAY_US) for w in windows], np.int64),
         window_days=np.array([window_days(w) for w in windows], np.float64),

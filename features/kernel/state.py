@@ -2,15 +2,19 @@
 
 Hot path: arrays and integers, no options, no checks. ``layout`` sorts and checks, ``plan`` compiles
 the catalogue, ``reference`` says in plain Python what every number means.
-"""
 
-from typing import NamedTuple
+State is two arrays, a row per group: whole numbers and floating ones, columns named below. Passing
+them as plain arrays matters: numba counts references on every field it takes from a tuple, which
+made a first version of this kernel three times slower.
+"""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.kernel.plan import Plan
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
@@ -18,153 +22,130 @@ SESSION_BREAK = 1_800_000_000
 """Half an hour without activity ends a visit (Google Analytics' and Segment's default)."""
 
 # Positions of Plan.wants; numba freezes module integers into the code.
-DECAY, GAPS, CALENDAR, SPREAD, VALUES, MIX = 0, 1, 2, 3, 4, 5
+WANTS_DECAY, WANTS_GAPS, WANTS_CALENDAR, WANTS_SPREAD, WANTS_VALUES, WANTS_MIX = range(6)
+
+# Columns of the whole numbers: (n_groups, N_INTS).
+SEEN = 0  # records so far
+FIRST_AT, LAST_AT = 1, 2
+DAYS, VISITS = 3, 4
+CHANNEL_BITS, KIND_BITS = 5, 6
+FIRST_CHANNEL, LAST_CHANNEL = 7, 8  # -1 for none
+FIRST_KIND, LAST_KIND = 9, 10
+BINS = 11  # six columns, one per calendar bin
+N_INTS = 17
+
+# Columns of the floating numbers: (n_groups, N_FLOATS + n_half_lives).
+GAP_MEAN, GAP_M2 = 0, 1  # Welford's running mean, in days, and sum of squared deviations
+VALUE_SUM, VALUE_MAX = 2, 3
+DECAYED = 4  # from here on: the intensity at LAST_AT, one column per half-life
+N_FLOATS = 4
 
 
-class State(NamedTuple):
-    """What is remembered of one lead; one entry per group unless said otherwise."""
-
-    seen: NDArray[np.int64]  # records so far
-    first_at: NDArray[np.int64]
-    last_at: NDArray[np.int64]
-    decayed: NDArray[np.float64]  # (n_groups, n_half_lives) intensity at last_at
-    gap_mean: NDArray[np.float64]  # Welford's running mean, in days
-    gap_m2: NDArray[np.float64]  # Welford's sum of squared deviations
-    in_bin: NDArray[np.int64]  # (n_groups, 6) records per calendar bin
-    days: NDArray[np.int64]
-    visits: NDArray[np.int64]
-    value_sum: NDArray[np.float64]
-    value_max: NDArray[np.float64]
-    channel_bits: NDArray[np.int64]
-    kind_bits: NDArray[np.int64]
-    first_channel: NDArray[np.int64]
-    last_channel: NDArray[np.int64]
-    first_kind: NDArray[np.int64]
-    last_kind: NDArray[np.int64]
-    # The windows: (n_windows + 1, n_groups); the last row is the lifetime.
-    w_count: NDArray[np.int64]
-    w_days: NDArray[np.int64]
-    w_visits: NDArray[np.int64]
-    w_value_sum: NDArray[np.float64]
-    w_value_max: NDArray[np.float64]
-    w_channels: NDArray[np.int64]
-    w_kinds: NDArray[np.int64]
-    newer_at: NDArray[np.int64]  # the walk back's newer neighbour within the group; -1 for none
-
-
-@njit(cache=True, nogil=True)
-def new_state(plan: Plan) -> State:
-    """Allocate the state once; ``reset`` clears it between leads."""
-    g, h, w = plan.wants.shape[0], plan.decay_rates.shape[0], plan.windows_us.shape[0] + 1
-    return State(
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros((g, h), np.float64),
-        np.zeros(g, np.float64),
-        np.zeros(g, np.float64),
-        np.zeros((g, 6), np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.float64),
-        np.zeros(g, np.float64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros(g, np.int64),
-        np.zeros((w, g), np.int64),
-        np.zeros((w, g), np.int64),
-        np.zeros((w, g), np.int64),
-        np.zeros((w, g), np.float64),
-        np.zeros((w, g), np.float64),
-        np.zeros((w, g), np.int64),
-        np.zeros((w, g), np.int64),
-        np.zeros(g, np.int64),
-    )
-
-
-@njit(cache=True, nogil=True)
-def reset(state: State) -> None:
+@njit(cache=True, nogil=True, inline="always")
+def reset(ints: Ints, floats: Floats) -> None:
     """Forget the lead. Whatever is only read after a first record is left as it is."""
-    state.seen[:] = 0
-    state.gap_mean[:] = 0.0
-    state.gap_m2[:] = 0.0
-    state.in_bin[:] = 0
-    state.days[:] = 0
-    state.visits[:] = 0
-    state.value_sum[:] = 0.0
-    state.value_max[:] = np.nan
-    state.channel_bits[:] = 0
-    state.kind_bits[:] = 0
-    state.first_channel[:] = -1
-    state.last_channel[:] = -1
+    ints[:] = 0
+    ints[:, FIRST_CHANNEL] = -1
+    ints[:, LAST_CHANNEL] = -1
+    floats[:] = 0.0
+    floats[:, VALUE_MAX] = np.nan
 
 
-@njit(cache=True, nogil=True)
-def _bins(state: State, g: int, at: int) -> None:
+@njit(cache=True, nogil=True, inline="always")
+def _count_bins(ints: Ints, g: int, at: int) -> None:
     day = at // DAY
     hour = (at - day * DAY) // HOUR
     weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
-    state.in_bin[g, hour // 6] += 1
+    ints[g, BINS + hour // 6] += 1
     if weekday >= 5:
-        state.in_bin[g, 4] += 1
+        ints[g, BINS + 4] += 1
     elif 9 <= hour < 17:
-        state.in_bin[g, 5] += 1
+        ints[g, BINS + 5] += 1
 
 
-@njit(cache=True, nogil=True)
-def _gap(state: State, g: int, at: int) -> None:
-    gap = (at - state.last_at[g]) / DAY
-    n = state.seen[g]  # records before this one = gaps including this one
-    delta = gap - state.gap_mean[g]
-    state.gap_mean[g] += delta / n
-    state.gap_m2[g] += delta * (gap - state.gap_mean[g])
-
-
-@njit(cache=True, nogil=True)
-def _mix(state: State, g: int, kind: int, channel: int) -> None:
+@njit(cache=True, nogil=True, inline="always")
+def _count_mix(ints: Ints, g: int, kind: int, channel: int) -> None:
     if channel >= 0:
-        state.channel_bits[g] |= 1 << channel
-        if state.first_channel[g] < 0:
-            state.first_channel[g] = channel
-        state.last_channel[g] = channel
-    state.kind_bits[g] |= 1 << kind
-    if state.seen[g] == 0:
-        state.first_kind[g] = kind
-    state.last_kind[g] = kind
+        ints[g, CHANNEL_BITS] |= 1 << channel
+        if ints[g, FIRST_CHANNEL] < 0:
+            ints[g, FIRST_CHANNEL] = channel
+        ints[g, LAST_CHANNEL] = channel
+    ints[g, KIND_BITS] |= 1 << kind
+    if ints[g, SEEN] == 0:
+        ints[g, FIRST_KIND] = kind
+    ints[g, LAST_KIND] = kind
 
 
-@njit(cache=True, nogil=True)
-def visit(state: State, plan: Plan, at: int, kind: int, channel: int, value: float) -> None:
-    """Take in the next visible record."""
-    for e in range(plan.kind_start[kind], plan.kind_start[kind + 1]):
-        g = plan.kind_group[e]
-        if plan.wants[g, MIX]:
-            _mix(state, g, kind, channel)
-        if plan.wants[g, CALENDAR]:
-            _bins(state, g, at)
-        if plan.wants[g, VALUES] and not np.isnan(value):
-            state.value_sum[g] += value
-            if not state.value_max[g] >= value:  # true as well while there is no maximum
-                state.value_max[g] = value
-        if state.seen[g] == 0:
-            state.first_at[g] = at
-            state.days[g] = 1
-            state.visits[g] = 1
-            for h in range(plan.decay_rates.shape[0]):
-                state.decayed[g, h] = 1.0
-        else:
-            if plan.wants[g, SPREAD]:
-                state.days[g] += at // DAY != state.last_at[g] // DAY
-                state.visits[g] += at - state.last_at[g] > SESSION_BREAK
-            if plan.wants[g, GAPS]:
-                _gap(state, g, at)
-            if plan.wants[g, DECAY]:
-                elapsed = at - state.last_at[g]
-                for h in range(plan.decay_rates.shape[0]):
-                    fade = np.exp(-plan.decay_rates[h] * elapsed)
-                    state.decayed[g, h] = state.decayed[g, h] * fade + 1.0
-        state.seen[g] += 1
-        state.last_at[g] = at
+@njit(cache=True, nogil=True, inline="always")
+def _take_gap(ints: Ints, floats: Floats, g: int, elapsed: int) -> None:
+    gap = elapsed / DAY
+    n = ints[g, SEEN]  # records before this one = gaps including this one
+    delta = gap - floats[g, GAP_MEAN]
+    floats[g, GAP_MEAN] += delta / n
+    floats[g, GAP_M2] += delta * (gap - floats[g, GAP_MEAN])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _take_spread(ints: Ints, g: int, at: int) -> None:
+    if ints[g, SEEN] == 0:
+        ints[g, DAYS] = 1
+        ints[g, VISITS] = 1
+    else:
+        last = ints[g, LAST_AT]
+        ints[g, DAYS] += at // DAY != last // DAY
+        ints[g, VISITS] += at - last > SESSION_BREAK
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _take_value(floats: Floats, g: int, value: float) -> None:
+    if not np.isnan(value):
+        floats[g, VALUE_SUM] += value
+        if not floats[g, VALUE_MAX] >= value:  # true as well while there is no maximum
+            floats[g, VALUE_MAX] = value
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _decay(ints: Ints, floats: Floats, decay_rates: Floats, g: int, at: int) -> None:
+    elapsed = at - ints[g, LAST_AT]
+    first = ints[g, SEEN] == 0
+    for h in range(decay_rates.shape[0]):
+        faded = 0.0 if first else floats[g, DECAYED + h] * np.exp(-decay_rates[h] * elapsed)
+        floats[g, DECAYED + h] = faded + 1.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def visit(
+    ints: Ints,
+    floats: Floats,
+    kind_start: Ints,
+    kind_group: Ints,
+    rich_start: Ints,
+    rich_group: Ints,
+    wants: Flags,
+    decay_rates: Floats,
+    at: int,
+    kind: int,
+    channel: int,
+    value: float,
+) -> None:
+    """Take in the next visible record: what goes beyond counts first, then the counts move on."""
+    for e in range(rich_start[kind], rich_start[kind + 1]):
+        g = rich_group[e]
+        if wants[g, WANTS_MIX]:
+            _count_mix(ints, g, kind, channel)
+        if wants[g, WANTS_CALENDAR]:
+            _count_bins(ints, g, at)
+        if wants[g, WANTS_VALUES]:
+            _take_value(floats, g, value)
+        if wants[g, WANTS_SPREAD]:
+            _take_spread(ints, g, at)
+        if wants[g, WANTS_GAPS] and ints[g, SEEN] > 0:
+            _take_gap(ints, floats, g, at - ints[g, LAST_AT])
+        if wants[g, WANTS_DECAY]:
+            _decay(ints, floats, decay_rates, g, at)
+    for e in range(kind_start[kind], kind_start[kind + 1]):
+        g = kind_group[e]
+        if ints[g, SEEN] == 0:
+            ints[g, FIRST_AT] = at
+        ints[g, SEEN] += 1
+        ints[g, LAST_AT] = at
