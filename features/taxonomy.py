@@ -5,8 +5,8 @@ catalogue that is built from it and nothing else.
 """
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
@@ -44,6 +44,8 @@ class Taxonomy:
     channels: tuple[str, ...]
     group_words: Mapping[str, tuple[str, str]]
     """Words for one and for several events of each group."""
+    channel_names: Mapping[str, str] = field(default_factory=dict)
+    """Raw names of channels, and the channel each means."""
 
     def __post_init__(self) -> None:
         if not self.kinds or self.kinds[-1].name != OTHER:
@@ -60,6 +62,14 @@ class Taxonomy:
                         f"Kind {kind.name!r} is in group {group!r}, which has no words. "
                         f'Add [groups.{group}] with one = "..." and many = "...".'
                     )
+        for raw, channel in self.channel_names.items():
+            if channel not in self.channels:
+                raise TaxonomyError(
+                    f"Channel name {raw!r} means {channel!r}, which is no channel. "
+                    f"Use one of: {', '.join(self.channels)}."
+                )
+        # Built here, so that a name with two meanings is refused when the taxonomy is made.
+        _ = self._kind_of_name, self._channel_of_name
 
     @cached_property
     def kind_names(self) -> tuple[str, ...]:
@@ -68,17 +78,63 @@ class Taxonomy:
 
     @cached_property
     def _kind_of_name(self) -> dict[str, str]:
-        table: dict[str, str] = {}
-        for kind in self.kinds:
-            for raw in (kind.name, *kind.names):
-                table.setdefault(raw.strip().casefold(), kind.name)
-        return table
+        return _table(
+            "kind",
+            ((raw, kind.name) for kind in self.kinds for raw in (kind.name, *kind.names)),
+        )
+
+    @cached_property
+    def _channel_of_name(self) -> dict[str, str]:
+        own = ((channel, channel) for channel in self.channels)
+        return _table("channel", (*own, *self.channel_names.items()))
 
     def kind_of(self, raw_name: str | None) -> str:
         """Tell which kind a raw event name means; ``other`` if none."""
-        if raw_name is None:
-            return OTHER
-        return self._kind_of_name.get(raw_name.strip().casefold(), OTHER)
+        return self.kind_of_event(None, raw_name)
+
+    def kind_of_event(self, kind: str | None, name: str | None) -> str:
+        """Tell the kind of an event: the one reading of it, for imports and for callers alike.
+
+        What stands as its kind wins, be it a kind or a raw name of one; otherwise its name
+        tells; ``other`` if neither is known. Case and outer blanks do not matter.
+        """
+        for raw in (kind, name):
+            found = None if raw is None else self._kind_of_name.get(_folded(raw))
+            if found is not None:
+                return found
+        return OTHER
+
+    def channel_of(self, raw: str | None) -> str | None:
+        """Tell the channel, as the taxonomy writes it; None if empty, ``other`` if unknown."""
+        folded = "" if raw is None else _folded(raw)
+        return self._channel_of_name.get(folded, OTHER) if folded else None
+
+    def with_names(
+        self, kinds: Iterable[tuple[str, str]], channels: Iterable[tuple[str, str]]
+    ) -> "Taxonomy":
+        """Add pairs of a raw name and its kind or channel; a name moves to where it is put.
+
+        Raises
+        ------
+        TaxonomyError
+            If a raw name is given two meanings, or is the own name of another kind.
+        """
+        kind_of, channel_of = _said("kind", kinds), _said("channel", channels)
+        added = {
+            raw: channel
+            for raw, channel in channel_of.values()
+            if self._channel_of_name.get(_folded(raw)) != channel
+        }
+        kept = {
+            raw: channel
+            for raw, channel in self.channel_names.items()
+            if _folded(raw) not in channel_of or channel_of[_folded(raw)][1] == channel
+        }
+        return replace(
+            self,
+            kinds=tuple(_with_names(kind, kind_of) for kind in self.kinds),
+            channel_names=kept | added,
+        )
 
     def kinds_in(self, group: str) -> tuple[str, ...]:
         """List the kinds a group, or a kind taken as its own group, counts.
@@ -96,8 +152,10 @@ class Taxonomy:
 
     def to_json(self) -> dict[str, Any]:
         """Shape the taxonomy for a manifest."""
+        named = {"channel_names": dict(self.channel_names)} if self.channel_names else {}
         return {
             "channels": list(self.channels),
+            **named,
             "groups": {
                 name: {"one": one, "many": many} for name, (one, many) in self.group_words.items()
             },
@@ -111,6 +169,36 @@ class Taxonomy:
                 for kind in self.kinds
             },
         }
+
+
+def _folded(raw: str) -> str:
+    return raw.strip().casefold()
+
+
+def _table(meaning: str, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Look-up by name without case and outer blanks; a name may have one meaning only."""
+    table: dict[str, str] = {}
+    for raw, meant in pairs:
+        if table.setdefault(_folded(raw), meant) != meant:
+            raise TaxonomyError(
+                f"{raw!r} belongs to two {meaning}s, {table[_folded(raw)]!r} and {meant!r}: take "
+                "it from one of them. Case and outer blanks do not tell names apart."
+            )
+    return table
+
+
+def _said(meaning: str, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Index pairs of a raw name and its meaning by name, keeping the name as it is written."""
+    pairs = tuple(pairs)
+    _table(meaning, pairs)
+    return {_folded(raw): (raw.strip(), meant) for raw, meant in pairs}
+
+
+def _with_names(kind: Kind, said: Mapping[str, tuple[str, str]]) -> Kind:
+    kept = [raw for raw in kind.names if said.get(_folded(raw), ("", kind.name))[1] == kind.name]
+    there = {_folded(raw) for raw in (kind.name, *kept)}
+    added = [raw for key, (raw, meant) in said.items() if meant == kind.name and key not in there]
+    return replace(kind, names=(*kept, *added))
 
 
 def read_taxonomy(section: Mapping[str, Any]) -> Taxonomy:
@@ -144,8 +232,9 @@ def read_taxonomy(section: Mapping[str, Any]) -> Taxonomy:
         name: (entry["one"], entry["many"]) for name, entry in section.get("groups", {}).items()
     }
     words.setdefault("engagement", ("activity", "activities"))
-    channels = tuple(c for c in section.get("channels", ()) if c != OTHER)
-    return Taxonomy(tuple(kinds), (*channels, OTHER), words)
+    channels = tuple(c for c in section.get("channels", ()) if _folded(c) != OTHER)
+    channel_names = dict(section.get("channel_names", {}))
+    return Taxonomy(tuple(kinds), (*channels, OTHER), words, channel_names)
 
 
 def default_taxonomy() -> Taxonomy:

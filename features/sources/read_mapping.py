@@ -12,8 +12,8 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from features.contracts.leads import LEAD_SCHEMA, AttributeType
-from features.errors import TaxonomyError
 from features.lifecycle.stages import Stage
+from features.sources.convert import LARGEST_NUMBER
 from features.sources.errors import MappingError, MappingNotFoundError
 from features.sources.mapping import (
     FIELDS,
@@ -27,7 +27,12 @@ from features.sources.mapping import (
     Source,
 )
 from features.sources.mapping_section import Section
-from features.taxonomy import Taxonomy, default_taxonomy, read_taxonomy
+from features.sources.mapping_taxonomy import (
+    check_attribute_names,
+    read_mapping_taxonomy,
+    with_mapped_names,
+)
+from features.taxonomy import Taxonomy
 
 TOP_KEYS = (
     *("name", "about", "time_zone", "time_format", "observed_from", "observed_until"),
@@ -112,7 +117,7 @@ def parse_mapping(text: bytes, file: str) -> ImportMapping:
             "time_zone", 'is missing. Say where the clocks stood: time_zone = "UTC".'
         )
     style = TimeStyle(zone, top.find_text("time_format") or "iso")
-    taxonomy = _parse_taxonomy(top)
+    taxonomy = read_mapping_taxonomy(top)
     entries = top.entries.get("source")
     if not isinstance(entries, list) or not entries:
         raise top.refusal("source", "is missing. Add a [[source]] for each kind of record.")
@@ -123,7 +128,7 @@ def parse_mapping(text: bytes, file: str) -> ImportMapping:
     if not any(source.record is Record.LEAD for source in sources):
         raise top.refusal("source", 'none has record = "lead". Without leads nothing can be told.')
     _check_attributes_agree(top, sources)
-    return ImportMapping(
+    mapping = ImportMapping(
         name=top.get_text("name", 'Give the mapping a short name: name = "our_crm".'),
         about=top.find_text("about") or "",
         file=file,
@@ -135,18 +140,8 @@ def parse_mapping(text: bytes, file: str) -> ImportMapping:
         observed_until_us=top.find_moment_us("observed_until", zone),
         notes=top.find_words("notes") or {},
     )
-
-
-def _parse_taxonomy(top: Section) -> Taxonomy:
-    section = top.entries.get("taxonomy", "marketing")
-    if section == "marketing":
-        return default_taxonomy()
-    if not isinstance(section, dict):
-        raise top.refusal("taxonomy", 'must be "marketing" or a [taxonomy] section of your own.')
-    try:
-        return read_taxonomy(section)
-    except TaxonomyError as error:
-        raise MappingError(top.file, "taxonomy", "kinds", str(error)) from error
+    check_attribute_names(mapping)
+    return with_mapped_names(mapping)
 
 
 def _parse_source(section: Section, position: int, style: TimeStyle, taxonomy: Taxonomy) -> Source:
@@ -229,6 +224,7 @@ def _parse_fields(
     }
     if record is Record.EVENT:
         _check_words(section, "kind", cells.get("kind"), taxonomy.kind_names)
+        _check_words(section, "channel", cells.get("channel"), taxonomy.channels)
     if record is Record.STAGE:
         _check_words(section, "stage", cells["stage"], [stage.value for stage in Stage])
     return cells
@@ -264,9 +260,11 @@ def _parse_cell(section: Section, name: str, type_: FieldType, style: TimeStyle)
 
 def _check_number(section: Section, text: str) -> None:
     try:
-        float(text)
+        sound = abs(float(text)) <= LARGEST_NUMBER
     except ValueError:
-        raise section.refusal("value", f"{text!r} is no number.") from None
+        sound = False
+    if not sound:
+        raise section.refusal("value", f"{text!r} is no number.")
 
 
 def _build_cell(section: Section, style: TimeStyle) -> Cell:

@@ -10,6 +10,9 @@ from features.sources.mapping import FIELDS, Attribute, Known, Record, Source
 from features.sources.rejects import Reason, RejectKind, Rejects
 from features.sources.rows import RawRow, RowSource
 
+COSTS_THE_CELL = frozenset({Reason.UNPARSABLE_NUMBER, Reason.NUMBER_OUT_OF_RANGE})
+"""What a bad field is set to unknown for; for all else its row is rejected."""
+
 
 @dataclass
 class SourceCount:
@@ -126,7 +129,7 @@ class SourceReader:
             try:
                 values.append(get(row))
             except UnusableCellError as error:
-                if error.reason is not Reason.UNPARSABLE_NUMBER:
+                if error.reason not in COSTS_THE_CELL:
                     self._reject(row, error)
                     return None
                 unset.append(error)

@@ -1,10 +1,12 @@
 """Every row read is accepted, rejected, or left to another record: never lost, never twice."""
 
 import csv
+import gc
 import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +106,18 @@ def test_noise_in_the_bytes_never_upsets_the_accounts(
         return
     if outcome is not None:
         _check_accounts(*outcome)
+
+
+def test_garbage_is_looked_for_rarely_during_an_import_and_as_before_after_it(
+    tmp_path: Path,
+) -> None:
+    before, seen = gc.get_threshold(), []
+    (tmp_path / "log.csv").write_text("id,time,what,size\na,2024-01-01,born,1\n")
+    run_import(
+        MAPPING, tmp_path, tmp_path / "out", progress=lambda *_: seen.append(gc.get_threshold())
+    )
+    assert {threshold[0] > before[0] for threshold in seen} == {True}
+    (tmp_path / "log.csv").write_text("id,time,what,size\n")
+    with pytest.raises(NothingUsableError):
+        run_import(MAPPING, tmp_path, tmp_path / "out")
+    assert gc.get_threshold() == before

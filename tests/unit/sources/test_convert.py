@@ -1,12 +1,14 @@
 """What a cell's text means."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from features import clock
+from features.sources.rejects import Reason
 from tests.unit.sources.factories import (
     ANN,
     EVENTS,
@@ -34,6 +36,9 @@ def _attribute(tmp_path: Path, spec: str, text: str):
         ('type = "number", decimal = ",", thousands = "."', "1.234,5", 1234.5),
         ('type = "number", missing = ["999"]', "999", None),
         ('type = "number"', "", None),
+        ('type = "number"', "3e38", 3e38),
+        ('type = "time", missing = ["9999-12-31"]', "9999-12-31", None),
+        ('type = "time"', "1900-01-01T00:00Z", datetime(1900, 1, 1, tzinfo=UTC)),
         ('type = "category"', " Software ", "Software"),
         ('type = "category", missing = ["unknown", "n/a"]', "n/a", None),
         ('type = "category", map = { DE = "Germany" }', "DE", "Germany"),
@@ -60,7 +65,14 @@ def test_a_cell_becomes_its_value(tmp_path: Path, spec: str, text: str, value: o
         ('type = "number"', "nan", "unparsable number"),
         ('type = "number"', "1_000", "unparsable number"),
         ('type = "number", decimal = ","', "1.5", "unparsable number"),
+        ('type = "number"', "inf", "unparsable number"),
+        ('type = "number"', "1e999", "unparsable number"),
+        ('type = "number"', "-3.1e38", "number beyond 3e38"),
         ('type = "flag"', "perhaps", "neither yes nor no"),
+        ('type = "time"', "9999-12-31", Reason.TIME_OUT_OF_RANGE),
+        ('type = "time"', "2200-01-01T00:00Z", Reason.TIME_OUT_OF_RANGE),
+        ('type = "time"', "1899-12-31T23:59Z", Reason.TIME_OUT_OF_RANGE),
+        ('type = "time", format = "epoch seconds"', "1e15", Reason.TIME_OUT_OF_RANGE),
         ('type = "time"', "tomorrow", "unparsable time"),
     ],
 )
@@ -134,6 +146,32 @@ def test_times_at_the_edge_of_the_calendar_break_nothing(tmp_path: Path, text: s
     assert report.lead_count + len(report.rejected) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1970-01-01", "created before 1980"),
+        ("1979-12-31T23:59:59Z", "created before 1980"),
+        ("1899-12-31", Reason.TIME_OUT_OF_RANGE),
+        ("9999-12-31", Reason.TIME_OUT_OF_RANGE),
+    ],
+)
+def test_a_lead_created_at_an_impossible_time_is_rejected(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    leads = f"id,created\n1,{text}\n2,1980-01-01T00:00Z\n"
+    report = import_texts(tmp_path, mapping_of(TOP, LEADS), leads=leads)
+    assert report.history.leads["lead_id"].to_pylist() == ["2"]
+    assert places(report) == [("leads.csv", 2, reason)]
+
+
+def test_a_stage_change_at_the_end_of_time_is_rejected(tmp_path: Path) -> None:
+    stages = "lead,time,stage\n007,9999-12-31,won\n007,2024-01-11,mql\n"
+    report = import_texts(tmp_path, mapping_of(TOP, LEADS, STAGES), leads=ANN, stages=stages)
+    assert report.history.stages["stage"].to_pylist() == ["mql"]
+    assert places(report) == [("stages.csv", 2, Reason.TIME_OUT_OF_RANGE)]
+    assert "no end date" in Reason.TIME_OUT_OF_RANGE
+
+
 def test_an_offset_moves_a_time(tmp_path: Path) -> None:
     stages = STAGES.replace('"time"', '{ column = "time", offset = "36h" }')
     report = import_texts(
@@ -176,17 +214,60 @@ def test_event_names_become_kinds_by_taxonomy_and_the_rest_is_other(tmp_path: Pa
     events = report.history.events
     assert events["kind"].to_pylist() == ["email_open", "other"]
     assert events["name"].to_pylist() == ["EMAIL opened", "Sneeze"]
-    assert events["channel"].to_pylist() == ["email", "smoke"]
+    assert events["channel"].to_pylist() == ["email", "other"]
     assert events["properties"].to_pylist() == ['{"page": "/é"}', None]
     assert events["event_id"].to_pylist() == ["events.csv:2", "events.csv:3"]
 
 
-def test_a_bad_number_costs_the_number_not_the_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("amount", "reason"), [("lots", "unparsable number"), ("4e38", "number beyond 3e38")]
+)
+def test_a_bad_number_costs_the_number_not_the_record(
+    tmp_path: Path, amount: str, reason: str
+) -> None:
     report = import_texts(
         tmp_path,
         mapping_of(TOP, LEADS, STAGES, 'amount = "sum"\n'),
         leads=ANN,
-        stages="lead,time,stage,sum\n007,2024-01-11,won,lots\n",
+        stages=f"lead,time,stage,sum\n007,2024-01-11,won,{amount}\n",
     )
     assert report.history.stages["amount"].to_pylist() == [None]
-    assert places(report) == [("stages.csv", 2, "unparsable number")]
+    assert places(report) == [("stages.csv", 2, reason)]
+
+
+def test_a_map_is_matched_as_the_taxonomy_it_becomes_part_of(tmp_path: Path) -> None:
+    mapping = mapping_of(
+        TOP,
+        LEADS,
+        EVENTS,
+        'kind = { column = "what", map = { KNOCK = "contact_request", Demo = "demo_request" } }\n'
+        'channel = { column = "via", map = { "@" = "email" }, otherwise = "other" }\n',
+    )
+    report = import_texts(
+        tmp_path,
+        mapping,
+        leads=ANN,
+        events=(
+            "lead,time,what,via\n"
+            "007,2024-01-11,knock,@\n"
+            "007,2024-01-12,DEMO ,Web\n"
+            "007,2024-01-13,Demo,\n"
+            "007,2024-01-14,Page,smoke\n"
+        ),
+    )
+    events, taxonomy = report.history.events.to_pylist(), report.history.about.taxonomy
+    assert [e["kind"] for e in events] == ["contact_request", "demo_request", "demo_request"]
+    assert [e["channel"] for e in events] == ["email", "web", None]
+    assert [e["kind"] for e in events] == [taxonomy.kind_of_event(None, e["name"]) for e in events]
+    assert taxonomy.channel_of("@") == "email"
+    assert report.sources[1].not_this == 1
+
+
+def test_names_a_map_with_otherwise_does_not_list_are_read_by_the_taxonomy(tmp_path: Path) -> None:
+    kind = 'kind = { column = "what", map = { Knock = "contact_request" }, otherwise = "other" }\n'
+    events = "lead,time,what\n" + "".join(
+        f"007,2024-01-11,{name}\n" for name in ("Knock", "Page Viewed", "Sneeze")
+    )
+    report = import_texts(tmp_path, mapping_of(TOP, LEADS, EVENTS, kind), leads=ANN, events=events)
+    kinds = report.history.events["kind"].to_pylist()
+    assert kinds == ["contact_request", "page_view", "other"]

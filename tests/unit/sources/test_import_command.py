@@ -36,7 +36,7 @@ def test_a_clean_import_exits_with_0_and_says_where_the_history_is(shop: Path) -
 
 
 def test_rejected_rows_exit_with_3_and_are_shown_by_reason(shop: Path) -> None:
-    result = _run(shop, "id,created,gain\n1,2024-01-01,5\n1,2024-01-01,5\n2,2999-01-01,5\n")
+    result = _run(shop, "id,created,gain\n1,2024-01-01,5\n1,2024-01-01,5\n2,2199-01-01,5\n")
     assert result.exit_code == 3
     assert "row rejected: duplicate id" in result.output
     assert "row rejected: in the future" in result.output

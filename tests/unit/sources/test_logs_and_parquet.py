@@ -1,16 +1,19 @@
 """Process logs and Parquet files read like the CSV they could have been."""
 
 import gzip
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.clock import from_us
+from features.clock import from_us, to_us
 from features.sources.errors import SourceFileError
-from features.sources.import_history import run_import
+from features.sources.import_history import ImportReport, run_import
 from features.sources.read_mapping import read_mapping
+from features.sources.rejects import Reason
 from tests.unit.sources.factories import LEADS, TOP, mapping_of, places
 
 
@@ -127,11 +130,71 @@ PARQUET = LEADS.replace("leads.csv*", "leads.parquet") + (
 )
 
 
+BEGIN = to_us(datetime(2024, 1, 10, tzinfo=UTC))
+
+
+def _import_parquet(folder: Path, *, mapping: str = PARQUET, **columns: object) -> ImportReport:
+    there = {"id": ["1", "2"], "created": ["2024-01-10"] * 2, "size": [1, 2], "vip": [True] * 2}
+    pq.write_table(pa.table(there | columns), folder / "leads.parquet")
+    return run_import(mapping_of(TOP, mapping), folder, folder / "out")
+
+
+@pytest.mark.parametrize(
+    ("ids", "read"),
+    [
+        (pa.array([7.0, 2.0**52]), ["7", "4503599627370496"]),
+        (pa.array([Decimal("7.000"), Decimal("7.500")]), ["7", "7.500"]),
+        (pa.array([b"007", "é".encode()]), ["007", "é"]),
+        (pa.array([b"007", b"8"], pa.large_binary()), ["007", "8"]),
+        (pa.array(["007", "8"]).dictionary_encode(), ["007", "8"]),
+    ],
+)
+def test_parquet_ids_are_the_text_a_person_would_write(
+    tmp_path: Path, ids: pa.Array, read: list[str]
+) -> None:
+    report = _import_parquet(tmp_path, id=ids)
+    assert report.history.leads["lead_id"].to_pylist() == read
+    assert report.exit_code == 0
+
+
+def test_a_gap_in_a_parquet_column_of_floats_is_an_empty_cell(tmp_path: Path) -> None:
+    report = _import_parquet(tmp_path, id=[7.0, float("nan")])
+    assert report.history.leads["lead_id"].to_pylist() == ["7"]
+    assert places(report) == [("leads.parquet", 2, "missing id")]
+
+
+def test_parquet_bytes_that_are_no_text_cost_their_row(tmp_path: Path) -> None:
+    report = _import_parquet(tmp_path, id=[b"1", b"\xff\x00"])
+    assert places(report) == [("leads.parquet", 2, "wrong encoding")]
+
+
+def test_parquet_columns_nobody_asked_for_may_hold_anything(tmp_path: Path) -> None:
+    report = _import_parquet(tmp_path, photo=[b"\xff" * 70_000, b""], tags=[["a"], []])
+    assert report.exit_code == 0
+    assert report.columns_unused == {"leads.parquet": ("photo", "tags")}
+
+
+@pytest.mark.parametrize("nested", [[["a"], []], [{"a": 1}, {"a": 2}]])
+def test_a_nested_parquet_column_is_refused_in_words(tmp_path: Path, nested: object) -> None:
+    with pytest.raises(SourceFileError, match=r"'size' holds several values per row \(.*Write"):
+        _import_parquet(tmp_path, size=nested)
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_a_parquet_time_outside_the_calendar_costs_its_row(tmp_path: Path, unit: str) -> None:
+    scale = 1_000 if unit == "ns" else 1
+    moments = pa.array([BEGIN * scale, 2**63 - 1], pa.timestamp(unit))
+    report = _import_parquet(tmp_path, created=moments)
+    assert report.lead_count == 1
+    reason = Reason.TIME_OUT_OF_RANGE if unit == "ns" else Reason.UNPARSABLE_TIME
+    assert places(report) == [("leads.parquet", 2, reason)]
+
+
 def test_parquet_columns_keep_their_meaning(tmp_path: Path) -> None:
     table = pa.table(
         {
             "id": pa.array([7, 8, None]),
-            "created": pa.array([0, 1_000_000, 2_000_000], pa.timestamp("us", tz="UTC")),
+            "created": pa.array([BEGIN, BEGIN + 1, BEGIN + 2], pa.timestamp("us", tz="UTC")),
             "size": [1.5, None, 2.0],
             "vip": [True, False, None],
         }
@@ -140,7 +203,7 @@ def test_parquet_columns_keep_their_meaning(tmp_path: Path) -> None:
     report = run_import(mapping_of(TOP, PARQUET), tmp_path, tmp_path / "out")
     leads = report.history.leads
     assert leads["lead_id"].to_pylist() == ["7", "8"]
-    assert leads["created_at"].to_pylist() == [from_us(0), from_us(1_000_000)]
+    assert leads["created_at"].to_pylist() == [from_us(BEGIN), from_us(BEGIN + 1)]
     assert leads["size"].to_pylist() == [1.5, None]
     assert leads["vip"].to_pylist() == [True, False]
     assert places(report) == [("leads.parquet", 3, "missing id")]

@@ -53,6 +53,34 @@ MISTAKES = {
         "kind",
         "no kind 'wink'",
     ),
+    "a channel that is none": (
+        TOP + LEADS + EVENTS + 'channel = { value = "smoke" }\n',
+        "channel",
+        "no channel 'smoke'",
+    ),
+    "a raw name of two kinds": (
+        TOP
+        + LEADS
+        + EVENTS
+        + 'kind = { column = "k", map = { a = "page_view" } }\n'
+        + EVENTS
+        + 'kind = { column = "k", map = { A = "blog_view" } }\n',
+        "map",
+        "'page_view' and 'blog_view'.*`where`",
+    ),
+    "a raw name that is another kind": (
+        TOP + LEADS + EVENTS + 'kind = { column = "k", map = { blog_view = "page_view" } }\n',
+        "map",
+        "'page_view' and 'blog_view'",
+    ),
+    "a kind for all other names": (
+        TOP
+        + LEADS
+        + EVENTS
+        + 'kind = { column = "k", map = { a = "blog_view" }, otherwise = "page_view" }\n',
+        "otherwise",
+        "can only be 'other'",
+    ),
     "two origins": (
         TOP + LEADS + CALLS.replace('"time"', '{ column = "a", rows_between = ["2020", "2021"] }'),
         "at",
@@ -127,6 +155,33 @@ MISTAKES = {
         "attribute a",
         "known only after the outcome",
     ),
+    "an attribute called like the stage": (
+        TOP + LEADS + 'stage = { column = "x", type = "category", known = "at creation" }\n',
+        "name",
+        "call it company_stage",
+    ),
+    "an attribute called like a kind of event": (
+        TOP + LEADS + 'demo_request = { column = "x", type = "flag", known = "at creation" }\n',
+        "name",
+        "call it company_demo_request",
+    ),
+    "an attribute whose feature is taken": (
+        TOP + LEADS + 'first_activity = { column = "x", type = "time", known = "at creation" }\n',
+        "name",
+        "call it company_first_activity",
+    ),
+    "an attribute called like its own measure": (
+        TOP
+        + LEADS
+        + 'record_completeness = { column = "x", type = "number", known = "at creation" }\n',
+        "name",
+        "call it company_record_completeness",
+    ),
+    "an infinite number": (
+        TOP + LEADS + STAGES + 'amount = { value = "1e39" }\n',
+        "value",
+        "is no number",
+    ),
     "no number": (
         TOP + LEADS + STAGES + 'amount = { value = "much" }\n',
         "value",
@@ -159,3 +214,37 @@ def test_a_mapping_may_bring_its_own_kinds() -> None:
         '[taxonomy]\nchannels=["door"]\n[taxonomy.kinds.knock]\none="knock"\nmany="knocks"\n',
     )
     assert mapping.taxonomy.kind_names == ("knock", "other")
+
+
+@pytest.mark.parametrize(
+    "name", ["value", "channels", "created", "rhythm", "trend", "hours", "variety", "web"]
+)
+def test_an_attribute_may_not_take_a_name_that_baton_uses(name: str) -> None:
+    with pytest.raises(MappingError, match=f"'{name}' is taken .*: call it company_{name}"):
+        mapping_of(
+            TOP, LEADS, f'{name} = {{ column = "x", type = "flag", known = "at creation" }}'
+        )
+
+
+def test_a_refused_attribute_may_have_any_name() -> None:
+    mapping = mapping_of(TOP, LEADS, 'value = { column = "Gain", known = "after the outcome" }\n')
+    assert list(mapping.withheld) == ["value"]
+
+
+def test_what_a_mapping_calls_events_is_understood_by_the_taxonomy_it_leaves() -> None:
+    taxonomy = read_mapping("bpi2012").taxonomy
+    assert taxonomy.kind_of("O_SENT") == "offer_sent"
+    assert taxonomy.kind_of("A_FINALIZED") == "application_finalized"
+    assert taxonomy.kind_of("W_Afhandelen leads") == "lead_handling"
+    assert taxonomy.channel_of("SCHEDULE") == "scheduled"
+    assert "O_SENT" in {name for kind in taxonomy.kinds for name in kind.names}
+
+
+def test_a_map_of_names_is_understood_by_the_taxonomy_too() -> None:
+    events = EVENTS.replace('"what"', '{ column = "what", map = { PP = "Pricing" } }')
+    assert mapping_of(TOP, LEADS, events).taxonomy.kind_of("pp") == "pricing_view"
+
+
+def test_a_map_moves_a_name_from_the_shipped_kind() -> None:
+    kind = 'kind = { column = "what", map = { Webinar = "demo_request" } }\n'
+    assert mapping_of(TOP, LEADS, EVENTS, kind).taxonomy.kind_of("webinar") == "demo_request"

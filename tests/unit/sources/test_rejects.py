@@ -160,7 +160,7 @@ def test_without_a_cut_the_last_record_makes_it(tmp_path: Path) -> None:
 
 
 def test_a_record_from_after_the_import_cannot_be(tmp_path: Path) -> None:
-    (tmp_path / "leads.csv").write_text(ANN + "8,2204-01-10\n")
+    (tmp_path / "leads.csv").write_text(ANN + "8,2104-01-10\n")
     report = run_import(
         mapping_of(TOP, LEADS), tmp_path, tmp_path / "out", at=datetime(2024, 6, 1, tzinfo=UTC)
     )
