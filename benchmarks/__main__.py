@@ -1,5 +1,6 @@
 """``make bench``: measure the house and print what was found."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
+from training.bundle import load_bundle
+from training.errors import BundleError
 from training.labels.conversion import Grid, Outcome
 from training.settings import silence_telemetry
 
@@ -26,9 +29,9 @@ def make_bundle() -> Path:
     from training.pipeline import RunOptions, train
 
     candidates.FITTERS.pop("logistic regression", None)  # trees are the dearer case
-    found = sorted(BUNDLES.glob("bench-*"))
-    if found:
-        return found[-1]
+    for found in BUNDLES.glob("bench-*"):
+        with suppress(BundleError):  # of an older format
+            return load_bundle(found).folder
     console.print(f"training on a simulated market of {LEADS:,} leads …")
     market = simulate_history(get_scenario("plain"), n_leads=LEADS, seed=7)
     options = RunOptions(Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=12), "bench")

@@ -21,7 +21,7 @@ from training.models.linear import LinearModel
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, CARD, SEAL = "manifest.json", "card.json", "fingerprint.json"
 TREES, LINEAR = "model.txt", "model.json"
 REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")

@@ -238,73 +238,29 @@ def read_forest(model: str) -> Forest:
     return builder.forest()
 
 
-@njit(cache=True, nogil=True)
-def _goes_left(forest: Forest, node: int, x: float) -> bool:
-    if forest.categorical[node]:
-        if np.isnan(x) or x < 0.0:
-            return False
+@njit(cache=True, nogil=True, inline="always")
+def _in_bits(words: NDArray[np.uint32], first: int, end: int, x: float) -> bool:
+    """Tell whether a category is in a split's bit set; missing and unseen ones are not."""
+    found = False
+    if x >= 0.0:
         code = int(x)
-        word = forest.cat_start[node] + code // 32
-        if word >= forest.cat_end[node]:
-            return False
-        return bool((forest.cat_words[word] >> np.uint32(code % 32)) & np.uint32(1))
-    missing = forest.missing[node]
-    if np.isnan(x):
-        if missing == 2:
-            return bool(forest.default_left[node])
-        x = 0.0
-    if missing == 1 and -ZERO <= x <= ZERO:
-        return bool(forest.default_left[node])
-    return bool(x <= forest.threshold[node])
+        word = first + code // 32
+        if word < end:
+            found = bool((words[word] >> np.uint32(code % 32)) & np.uint32(1))
+    return found
 
 
-@njit(cache=True, nogil=True)
-def _walk_down(
-    forest: Forest,
-    first: int,
-    end: int,
-    row: NDArray[np.float32],
-    state: NDArray[np.int64],
-    path: NDArray[np.float64],
-) -> None:
-    state[0] = 0
-    path[0, :] = 1.0
-    for node in range(first + 1, end):
-        i, p, a = node - first, forest.parent[node], forest.above[node]
-        if a >= 0 and state[a - first] != 0:
-            state[i] = 2
-        elif _goes_left(forest, p, row[forest.edge_feature[node]]) == forest.is_left[node]:
-            state[i] = 0
-        else:
-            state[i] = 1
-        for q in range(N_POINTS):
-            path[i, q] = path[p - first, q] * forest.step[node, state[i], q]
-
-
-@njit(cache=True, nogil=True)
-def _walk_up(
-    forest: Forest,
-    first: int,
-    end: int,
-    state: NDArray[np.int64],
-    path: NDArray[np.float64],
-    phi: NDArray[np.float64],
-) -> None:
-    """Turn ``path`` into the sums over the leaves below, and hand each edge its share."""
-    for node in range(end - 1, first - 1, -1):
-        i = node - first
-        if forest.feature[node] < 0:
-            for q in range(N_POINTS):
-                path[i, q] *= forest.leaf_value[node]
-        else:
-            left, right = forest.left[node] - first, forest.right[node] - first
-            for q in range(N_POINTS):
-                path[i, q] = path[left, q] + path[right, q]
-        if node > first and state[i] != 2:
-            share = 0.0
-            for q in range(N_POINTS):
-                share += path[i, q] * forest.term[node, state[i], q]
-            phi[forest.edge_feature[node]] += share
+@njit(cache=True, nogil=True, inline="always")
+def _goes_left(x: float, threshold: float, missing: int, default_left: bool) -> bool:
+    """Follow a numerical split, by LightGBM's rules for missing values."""
+    is_nan = np.isnan(x)
+    if (is_nan and missing == 2) or (missing == 1 and (is_nan or -ZERO <= x <= ZERO)):
+        left = default_left
+    elif is_nan:
+        left = threshold >= 0.0
+    else:
+        left = x <= threshold
+    return left
 
 
 @njit(cache=True, nogil=True)
@@ -319,17 +275,53 @@ def add_contributions(forest: Forest, rows: NDArray[np.float32], phi: NDArray[np
     phi : ndarray of shape (n_rows, n_features), float64
         ``forest.bias + phi.sum(axis=1)`` is the margin.
     """
+    # Every array is taken from its tuple once: numba counts references on each taking.
+    tree_start, parent, above = forest.tree_start, forest.parent, forest.above
+    is_left, feature, edge_feature = forest.is_left, forest.feature, forest.edge_feature
+    threshold, missing, default_left = forest.threshold, forest.missing, forest.default_left
+    categorical, cat_words = forest.categorical, forest.cat_words
+    cat_start, cat_end = forest.cat_start, forest.cat_end
+    left_of, right_of, leaf_value = forest.left, forest.right, forest.leaf_value
+    step, term = forest.step, forest.term
     largest = 1
-    for t in range(forest.tree_start.shape[0] - 1):
-        largest = max(largest, forest.tree_start[t + 1] - forest.tree_start[t])
+    for t in range(tree_start.shape[0] - 1):
+        largest = max(largest, tree_start[t + 1] - tree_start[t])
     path = np.empty((largest, N_POINTS))
-    state = np.empty(largest, np.int64)
+    state = np.zeros(largest, np.int64)
     # Trees outside, rows inside: a tree's tables stay in the cache while the rows pass.
-    for t in range(forest.tree_start.shape[0] - 1):
-        first, end = forest.tree_start[t], forest.tree_start[t + 1]
+    for t in range(tree_start.shape[0] - 1):
+        first, end = tree_start[t], tree_start[t + 1]
         for r in range(rows.shape[0]):
-            _walk_down(forest, first, end, rows[r], state, path)
-            _walk_up(forest, first, end, state, path, phi[r])
+            # Down: the product along the path to every node.
+            path[0, :] = 1.0
+            for node in range(first + 1, end):
+                i, p, a = node - first, parent[node], above[node]
+                if a >= 0 and state[a - first] != 0:
+                    state[i] = 2
+                else:
+                    x = np.float64(rows[r, edge_feature[node]])
+                    if categorical[p]:
+                        goes = _in_bits(cat_words, cat_start[p], cat_end[p], x)
+                    else:
+                        goes = _goes_left(x, threshold[p], missing[p], default_left[p])
+                    state[i] = 0 if goes == is_left[node] else 1
+                for q in range(N_POINTS):
+                    path[i, q] = path[p - first, q] * step[node, state[i], q]
+            # Up: sums over the leaves below, and each edge's share for its feature.
+            for node in range(end - 1, first - 1, -1):
+                i = node - first
+                if feature[node] < 0:
+                    for q in range(N_POINTS):
+                        path[i, q] *= leaf_value[node]
+                else:
+                    left, right = left_of[node] - first, right_of[node] - first
+                    for q in range(N_POINTS):
+                        path[i, q] = path[left, q] + path[right, q]
+                if node > first and state[i] != 2:
+                    share = 0.0
+                    for q in range(N_POINTS):
+                        share += path[i, q] * term[node, state[i], q]
+                    phi[r, edge_feature[node]] += share
 
 
 class TreeModel:
