@@ -41,6 +41,16 @@ class BundleError(TrainingError):
         super().__init__(f"The bundle in {folder} {problem}. Make a new one with `baton train`.")
 
 
+class MissingOpenMPError(TrainingError):
+    """LightGBM is installed but its OpenMP runtime is not on this machine."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"LightGBM cannot start ({problem}). Install the OpenMP runtime (Debian and Ubuntu: "
+            "`apt install libgomp1`), or train through make, which lends the copy scikit-learn has."
+        )
+
+
 class UnsupportedTreeError(TrainingError):
     """A LightGBM model uses something the explanation kernel cannot add up."""
 

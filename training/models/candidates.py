@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
+from training.errors import MissingOpenMPError
 from training.models.linear import LinearModel, Term, standardise, transform
 from training.models.trees import TreeModel
 
@@ -206,7 +207,10 @@ PATIENCE = 40
 
 def fit_boosting(train: FitData, progress: Progress) -> tuple[TreeModel, dict[str, Any]]:
     """Fit LightGBM; the newest quarter of the leads says when to stop, then all leads are used."""
-    import lightgbm as lgb
+    try:
+        import lightgbm as lgb
+    except OSError as problem:
+        raise MissingOpenMPError(str(problem)) from problem
 
     names = list(train.catalog.names)
     categories = [f.name for f in train.catalog.features if f.categories]
