@@ -23,7 +23,7 @@ from serving.settings import ServingSettings
 from serving.web import routes as web_routes
 
 DESCRIPTION = """\
-Scores leads and says why. A score is a chance (`probability`) and points: 50 is the average
+Scores leads and says why. A score is a chance (`probability`) and points: 50 is the typical
 lead, ten more double the odds, and the reasons add up to the score. Times carry their zone;
 what happened at or after `as_of` does not count. Refusals are RFC 9457 problems.
 """

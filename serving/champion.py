@@ -137,6 +137,8 @@ class ChampionDesk:
         """Times a bundle could not be loaded."""
         self.problem: str | None = None
         """What is wrong with the bundle in the folder, if it is not the one in use."""
+        self.problem_in_short: str | None = None
+        """The same without names of folders, for those who may not know them."""
         self._champion: Champion | None = None
         self._mark: FolderMark | None = None
 
@@ -160,31 +162,42 @@ class ChampionDesk:
         """Look at the folder; load what is new in it aside, then swap. Never raises."""
         mark = find_mark(self.folder)
         if mark is None:
-            self.problem = "no bundle is there."
+            self.problem = self.problem_in_short = "no bundle is there."
             # Forgotten, so that a bundle moved away and back again is looked at once more.
             self._mark = None
             return
         if mark == self._mark:
             return
-        refused: Exception = RuntimeError("the folder changed while it was read")
         for _ in range(ATTEMPTS):
+            refused, loaded = None, None
             try:
                 loaded = load_champion(self.folder, at)
             except Exception as error:  # noqa: BLE001 - edge of a job: a broken bundle must not stop the old one
                 refused = error
-            else:
-                if find_mark(self.folder) == mark:
-                    self._swap(loaded, mark)
-                    return
             again = find_mark(self.folder)
-            if again == mark or again is None:
+            if again == mark:
+                self._settle(loaded, refused, mark)
+                return
+            # Half of one bundle and half of the next is nobody's fault: it is read again.
+            log.info("champion_folder_changed", read_again=again is not None)
+            if again is None:
                 break
             mark = again
-        self._refuse(refused, mark)
+        self._mark = None
+        self.problem = self.problem_in_short = "the folder changed while it was read."
+
+    def _settle(
+        self, loaded: Champion | None, refused: Exception | None, mark: FolderMark
+    ) -> None:
+        if loaded is not None:
+            self._swap(loaded, mark)
+        elif refused is not None:
+            self._refuse(refused, mark)
 
     def _swap(self, loaded: Champion, mark: FolderMark) -> None:
         before = self._champion
-        self._champion, self._mark, self.problem = loaded, mark, None
+        self._champion, self._mark = loaded, mark
+        self.problem = self.problem_in_short = None
         self.swaps += 1
         log.info(
             "champion_taken_up",
@@ -198,6 +211,7 @@ class ChampionDesk:
         self._mark = mark
         self.failures += 1
         self.problem = f"{type(error).__name__}: {error}"
+        self.problem_in_short = f"the bundle cannot be loaded ({type(error).__name__})."
         log.error(
             "champion_refused",
             folder=str(self.folder),

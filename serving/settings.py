@@ -31,7 +31,7 @@ class ServingSettings(BaseSettings):
     """Seconds between two looks at the champion folder."""
     max_batch: Annotated[int, Field(ge=1)] = 10_000
     """Most leads in one batch."""
-    max_events: Annotated[int, Field(ge=1)] = 20_000
+    max_events: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     """Most events, and most stage changes, of one lead."""
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
     """Most bytes of one request body."""

@@ -8,7 +8,7 @@ from features.catalog.manifest import Catalog
 from serving.explain.wording import Direction, say_fact, say_reason, say_rest
 
 BASE_POINTS = 50.0
-"""The average lead's points: reasons count from here."""
+"""The typical lead's points: reasons count from here."""
 
 LEAST_POINTS = 0.05
 """A field that moves the score by less is not worth a line of its own: it joins the rest."""
@@ -28,7 +28,7 @@ class Reason:
     sub_score: SubScore | None
     """The part of the score it belongs to; null for the rest, which belongs to several."""
     points: float
-    """Points it adds to, or takes from, the average lead's 50."""
+    """Points it adds to, or takes from, the typical lead's 50."""
     direction: Direction
     words: str
     """The fact and its direction, as a sentence."""

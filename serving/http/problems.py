@@ -24,6 +24,9 @@ MEDIA_TYPE = "application/problem+json"
 MOST_FIELD_PROBLEMS = 20
 """A payload wrong in the same way a thousand times needs to be told so twenty times."""
 
+MOST_ERRORS_BUILT = 200
+"""Errors put into words to find those twenty: each takes a thousand times the room of its cause."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -110,13 +113,15 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Remove it; facts about the lead, such as its industry, go into `attributes`.",
     ),
     "unexpected_keyword_argument": ("is not a field of this record", "Remove it."),
-    "greater_than_equal": ("lies too far in the past to be right", "Check the year of the time."),
+    "moment_too_early": ("lies too far in the past to be right", "Check the year of the time."),
+    "moment_too_late": ("lies too far in the future to be right", "Check the year of the time."),
     "timezone_aware": ("the time has no zone", "Add one, e.g. 2026-03-01T09:00:00Z."),
     "json_invalid": ("the body is not JSON", "Check it with a JSON checker; encode it as UTF-8."),
     "finite_number": ("is not a finite number", "Send a number, or null if it is not known."),
     "string_type": ("is not text", "Send text in quotes."),
     "float_type": ("is not a number", "Send a number without quotes."),
     "float_parsing": ("is not a number", "Send a number without quotes."),
+    "too_long": ("has too many entries", "Send fewer; leave out the oldest."),
     "list_type": ("is not a list", "Send a list: [...]."),
     "dict_type": ("is not an object", "Send an object: {...}."),
     "model_type": ("is not an object", 'Send an object: {"lead_id": ..., "created_at": ...}.'),
@@ -138,10 +143,11 @@ def _say_path(location: tuple[int | str, ...]) -> str:
 def say_field_problem(error: ErrorDetails | dict[str, Any]) -> FieldProblem:
     """Say one validation error in plain words, without repeating the value that was sent."""
     kind, location = str(error["type"]), tuple(error["loc"])
-    if location[:1] == ("attributes",) and len(location) > len(("attributes", "name")):
+    value_at = location.index("attributes") + 2 if "attributes" in location else len(location)
+    if len(location) > value_at:
         # One error per type the value could have had: together they mean this.
         fix = "Send text, a number, true, false, or null."
-        return FieldProblem(_say_path(location[:2]), "is not a plain value", fix)
+        return FieldProblem(_say_path(location[:value_at]), "is not a plain value", fix)
     path = _say_path(location)
     if kind in _WORDS:
         problem, fix = _WORDS[kind]
@@ -159,6 +165,10 @@ def say_field_problem(error: ErrorDetails | dict[str, Any]) -> FieldProblem:
 
 def say_validation_error(error: ValidationError) -> InvalidBodyError:
     """Turn pydantic's errors into a refusal."""
+    if error.error_count() > MOST_ERRORS_BUILT:
+        problem = f"{error.error_count():,} fields are not as agreed"
+        fix = "Compare the names of the fields with GET /docs; begin with one event."
+        return InvalidBodyError((FieldProblem("", problem, fix),))
     found = error.errors(include_url=False, include_input=False)
     said = dict.fromkeys(say_field_problem(one) for one in found)
     return InvalidBodyError(tuple(said)[:MOST_FIELD_PROBLEMS])

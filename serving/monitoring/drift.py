@@ -76,6 +76,11 @@ class DriftSummary:
     """Columns in which more values than before are too rare to be known, and their share now."""
 
 
+def _finite(values: NDArray[np.floating]) -> Floats:
+    """Take infinite cells as empty ones: rows logged before they were refused may hold some."""
+    return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+
+
 def _number_bins(
     reference: Floats, current: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -244,8 +249,8 @@ def summarise_drift(
         if feature.name not in current:
             missing.append(feature.name)
             continue
-        then = reference[:, position].astype(np.float64)
-        now = current[feature.name].astype(np.float64)
+        then = _finite(reference[:, position])
+        now = _finite(current[feature.name])
         if np.isnan(now).all() and not np.isnan(then).all():
             empty.append(feature.name)
         if feature.categories:
@@ -266,7 +271,7 @@ def summarise_drift(
             )
         )
     measured.sort(key=lambda column: -column.psi)
-    score = measure_column("score", "Score", reference_points, current_points)
+    score = measure_column("score", "Score", _finite(reference_points), _finite(current_points))
     verdict, because = decide_drift(score, measured)
     return DriftSummary(
         rows_then=len(reference),

@@ -26,7 +26,8 @@ def _frame(columns: list[dict[str, Any]], cells: np.ndarray[Any, Any]) -> pd.Dat
     """Shape cells of one side as a frame: numbers as they are, codes as their names."""
     frame: dict[str, Any] = {}
     for position, column in enumerate(columns):
-        values = cells[:, position]
+        # Evidently's bins end with an infinite number; it tells no more than an empty cell.
+        values = np.where(np.isfinite(cells[:, position]), cells[:, position], np.nan)
         if not column["categories"]:
             frame[column["title"]] = values
             continue

@@ -1,5 +1,7 @@
 """GET /healthz, /readyz, /metrics, /v1/model and /v1/drift."""
 
+import math
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -8,12 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from features.catalog.fit import OTHER_CATEGORY, Attribute
 from serving.champion import Champion, ChampionDesk
 from serving.errors import NotFoundError, NotReadyError
+from serving.explain.reasons import BASE_POINTS
 from serving.http.dependencies import (
     Desk,
     InUse,
     Now,
+    Settings,
     check_operator,
     check_token,
     prefers_html,
@@ -30,6 +35,11 @@ PATIENCE_SECONDS = 1.5
 """A caller who asks for a report that is quickly made gets it at once."""
 
 WAIT_SECONDS = "10"
+
+BASE_WORDS = (
+    "The typical lead is the average of the log-odds. The base rate, the share that converts, is as "
+    "a rule higher: the few leads with high chances lift the average chance more than that."
+)
 
 REPORT_POLICY = "sandbox allow-scripts allow-downloads allow-popups"
 """Evidently's page brings its own scripts: they run apart from this server's name and rights."""
@@ -56,8 +66,18 @@ async def health() -> dict[str, str]:
     return {"status": "alive"}
 
 
-def check_readiness(desk: ChampionDesk, log: ScoredLog) -> tuple[bool, dict[str, Any]]:
-    """Check what the server needs for its work; touches the disk."""
+def check_readiness(
+    desk: ChampionDesk, log: ScoredLog, *, in_short: bool
+) -> tuple[bool, dict[str, Any]]:
+    """Check what the server needs for its work; touches the disk.
+
+    Parameters
+    ----------
+    desk, log
+        What is checked.
+    in_short
+        Whether to keep names of folders to ourselves: nobody who asks has to say who they are.
+    """
     champion = desk.find_champion()
     log_problem = log.problem
     try:
@@ -69,7 +89,7 @@ def check_readiness(desk: ChampionDesk, log: ScoredLog) -> tuple[bool, dict[str,
         "champion": {
             "ok": champion is not None,
             "version": champion.bundle.version if champion else None,
-            "problem": desk.problem,
+            "problem": desk.problem_in_short if in_short else desk.problem,
         },
         "scored_log": {"ok": log_problem is None, "problem": log_problem},
     }
@@ -81,10 +101,11 @@ def check_readiness(desk: ChampionDesk, log: ScoredLog) -> tuple[bool, dict[str,
     summary="Whether leads can be scored",
     responses=describe_problems(503),
 )
-async def readiness(request: Request, desk: Desk) -> Response:
+async def readiness(request: Request, desk: Desk, settings: Settings) -> Response:
     """Say whether a model is loaded and the log of scored rows can be written."""
     log: ScoredLog = request.app.state.scored_log
-    ready, checks = await to_thread.run_sync(check_readiness, desk, log)
+    check = partial(check_readiness, desk, log, in_short=not settings.is_local)
+    ready, checks = await to_thread.run_sync(check)
     if ready:
         return _json({"status": "ready", "checks": checks})
     problem = shape_refusal(NotReadyError(), request.url.path)
@@ -99,6 +120,19 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
+def find_base_rate(champion: Champion) -> float | None:
+    """Find the share that converted where the model was measured; None if its card lacks it."""
+    rate = champion.card.get("quality", {}).get("base_rate")
+    return float(rate) if isinstance(rate, int | float) and math.isfinite(rate) else None
+
+
+def _shape_attribute(attribute: Attribute) -> dict[str, Any]:
+    shaped: dict[str, Any] = {"name": attribute.name, "type": attribute.type}
+    if attribute.type == "category":
+        shaped["categories"] = [c for c in attribute.categories if c != OTHER_CATEGORY]
+    return shaped
+
+
 def shape_model(champion: Champion) -> dict[str, Any]:
     """Shape the model in use: contract, bands, what it takes, and its card."""
     bundle = champion.bundle
@@ -109,7 +143,12 @@ def shape_model(champion: Champion) -> dict[str, Any]:
         "kind": bundle.model_kind,
         "loaded_at": champion.loaded_at,
         "contract": bundle.contract,
-        "base": {"points": 50.0, "probability": bundle.base_probability},
+        "base": {
+            "points": BASE_POINTS,
+            "probability": bundle.base_probability,
+            "base_rate": find_base_rate(champion),
+            "words": BASE_WORDS,
+        },
         "bands": [
             {
                 "name": band.name,
@@ -121,7 +160,7 @@ def shape_model(champion: Champion) -> dict[str, Any]:
             }
             for band in bundle.bands
         ],
-        "attributes": [{"name": a.name, "type": a.type} for a in catalog.attributes],
+        "attributes": [_shape_attribute(attribute) for attribute in catalog.attributes],
         "event_kinds": list(catalog.taxonomy.kind_names),
         "channels": list(catalog.taxonomy.channels),
         "plots": [f"/v1/model/plots/{name}" for name in champion.plots],

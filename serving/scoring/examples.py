@@ -12,11 +12,12 @@ EXAMPLE_LEAD: dict[str, Any] = {
         "seniority": "vp",
         "department": "operations",
         "industry": "logistics",
-        "employees": 420,
+        "employees": 380,
         "country": "DE",
         "source": "organic_search",
         "email_domain_kind": "business",
     },
+    "versions": [{"known_at": "2026-03-02T08:00:00Z", "attributes": {"employees": 420}}],
     "events": [
         {"name": "form_submit", "occurred_at": "2026-02-24T09:12:00Z", "channel": "web"},
         {"name": "email_open", "occurred_at": "2026-02-26T07:40:00Z", "channel": "email"},
@@ -33,6 +34,9 @@ EXAMPLE_BATCH: dict[str, Any] = {
             "lead_id": "lead-1043",
             "created_at": "2026-03-01T18:00:00Z",
             "as_of": "2026-03-09T09:00:00Z",
+            "attributes": {"industry": "software", "employees": 35, "country": "US"},
+            "versions": [],
+            "events": [{"name": "demo_request", "occurred_at": "2026-03-02T15:20:00Z"}],
         },
     ]
 }

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from serving.http.dependencies import InUse, Now, Settings, check_json, check_token
 from serving.http.openapi import describe_answers, describe_body
+from serving.scoring.batches import split_batch
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.log import ScoredLog
-from serving.scoring.service import Scoring, read_body, score_batch, score_one, split_batch
+from serving.scoring.service import Scoring, read_body, score_batch, score_one
 
 LONG_HISTORY_BYTES = 200_000
 """A lead this long is scored in a thread, so that the others need not wait for it."""
@@ -44,6 +45,14 @@ def _json(answer: Any) -> Response:
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
+def _score_body(scoring: Scoring, body: bytes) -> Response:
+    return _json(score_one(scoring, read_body(body)))
+
+
+def _score_batch_body(scoring: Scoring, body: bytes) -> Response:
+    return _json(score_batch(scoring, split_batch(body, scoring.most_leads)))
+
+
 @router.post(
     "/score",
     summary="Score one lead and say why",
@@ -54,14 +63,13 @@ def _json(answer: Any) -> Response:
 async def score(request: Request, scoring: With) -> Response:
     """Score one lead, with its events and stage changes inline.
 
-    The reasons are points: 50 (the average lead) and all of them add up to `points_uncut`.
+    The reasons are points: 50 (the typical lead) and all of them add up to `points_uncut`.
     If too little is known, `status` says so and no score is made up.
     """
     body = await request.body()
-    lead = read_body(body)
     if len(body) > LONG_HISTORY_BYTES:
-        return _json(await to_thread.run_sync(score_one, scoring, lead))
-    return _json(score_one(scoring, lead))
+        return await to_thread.run_sync(_score_body, scoring, body)
+    return _score_body(scoring, body)
 
 
 @router.post(
@@ -76,9 +84,7 @@ async def score_many(request: Request, scoring: With) -> Response:
 
     A lead that cannot be read gets its own problem; the others are scored.
     """
-    raw_leads = split_batch(await request.body(), scoring.most_leads)
+    body = await request.body()
     # One batch at a time: two at once would only take twice the memory.
     limiter: CapacityLimiter = request.app.state.batch_limiter
-    return await to_thread.run_sync(
-        lambda: _json(score_batch(scoring, raw_leads)), limiter=limiter
-    )
+    return await to_thread.run_sync(_score_batch_body, scoring, body, limiter=limiter)

@@ -1,23 +1,32 @@
 """What scoring takes and gives, as the API describes it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, with_config
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, with_config
 
 from features.catalog.feature import SubScore
 from features.lifecycle.stages import Stage
 from serving.explain.wording import Direction
 from serving.http.problems import Problem
 from serving.scoring.examples import EXAMPLE_ANSWER, EXAMPLE_BATCH, EXAMPLE_LEAD
+from serving.scoring.moments import Moment
+
+MOST_LISTED = 100_000
+"""Entries that events or stages can have at all; the settings may allow fewer, never more."""
+
+MOST_VERSIONS, MOST_ATTRIBUTES = 1_000, 1_000
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Moment = Annotated[AwareDatetime, Field(strict=True, ge=datetime(1980, 1, 1, tzinfo=UTC))]
-"""A time with its zone, as text: bare numbers would leave the unit to be guessed."""
+Word = Annotated[str, StringConstraints(max_length=500)]
+"""Text that may be empty, which counts as left out: exports leave empty cells."""
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 AttributeValue = Annotated[bool, Field(strict=True)] | Number | str | None
+# Ending at the first wrong entry: an error for each of a million would cost more than the leads.
+Attributes = Annotated[dict[str, AttributeValue], FailFast(), Field(max_length=MOST_ATTRIBUTES)]
 
 _CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -29,13 +38,15 @@ class EventIn:
 
     occurred_at: Moment
     """When it happened, with its time zone."""
-    name: Text | None = None
+    event_id: Word | None = None
+    """Your id of it; of several events of one id the first counts, the others are repeats."""
+    name: Word | None = None
     """What the source calls it; the taxonomy turns it into a kind."""
-    kind: Text | None = None
+    kind: Word | None = None
     """Its kind in the taxonomy, if known; `name` or `kind` is needed."""
     known_at: Moment | None = None
     """When the company could know; as `occurred_at` if left out."""
-    channel: Text | None = None
+    channel: Word | None = None
     """How it came: web, email, ads, ..."""
     value: Number | None = None
     """What it is worth, in the unit the model was trained with."""
@@ -54,6 +65,17 @@ class StageIn:
     """When the company could know; as `at` if left out."""
 
 
+@with_config(_CLOSED)
+@dataclass(slots=True, kw_only=True)
+class VersionIn:
+    """Attributes that became known, or changed, after the lead came to be."""
+
+    known_at: Moment
+    """Since when they are known."""
+    attributes: Attributes
+    """Those that changed; null for one that is not known any more. The others stay."""
+
+
 class LeadIn(BaseModel):
     """One lead, with everything known of it."""
 
@@ -65,11 +87,15 @@ class LeadIn(BaseModel):
     """When the lead came to be, with its time zone."""
     as_of: Moment | None = None
     """The moment to look at the lead; now if left out. What lies at or after it does not count."""
-    attributes: dict[str, AttributeValue] = {}
-    """Who the lead is: `industry`, `job_title`, ... GET /v1/model lists the names the model knows."""
-    events: list[EventIn] = []
+    attributes: Attributes = {}
+    """Who the lead is, as known since `created_at`: `industry`, `employees`, ... GET /v1/model lists
+    the names the model knows, and the values of those with a list of them."""
+    versions: Annotated[list[VersionIn], FailFast(), Field(max_length=MOST_VERSIONS)] = []
+    """Attributes that became known later, in any order. Without them, a lead looked at in the past
+    is taken to have had its attributes all along; `warnings` says so."""
+    events: Annotated[list[EventIn], FailFast(), Field(max_length=MOST_LISTED)] = []
     """What the lead did or received, in any order."""
-    stages: list[StageIn] = []
+    stages: Annotated[list[StageIn], FailFast(), Field(max_length=MOST_LISTED)] = []
     """Where the lead has been between marketing and sales, in any order."""
 
 
@@ -120,9 +146,9 @@ class BaseOut:
     """Where reasons count from."""
 
     points: float
-    """The average lead's points: 50."""
+    """The typical lead's points: 50."""
     probability: float
-    """The average lead's chance."""
+    """The typical lead's chance: that of the average log-odds. The base rate is as a rule higher."""
 
 
 @with_config(_GIVEN)
@@ -137,7 +163,7 @@ class ReasonOut:
     sub_score: SubScore | None
     """The part of the score it belongs to; null for the rest."""
     points: float
-    """Points added to, or taken from, the average lead's 50."""
+    """Points added to, or taken from, the typical lead's 50."""
     direction: Direction
     words: str
     """The fact and its direction, as a sentence."""
@@ -161,7 +187,7 @@ class LeadScore:
     probability: float | None
     """The chance; null if not enough is known, which is not the same as no chance."""
     points: float | None
-    """The score people see: 50 is the average lead, ten more double the odds; cut to 0-100."""
+    """The score people see: 50 is the typical lead, ten more double the odds; cut to 0-100."""
     points_uncut: float | None
     """The score before the cut: `base.points` and all reasons add up to it."""
     band: BandOut | None

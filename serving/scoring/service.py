@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from features import clock
 from features.compute.online import compute_rows
 from serving.champion import Champion
-from serving.errors import BatchTooLargeError, FieldProblem, InvalidBodyError, RefusedError
+from serving.errors import FieldProblem, InvalidBodyError, RefusedError
 from serving.explain.reasons import BASE_POINTS, explain
 from serving.http.problems import say_validation_error, shape_refusal
+from serving.scoring.batches import find_id
 from serving.scoring.log import STATUSES, ScoredLog, ScoredRows
 from serving.scoring.records import ReadLead, read_lead
 from serving.scoring.schemas import (
@@ -32,8 +33,16 @@ from training.bundle import Band, Scores
 CHUNK_LEADS = 1_000
 """Leads of a batch scored together: bounds the memory of contributions."""
 
+MOST_VALUES = 1_000_000
+"""Values one lead can have at all, its commas counted: more than any true history needs."""
+
 HELP_FIELDS = 6
 """Attributes proposed to a caller whose lead is too little known."""
+
+_AT_BIRTH = (
+    "as_of is the very moment the lead was created. Only what was known before as_of counts, and "
+    "before its creation next to nothing was."
+)
 
 
 @dataclass(frozen=True)
@@ -49,14 +58,6 @@ class Scoring:
     most_events: int
 
 
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
-    leads: list[msgspec.Raw]
-
-
-class _OnlyId(msgspec.Struct):
-    lead_id: str | None = None
-
-
 def read_body(body: bytes) -> LeadIn:
     """Read one lead from JSON.
 
@@ -65,42 +66,15 @@ def read_body(body: bytes) -> LeadIn:
     InvalidBodyError
         Listing what is wrong, field by field.
     """
+    # Before it is read at all: the values of a body of commas would fill the memory.
+    if body.count(b",") > MOST_VALUES:
+        fix = "Leave out the oldest events."
+        problem = f"the lead has more than {MOST_VALUES:,} values"
+        raise InvalidBodyError((FieldProblem("", problem, fix),))
     try:
         return LeadIn.model_validate_json(body)
     except ValidationError as error:
         raise say_validation_error(error) from None
-
-
-def split_batch(body: bytes, most_leads: int) -> list[msgspec.Raw]:
-    """Cut a batch into the JSON of its leads, without reading them yet.
-
-    Raises
-    ------
-    InvalidBodyError
-        If it is not an object with a list of leads.
-    BatchTooLargeError
-        If it has too many.
-    """
-    try:
-        leads = msgspec.json.decode(body, type=_Envelope).leads
-    except msgspec.ValidationError:
-        problem = 'the body is not of the form {"leads": [...]}'
-        raise InvalidBodyError(
-            (FieldProblem("", problem, "Send an object whose only field is a list of leads."),)
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        fix = "Check it with a JSON checker; encode it as UTF-8."
-        raise InvalidBodyError((FieldProblem("", "the body is not JSON", fix),)) from None
-    if len(leads) > most_leads:
-        raise BatchTooLargeError(len(leads), most_leads)
-    return leads
-
-
-def _find_id(raw: bytes) -> str | None:
-    try:
-        return msgspec.json.decode(raw, type=_OnlyId).lead_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 def _read(lead: LeadIn, scoring: Scoring) -> ReadLead:
@@ -121,6 +95,8 @@ def _shape_band(band: Band) -> BandOut:
 
 def _say_help(read: ReadLead, champion: Champion) -> list[str]:
     """Say which facts would let this lead be scored."""
+    if read.is_looked_at_birth:
+        return ["Give an as_of after created_at, or leave it out to look at the lead now."]
     names = [a.name for a in champion.bundle.catalog.attributes if a.name not in read.known]
     said = []
     if names:
@@ -152,7 +128,7 @@ class _Frame:
         return LeadScore(
             lead_id=read.record.lead_id,
             status="not_enough_known",
-            as_of=read.as_of.astimezone(UTC),
+            as_of=read.as_of,
             contract=contract.text,
             event=contract.event,
             horizon_days=contract.horizon_days,
@@ -163,7 +139,7 @@ class _Frame:
             base=self.base,
             sub_scores=None,
             reasons=[],
-            why=why,
+            why=_AT_BIRTH if read.is_looked_at_birth else why,
             would_help=_say_help(read, self.scoring.champion),
             ignored=read.ignored,
             warnings=read.warnings,
@@ -186,7 +162,7 @@ class _Frame:
         return LeadScore(
             lead_id=read.record.lead_id,
             status="scored",
-            as_of=read.as_of.astimezone(UTC),
+            as_of=read.as_of,
             contract=contract.text,
             event=contract.event,
             horizon_days=contract.horizon_days,
@@ -315,6 +291,6 @@ def _score_chunk(
             reads.append(_read(read_body(bytes(raw)), scoring))
         except RefusedError as refusal:
             problem = shape_refusal(refusal)
-            refused[position] = LeadRefused(_find_id(bytes(raw)), "invalid", problem)
+            refused[position] = LeadRefused(find_id(bytes(raw)), "invalid", problem)
     scored = iter(score_reads(scoring, reads))
     return [refused[i] if i in refused else next(scored) for i in range(len(raw_leads))]

@@ -1,12 +1,12 @@
 """GET / and GET /docs."""
 
 from importlib.resources import files
-from typing import Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from serving.errors import NotFoundError
 from serving.http.dependencies import Settings, check_operator
 from serving.scoring.examples import build_curl_lines
 from serving.web.pages import PAGE_POLICY, build_landing_page
@@ -42,8 +42,16 @@ async def docs() -> Response:
 
 
 @router.get("/docs/{name}")
-async def docs_file(name: Literal[tuple(DOCS_FILES)]) -> Response:  # type: ignore[valid-type]
-    """Give a file of the page above: nothing is fetched from elsewhere."""
+async def docs_file(name: str) -> Response:
+    """Give a file of the page above: nothing is fetched from elsewhere.
+
+    Raises
+    ------
+    NotFoundError
+        If the page has no such file.
+    """
+    if name not in DOCS_FILES:
+        raise NotFoundError("The page at /docs has no file of that name.")
     content = files("fastapi_offline").joinpath("static", name).read_bytes()
     return Response(content, media_type=DOCS_FILES[name])
 

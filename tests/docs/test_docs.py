@@ -33,7 +33,9 @@ def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists()
 
 
 def test_every_make_deed_of_the_readme_exists():
-    deeds = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    deeds = set(
+        re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    )
     said = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / "README.md").read_text()))
     assert said <= deeds
     assert {"run", "test"} <= said

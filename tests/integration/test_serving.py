@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from shutil import copytree
 
@@ -127,9 +128,11 @@ def test_too_little_known_is_a_state_of_its_own_never_a_zero(client: httpx.Clien
 
 def test_ignored_attributes_and_future_events_are_told(client: httpx.Client) -> None:
     events = [{"name": "demo_request", "occurred_at": NOW.isoformat()}]
-    attributes = {"shoe_size": 43, "industry": "software"}
+    lead = make_lead(
+        events=events, attributes={"shoe_size": 43, "industry": "software"}, versions=[]
+    )
 
-    found = post_json(client, "/v1/score", make_lead(events=events, attributes=attributes)).json()
+    found = post_json(client, "/v1/score", lead).json()
 
     assert found["ignored"] == ["shoe_size"]
     assert found["warnings"] == [
@@ -162,6 +165,7 @@ def test_a_lead_that_is_not_as_agreed_is_refused_by_field(
 
 def test_refusals_are_problems_that_say_what_to_do(client: httpx.Client) -> None:
     check_problem(client.get("/nowhere"), 404, "not-found")
+    check_problem(client.get("/docs/swagger-ui.js"), 404, "not-found")
     check_problem(client.get("/v1/score"), 405, "method-not-allowed")
     check_problem(client.get("/v1/model/plots/../card.json"), 404, "not-found")
     check_problem(client.get("/v1/model/plots/card.json"), 404, "not-found")
@@ -192,6 +196,94 @@ def test_a_body_too_large_is_refused_with_and_without_its_length(client: httpx.C
     check_problem(
         client.post("/v1/score", content=in_pieces(), headers=JSON), 413, "body-too-large"
     )
+
+
+@pytest.mark.parametrize(
+    "as_of", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1773046800"]
+)
+def test_a_moment_outside_of_all_calendars_refuses_its_lead_and_no_other(
+    client: httpx.Client, as_of: str
+) -> None:
+    leads = [make_lead(), make_lead(as_of=as_of), make_lead()]
+
+    alone = post_json(client, "/v1/score", leads[1])
+    together = post_json(client, "/v1/score/batch", {"leads": leads}).json()
+
+    check_problem(alone, 422, "invalid-body")
+    assert [one["status"] for one in together["leads"]] == ["scored", "invalid", "scored"]
+    assert together["leads"][1]["problem"]["errors"][0]["path"] == "as_of"
+
+
+def test_half_a_character_refuses_its_lead_and_no_other(client: httpx.Client) -> None:
+    good, bad = json.dumps(make_lead(lead_id="a \U0001f600 \\ud800")), json.dumps(make_lead())
+    bad = bad.replace("software", "\\ud800")
+    batch = '{"leads": [' + ", ".join([good, bad, good]) + "]}"
+
+    answer = client.post("/v1/score/batch", content=batch, headers=JSON).json()
+
+    assert [one["status"] for one in answer["leads"]] == ["scored", "invalid", "scored"]
+    assert answer["leads"][0]["lead_id"] == answer["leads"][2]["lead_id"] == "a \U0001f600 \\ud800"
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("/v1/score", '{"lead_id": "a", "attributes": ', "}"),
+        ("/v1/score/batch", '{"leads": ', "}"),
+        ("/v1/score/batch", '{"leads": [{"lead_id": "a", "attributes": ', "}]}"),
+    ],
+)
+def test_a_body_nested_without_end_is_refused(
+    client: httpx.Client, path: str, before: str, after: str
+) -> None:
+    body = before + "[" * 100_000 + "]" * 100_000 + after
+
+    check_problem(client.post(path, content=body, headers=JSON), 422, "invalid-body")
+
+
+def test_a_moderately_nested_lead_of_a_batch_refuses_itself_only(client: httpx.Client) -> None:
+    deep = '{"lead_id": "a", "attributes": ' + "[" * 500 + "]" * 500 + "}"
+    batch = '{"leads": [' + deep + ", " + json.dumps(make_lead()) + "]}"
+
+    answer = client.post("/v1/score/batch", content=batch, headers=JSON).json()
+
+    assert answer["counts"] == {"scored": 1, "not_enough_known": 0, "invalid": 1}
+
+
+def test_a_lead_looked_at_when_it_was_created_is_told_that_the_moment_is_the_cause(
+    client: httpx.Client,
+) -> None:
+    born = make_lead()["created_at"]
+
+    found = post_json(client, "/v1/score", make_lead(as_of=born)).json()
+
+    assert found["status"] == "not_enough_known"
+    assert found["why"].startswith("as_of is the very moment the lead was created.")
+    assert found["would_help"] == [
+        "Give an as_of after created_at, or leave it out to look at the lead now."
+    ]
+
+
+def test_a_version_holds_from_the_moment_it_became_known(client: httpx.Client) -> None:
+    version = {"attributes": {"industry": "logistics"}}
+    early = [{**version, "known_at": (NOW - timedelta(days=1)).isoformat()}]
+    late = [{**version, "known_at": (NOW + timedelta(days=1)).isoformat()}]
+
+    words = [
+        {
+            reason["words"]
+            for reason in post_json(client, "/v1/score", make_lead(versions=sent)).json()[
+                "reasons"
+            ]
+            if reason["field"] == "industry"
+        }
+        for sent in (early, late)
+    ]
+
+    assert words == [
+        {"Raises the chance: industry: logistics."},
+        {"Raises the chance: industry: software."},
+    ]
 
 
 def test_a_batch_too_large_is_refused(client: httpx.Client) -> None:
@@ -238,6 +330,9 @@ def test_the_model_card_is_json_to_programs_and_a_page_to_people(client: httpx.C
     assert [band["name"] for band in model["bands"]] == ["A", "B", "C", "D"]
     assert model["bands"][-1]["points_from"] is None
     assert {"name": "employees", "type": "number"} in model["attributes"]
+    assert model["attributes"][0]["categories"] == ["logistics", "software"]
+    assert model["base"]["base_rate"] == 0.14
+    assert "The base rate is 14.0 %." in page.text
     assert page.headers["content-type"].startswith("text/html")
     assert "SQL within 30 days" in page.text
     assert "<script>" not in page.text

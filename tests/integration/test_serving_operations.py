@@ -144,6 +144,19 @@ def test_elsewhere_than_here_metrics_and_docs_ask_for_the_token_too(tmp_path: Pa
         assert client.get("/healthz").status_code == 200
 
 
+def test_elsewhere_than_here_readiness_keeps_names_of_folders_to_itself(tmp_path: Path) -> None:
+    broken = write_small_bundle(tmp_path / "champion")
+    (broken / "model.json").write_text("{}", encoding="utf-8")
+    told = {}
+    for host in (EVERYWHERE, "127.0.0.1"):
+        with running(make_settings(tmp_path, api_token=TOKEN, host=host)) as client:
+            client.headers.pop("Authorization")
+            told[host] = client.get("/readyz").json()["checks"]["champion"]["problem"]
+
+    assert told[EVERYWHERE] == "the bundle cannot be loaded (BundleError)."
+    assert str(tmp_path) in told["127.0.0.1"]
+
+
 def test_a_host_can_be_allowed_by_name(tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "champion")
     settings = make_settings(tmp_path, allowed_hosts="score.example.com")

@@ -101,7 +101,7 @@ BANDS = (
 CARD: dict[str, Any] = {
     "format": 1,
     "data": {"slices": [{"name": "newest", "last": "2026-02-01T00:00:00+00:00"}]},
-    "quality": {"auc": 0.71, "auc_interval": [0.68, 0.74]},
+    "quality": {"base_rate": 0.14, "auc": 0.71, "auc_interval": [0.68, 0.74]},
     "candidates": [{"name": "logistic regression", "log_loss": 0.3}],
     "warnings": ["<script>alert(1)</script> is shown as text."],
     "pictures": ["reliability.png"],

@@ -128,3 +128,26 @@ def test_missing_empty_and_unseen_are_reported_by_ourselves() -> None:
     assert summary.other_categories == {"industry": 0.5}
     assert summary.score.verdict == "stable"
     assert summary.verdict == "drifted"
+
+
+def test_infinite_cells_count_as_empty_ones() -> None:
+    attributes = (Attribute("size", "number"), Attribute("industry", "category", ("a", "(other)")))
+    features = [f for f in build_catalog(default_taxonomy(), attributes).features if f.attribute]
+    then = np.tile(np.array([[1.0, 0.0]], np.float32), (400, 1))
+    now = then.copy()
+    now[:200] = np.inf
+    points = np.full(400, 50.0)
+    odd = np.where(np.arange(400) < 10, np.inf, points)
+
+    found = summarise_drift(
+        features,
+        then,
+        {feature.name: now[:, i] for i, feature in enumerate(features)},
+        points,
+        odd,
+        np.ones(2),
+    )
+
+    assert [one.missing_now for one in found.features] == [0.5, 0.5]
+    assert found.score.missing_now == 10 / 400
+    assert found.unseen_categories == {}

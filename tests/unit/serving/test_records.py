@@ -8,6 +8,7 @@ import pytest
 
 from features.clock import to_us
 from serving.errors import InvalidBodyError, LookedTooEarlyError, TooManyEventsError
+from serving.scoring.batches import MOST_VALUES, split_batch
 from serving.scoring.records import ReadLead, read_lead
 from serving.scoring.service import read_body
 from tests.unit.serving.factories import NOW, make_catalog, make_lead
@@ -171,3 +172,211 @@ def test_every_wrong_field_is_told_at_once() -> None:
 )
 def test_odd_bodies_are_refused_in_words(text: str, problem: str) -> None:
     assert body(text).errors[0].problem == problem
+
+
+@pytest.mark.parametrize("field", ["events", "stages", "versions"])
+def test_a_list_of_a_million_mistakes_is_refused_at_the_first(field: str) -> None:
+    listed = ",".join(["{}"] * 500_000)
+
+    error = body(
+        f'{{"lead_id": "a", "created_at": "2026-01-01T00:00:00Z", "{field}": [{listed}]}}'
+    )
+
+    assert 1 <= len(error.errors) <= 3
+    assert all(one.path.startswith(f"{field}[0]") for one in error.errors)
+
+
+@pytest.mark.parametrize(
+    ("field", "entry"),
+    [
+        ("events", '{"kind":"x","occurred_at":"2026-01-01T00:00:00Z"}'),
+        ("stages", '{"stage":"mql","at":"2026-01-01T00:00:00Z"}'),
+    ],
+)
+def test_a_list_has_a_length_that_no_setting_can_raise(field: str, entry: str) -> None:
+    listed = ",".join([entry] * 100_001)
+
+    (error,) = body(
+        f'{{"lead_id": "a", "created_at": "2026-01-01T00:00:00Z", "{field}": [{listed}]}}'
+    ).errors
+
+    assert (error.path, error.problem) == (field, "has too many entries")
+
+
+def test_thousands_of_wrong_fields_are_counted_not_listed() -> None:
+    (error,) = body(json.dumps({f"x{i}": 1 for i in range(10_000)})).errors
+
+    assert error.problem == "10,002 fields are not as agreed"
+
+
+def test_thousands_of_wrong_attributes_end_at_the_first() -> None:
+    sent = {"lead_id": "a", "created_at": "2026-01-01T00:00:00Z"}
+
+    (error,) = body(json.dumps({**sent, "attributes": {f"x{i}": [1] for i in range(900)}})).errors
+
+    assert error.path == "attributes.x0"
+
+
+def test_a_body_of_commas_is_refused_unread() -> None:
+    (error,) = body('{"lead_id": [' + "0," * 1_000_001 + "0]}").errors
+
+    assert error.problem == "the lead has more than 1,000,000 values"
+
+
+@pytest.mark.parametrize(
+    ("sent", "problem"),
+    [
+        ("1773046800", "is not a time"),
+        ("2026-03-09", "the time has no zone"),
+        ("9999-12-31T23:59:59-14:00", "lies too far in the future to be right"),
+        ("2200-01-01T00:00:00Z", "lies too far in the future to be right"),
+        ("1979-12-31T23:59:59Z", "lies too far in the past to be right"),
+        ("1980-01-01T00:00:00+01:00", "lies too far in the past to be right"),
+        ("0001-01-01T00:00:00+14:00", "lies too far in the past to be right"),
+    ],
+)
+def test_times_that_cannot_be_right_are_refused(sent: str, problem: str) -> None:
+    (error,) = body(json.dumps({"lead_id": "a", "created_at": sent})).errors
+
+    assert (error.path, error.problem) == ("created_at", problem)
+    assert error.fix
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "2026-03-09T09:00:00Z",
+        "2026-03-09t09:00:00z",
+        "2026-03-09T10:00:00.000000+01:00",
+        "2026-03-08T19:00:00-14:00",
+    ],
+)
+def test_times_of_every_zone_are_read_to_utc(sent: str) -> None:
+    found = read(as_of=sent)
+
+    assert found.as_of == NOW
+    assert found.as_of.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("value", ["5", True])
+def test_the_value_of_an_event_is_a_number_not_text(value: Any) -> None:
+    event = {"kind": "purchase", "occurred_at": NOW.isoformat(), "value": value}
+
+    (error,) = body(json.dumps(make_lead(events=[event]))).errors
+
+    assert (error.path, error.problem) == ("events[0].value", "is not a number")
+
+
+def test_a_category_is_read_as_imports_read_it() -> None:
+    spaced, empty = (read(attributes={"industry": sent}) for sent in (" software ", "  "))
+
+    assert spaced.record.versions[0].attributes["industry"] == "software"
+    assert empty.record.versions[0].attributes["industry"] is None
+    assert empty.known == frozenset()
+    assert spaced.warnings == empty.warnings == []
+
+
+def test_kinds_and_channels_are_read_as_imports_read_them() -> None:
+    moment = make_lead()["created_at"]
+    sent: list[dict[str, Any]] = [
+        {"kind": " Pricing_View", "channel": "WEB "},
+        {"kind": "no such kind", "name": "pricing_view", "channel": " "},
+        {"kind": "", "name": "Email_Open", "channel": "carrier pigeon"},
+    ]
+
+    events = read(events=[{**one, "occurred_at": moment} for one in sent]).record.events
+
+    assert [(event.kind, event.channel) for event in events] == [
+        ("pricing_view", "web"),
+        ("pricing_view", None),
+        ("email_open", "other"),
+    ]
+
+
+def test_an_event_sent_twice_counts_once() -> None:
+    first, second = make_lead()["events"]
+    sent = [
+        {**first, "event_id": "e1"},
+        {**second, "event_id": "e1 "},
+        {**first, "event_id": ""},
+        first,
+    ]
+
+    found = read(events=sent)
+
+    assert [event.kind for event in found.record.events] == ["pricing_view"] * 3
+    assert found.warnings == [
+        "1 event repeats the event_id of another; each id counts once.",
+    ]
+
+
+def test_versions_are_laid_over_each_other_in_the_order_they_became_known() -> None:
+    days = [(NOW - timedelta(days=n)).isoformat() for n in (1, 3, 40)]
+
+    found = read(
+        attributes={"industry": "software", "employees": 10},
+        versions=[
+            {"known_at": days[0], "attributes": {"employees": None, "shoe_size": 4}},
+            {"known_at": days[1], "attributes": {"employees": 20}},
+            {"known_at": days[2], "attributes": {"has_phone": True}},
+        ],
+    )
+
+    created = found.record.created_at
+    base = {"industry": "software", "employees": 10, "has_phone": True}
+    assert [(v.known_at, dict(v.attributes)) for v in found.record.versions] == [
+        (created, {"industry": "software", "employees": 10}),
+        (created, base),
+        (to_us(NOW) - 3 * 86_400_000_000, {**base, "employees": 20}),
+        (to_us(NOW) - 86_400_000_000, {**base, "employees": None}),
+    ]
+    assert found.ignored == ["shoe_size"]
+
+
+def test_a_wrong_attribute_of_a_version_is_told_by_its_place() -> None:
+    version = {"known_at": NOW.isoformat(), "attributes": {"employees": "many"}}
+
+    with pytest.raises(InvalidBodyError) as refused:
+        read(versions=[version])
+
+    assert refused.value.errors[0].path == "versions[0].attributes.employees"
+
+
+def test_a_version_not_known_at_the_moment_is_counted_in_a_warning() -> None:
+    found = read(versions=[{"known_at": LATER, "attributes": {"employees": 3}}])
+
+    assert found.warnings == [
+        "1 version at or after as_of, or not known before it, does not count."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_warned"),
+    [
+        ({}, True),
+        ({"versions": []}, False),
+        ({"attributes": {}}, False),
+        ({"as_of": (NOW - timedelta(hours=23)).isoformat()}, False),
+    ],
+)
+def test_attributes_of_today_are_not_taken_for_those_of_then_in_silence(
+    changes: dict[str, Any], is_warned: bool
+) -> None:
+    past = {"as_of": (NOW - timedelta(days=2)).isoformat(), "events": [], "stages": []}
+
+    warnings = read(**{**past, **changes}).warnings
+
+    assert any("attributes are taken as known then" in one for one in warnings) == is_warned
+
+
+@pytest.mark.parametrize("order", [("sql", "returned"), ("returned", "sql")])
+def test_moves_of_one_moment_are_replayed_in_one_order(order: tuple[str, str]) -> None:
+    at = (NOW - timedelta(days=1)).isoformat()
+
+    assert read(stages=[{"stage": stage, "at": at} for stage in order]).warnings == []
+
+
+def test_a_batch_of_commas_is_refused_before_it_is_read() -> None:
+    body = b'{"leads":[0' + b",0" * (MOST_VALUES + 1) + b"]}"
+    with pytest.raises(InvalidBodyError, match="more than 4,000,000 values"):
+        split_batch(body, 10_000)

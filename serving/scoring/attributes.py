@@ -1,0 +1,151 @@
+"""A lead's attributes, from what a caller sent to cells; and how they became known. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic_core import PydanticCustomError
+
+from features import clock
+from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.contracts.leads import AttributeType
+from features.contracts.records import LeadVersion
+from serving.errors import FieldProblem, InvalidBodyError
+from serving.scoring.moments import read_moment
+from serving.scoring.schemas import LeadIn
+
+MOST_PROBLEMS = 20
+"""Wrong attributes told at once, at most."""
+
+Cell = float | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAttributes:
+    """A lead's attributes over time."""
+
+    versions: tuple[LeadVersion, ...]
+    """The first as known from the lead's creation on, each later one complete."""
+    ignored: list[str]
+    """Names the model does not know."""
+    warnings: list[str]
+    known: frozenset[str]
+    """Attributes of the catalogue that came with a value, in whichever version."""
+
+
+def _as_category(value: Cell) -> str | None:
+    if not isinstance(value, str):
+        raise TypeError
+    # As imports read a cell: outer blanks do not matter, and an empty one is not known.
+    return value.strip() or None
+
+
+def _as_number(value: Cell) -> float:
+    if isinstance(value, str | bool) or value is None:
+        raise TypeError
+    return value
+
+
+def _as_flag(value: Cell) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _as_time(value: Cell) -> float:
+    try:
+        return float(clock.to_us(read_moment(value)))
+    except PydanticCustomError as error:
+        raise TypeError from error
+
+
+_READERS: dict[AttributeType, tuple[Callable[[Cell], Cell], str, str]] = {
+    "category": (_as_category, "is not text", 'Send text in quotes, e.g. "software".'),
+    "number": (_as_number, "is not a number", "Send a number without quotes, e.g. 250."),
+    "flag": (_as_flag, "is not true or false", "Send true or false without quotes."),
+    "time": (
+        _as_time,
+        "is not a time with a zone",
+        "Send a time with its zone, e.g. 2026-03-01T09:00:00Z.",
+    ),
+}
+
+
+def _read_cells(
+    sent: Mapping[str, Cell], known: Mapping[str, Attribute], where: str
+) -> dict[str, Cell]:
+    """Read those attributes the model knows.
+
+    Raises
+    ------
+    InvalidBodyError
+        Listing those of the wrong type.
+    """
+    cells: dict[str, Cell] = {}
+    problems: list[FieldProblem] = []
+    for name, value in sent.items():
+        attribute = known.get(name)
+        if attribute is None:
+            continue
+        read, problem, fix = _READERS[attribute.type]
+        try:
+            cells[name] = None if value is None else read(value)
+        except TypeError:
+            problems.append(FieldProblem(f"{where}.{name}", problem, fix))
+    if problems:
+        raise InvalidBodyError(tuple(problems[:MOST_PROBLEMS]))
+    return cells
+
+
+def _warn_of_rare_values(
+    versions: tuple[LeadVersion, ...], known: Mapping[str, Attribute]
+) -> list[str]:
+    rare = dict.fromkeys(
+        name
+        for version in versions
+        for name, value in version.attributes.items()
+        if known[name].type == "category"
+        and value is not None
+        and value not in known[name].categories
+    )
+    said = []
+    for name in rare:
+        has_other = OTHER_CATEGORY in known[name].categories
+        counted = "counts as another rare value" if has_other else "counts as not known"
+        said.append(f"The value of {name} was too rare in training; it {counted}.")
+    return said
+
+
+def read_attributes(lead: LeadIn, attributes: tuple[Attribute, ...]) -> ReadAttributes:
+    """Read a lead's attributes, and each later version on top of those before it.
+
+    Parameters
+    ----------
+    lead
+        As sent.
+    attributes
+        Those the model knows.
+
+    Raises
+    ------
+    InvalidBodyError
+        Listing every attribute of the wrong type, of the first version that has any.
+    """
+    known = {attribute.name: attribute for attribute in attributes}
+    created_us = clock.to_us(lead.created_at)
+    state = _read_cells(lead.attributes, known, "attributes")
+    versions = [LeadVersion(created_us, state)]
+    ignored = dict.fromkeys(name for name in lead.attributes if name not in known)
+    for position, version in sorted(enumerate(lead.versions), key=lambda pair: pair[1].known_at):
+        cells = _read_cells(version.attributes, known, f"versions[{position}].attributes")
+        state = {**state, **cells}
+        versions.append(LeadVersion(max(clock.to_us(version.known_at), created_us), state))
+        ignored |= dict.fromkeys(name for name in version.attributes if name not in known)
+    read = tuple(versions)
+    return ReadAttributes(
+        versions=read,
+        ignored=list(ignored),
+        warnings=_warn_of_rare_values(read, known),
+        known=frozenset(
+            name for v in read for name, value in v.attributes.items() if value is not None
+        ),
+    )
