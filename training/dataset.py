@@ -14,7 +14,7 @@ from features.compute.offline import Snapshots, compute_columns
 from features.contracts.history import History
 from features.contracts.leads import attribute_types
 from features.kernel.encode import Encoder
-from features.kernel.layout import columns_of_history, lead_index
+from features.kernel.layout import columns_of_history, creation_times, lead_index
 from training.errors import NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome, label_history
 from training.splits import Split, split_by_time
@@ -129,7 +129,7 @@ def build_dataset(
     ids = lead_index(history.leads)
     kept = _thin(len(ids), labelled.snapshots.lead_index, seed)
     snapshots, converted = labelled.snapshots.take(kept), labelled.converted[kept]
-    created = _created(history, ids)[snapshots.lead_index]
+    created = creation_times(history.leads, ids)[snapshots.lead_index]
     split = split_by_time(created, snapshots.as_of, labelled.known_at[kept])
     _check_slices(split, converted)
     leads = history.leads.drop_columns([n for n in drop if n in history.leads.column_names])
@@ -157,11 +157,3 @@ def build_dataset(
         labelled.left_out,
         labelled.delay_us,
     )
-
-
-def _created(history: History, ids: dict[str, int]) -> NDArray[np.int64]:
-    created = np.zeros(len(ids), np.int64)
-    moments = history.leads.column("created_at").cast(pa.int64()).to_pylist()
-    for lead_id, at in zip(history.leads.column("lead_id").to_pylist(), moments, strict=True):
-        created[ids[lead_id]] = at
-    return created

@@ -176,6 +176,13 @@ def lead_index(leads: "pa.Table") -> dict[str, int]:
     return ids
 
 
+def creation_times(leads: "pa.Table", ids: dict[str, int]) -> NDArray[np.int64]:
+    """Read when each lead was created, by row number, in microseconds since the epoch."""
+    created = np.zeros(len(ids), np.int64)
+    created[_codes(leads.column("lead_id"), ids, -1)] = _times(leads.column("created_at"))
+    return created
+
+
 def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
     import pyarrow as pa
 
@@ -211,8 +218,7 @@ def columns_of_history(encoder: Encoder, history: "History") -> tuple[Columns, d
     event_lead = _codes(events.column("lead_id"), ids, -1)
     stage_lead = _codes(stages.column("lead_id"), ids, -1)
     version_lead = _codes(history.leads.column("lead_id"), ids, -1)
-    created = np.zeros(len(ids), np.int64)
-    created[version_lead] = _times(history.leads.column("created_at"))
+    created = creation_times(history.leads, ids)
     n_moves = stages.num_rows
     records = (
         np.concatenate([event_lead, stage_lead]),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.clock import DAY_US, HOUR_US, to_us
 from features.compute.offline import Snapshots
 from features.contracts.history import History
-from features.kernel.layout import lead_index
+from features.kernel.layout import creation_times, lead_index
 from features.lifecycle.replay import StageChange, first_reached, standing_at
 from features.lifecycle.stages import Stage, funnel_position, reaches
 
@@ -99,18 +99,6 @@ def _moves_by_lead(history: History, ids: dict[str, int]) -> dict[int, list[Stag
     }
 
 
-def _created_at(history: History, ids: dict[str, int]) -> list[int]:
-    created = [0] * len(ids)
-    pairs = zip(
-        history.leads.column("lead_id").to_pylist(),
-        history.leads.column("created_at").cast(pa.int64()).to_pylist(),
-        strict=True,
-    )
-    for lead_id, at in pairs:
-        created[ids[lead_id]] = at
-    return created
-
-
 def _reporting_delay(moves_of: dict[int, list[StageChange]], outcome: Outcome) -> int:
     """Measure how late outcomes become known.
 
@@ -156,7 +144,7 @@ def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
     converted: list[int] = []
     known_at: list[int] = []
     left_out: dict[str, int] = {}
-    for lead, created in enumerate(_created_at(history, ids)):
+    for lead, created in enumerate(creation_times(history.leads, ids).tolist()):
         moves = moves_of.get(lead, [])
         for age in grid.ages_us:
             as_of = created + age
