@@ -27,7 +27,7 @@ TREES, LINEAR = "model.txt", "model.json"
 REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")
 
 DOUBLING_POINTS = 10.0
-"""Points that double the odds (DESIGN section 4)."""
+"""Points that double the odds (docs/decisions/0001)."""
 
 POINTS_PER_LOGIT = DOUBLING_POINTS / np.log(2.0)
 AVERAGE_POINTS = 50.0

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from training.bundle import (
     seal_bundle,
     write_bundle,
 )
+from training.competition import Fitted, Progress, choose, fit_candidates
 from training.dataset import Dataset, build_dataset
-from training.evaluation.calibration import AffineFit, compute_log_loss, fit_affine
 from training.evaluation.plots import write_card_plots, write_reasons_plot, write_score_plot
 from training.evaluation.report import (
     Candidate,
@@ -46,7 +46,6 @@ from training.evaluation.report import (
 from training.evaluation.segments import SegmentColumn
 from training.labels.conversion import Grid, Outcome
 from training.leakage import LeakAudit, audit, build_audit_columns
-from training.models.candidates import FITTERS, FitData, margins
 from training.reference_profile import ReferenceProfile, build_support, sample_evenly
 
 BAND_EDGES: tuple[tuple[str, float], ...] = (
@@ -60,9 +59,6 @@ BAND_EDGES: tuple[tuple[str, float], ...] = (
 SEGMENTS_SHOWN = 4
 PACKAGES = ("numpy", "numba", "scikit-learn", "lightgbm", "pyarrow")
 
-Progress = Callable[[str, float], None]
-"""Called with the station's name and the share of it that is done."""
-
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -75,24 +71,6 @@ class RunOptions:
     drop: frozenset[str] = frozenset()
     allow_leaks: Mapping[str, str] = field(default_factory=dict)
     """Attribute to the reason it may stay although the audit calls it a leak."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A candidate, calibrated."""
-
-    name: str
-    model: Any
-    settings: dict[str, Any]
-    calibration: AffineFit
-    margins: NDArray[np.float64]
-    """Uncalibrated, of every row of the data set."""
-
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """Calibrated chances of every row."""
-        logits = self.calibration.slope * self.margins + self.calibration.intercept
-        return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float64)
 
 
 @dataclass(frozen=True)
@@ -159,37 +137,6 @@ def audit_dataset(dataset: Dataset, allow: Mapping[str, str]) -> LeakAudit:
     )
     leads = dataset.snapshots.lead_index[fit]
     return audit(columns, dataset.converted[fit], lead_index=leads, allow=allow)
-
-
-def fit_candidates(dataset: Dataset, seed: int, progress: Progress) -> tuple[Fitted, ...]:
-    """Fit every candidate on the fit slice and calibrate it on the later one."""
-    fit, later = dataset.split.fit, dataset.split.calibrate
-    train = FitData(
-        dataset.catalog,
-        dataset.rows[fit],
-        dataset.converted[fit],
-        dataset.created_at[fit],
-        dataset.snapshots.lead_index[fit],
-        seed,
-    )
-    fitted = []
-    for name, fitter in FITTERS.items():
-
-        def tell(share: float, name: str = name) -> None:
-            progress(f"fitting {name}", share)
-
-        model, settings = fitter(train, tell)
-        every = margins(model, dataset.rows)
-        calibration = fit_affine(every[later], dataset.converted[later])
-        fitted.append(Fitted(name, model, settings, calibration, every))
-    return tuple(fitted)
-
-
-def choose(dataset: Dataset, fitted: tuple[Fitted, ...]) -> Fitted:
-    """Choose the candidate with the lowest log loss on the newest slice."""
-    newest = dataset.split.newest
-    y = dataset.converted[newest].astype(np.float64)
-    return min(fitted, key=lambda f: compute_log_loss(y, f.probabilities[newest]))
 
 
 def _band_positions(points: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -32,7 +32,7 @@ class HistoryManifest:
 
 @dataclass(frozen=True)
 class History:
-    """The four tables of DESIGN section 2, checked, and their manifest."""
+    """Leads, events, stages and attempts, checked, and their manifest."""
 
     leads: pa.Table
     events: pa.Table
