@@ -12,26 +12,25 @@ from rich.table import Table
 console = Console(width=110)
 
 
-def take_times(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
-    """Time a deed again and again, after one run that does not count. Wall seconds."""
+def _take(deed: Callable[[], object], repeats: int, clock: Callable[[], float]) -> np.ndarray:
+    """Time a deed again and again by a clock, after one run that does not count."""
     deed()
     taken = np.empty(repeats)
     for i in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         deed()
-        taken[i] = time.perf_counter() - start
+        taken[i] = clock() - start
     return taken
+
+
+def take_times(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
+    """Time a deed in wall seconds."""
+    return _take(deed, repeats, time.perf_counter)
 
 
 def take_cpu(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
     """Time a deed in CPU seconds of the whole process, all threads added up."""
-    deed()
-    taken = np.empty(repeats)
-    for i in range(repeats):
-        start = time.process_time()
-        deed()
-        taken[i] = time.process_time() - start
-    return taken
+    return _take(deed, repeats, time.process_time)
 
 
 def quantiles(taken: np.ndarray, scale: float) -> tuple[str, str, str]:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from features.catalog.fit import OTHER_CATEGORY, Attribute
 from features.catalog.manifest import Catalog, build_catalog
 from features.clock import to_us
-from features.compute.offline import Snapshots, compute_columns
+from features.compute.offline import Snapshots, compute_matrix
 from features.contracts.history import History
 from features.contracts.leads import attribute_types
-from features.kernel.encode import Encoder
-from features.kernel.layout import columns_of_history, creation_times, lead_index
+from features.kernel.layout import creation_times, lead_index
 from training.errors import NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome, label_history
 from training.splits import Split, split_by_time
@@ -136,7 +135,6 @@ def build_dataset(
     catalog = build_catalog(
         history.about.taxonomy, learn_vocabulary(leads, to_us(split.calibrate_from))
     )
-    columns, _ = columns_of_history(Encoder(catalog), history)
     done = 0
 
     def tell(n: int) -> None:
@@ -144,7 +142,7 @@ def build_dataset(
         done += n
         progress(done / len(snapshots))
 
-    rows = compute_columns(catalog, columns, snapshots, progress=tell)
+    rows = compute_matrix(catalog, history, snapshots, progress=tell)
     return Dataset(
         catalog,
         outcome,

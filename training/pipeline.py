@@ -222,7 +222,6 @@ def _facts(
     used = dataset.split.fit | dataset.split.calibrate | newest
     delay = f"{dataset.delay_us / DAY_US:.1f} days"
     notes = [f"{n:,} moments not used: {why}." for why, n in sorted(dataset.left_out.items())]
-    order, _, purge = dataset.split.words.partition("No lead is in two slices. ")
     return CardFacts(
         contract=CardContract(contract.event, contract.horizon_days, f"P({contract.text})"),
         data=DataFacts(
@@ -234,8 +233,8 @@ def _facts(
                 _slice(dataset, "calibrate", "calibrate"),
                 _slice(dataset, "newest", "newest"),
             ],
-            split_rule=f"{order.strip()} Each lead is looked at {dataset.grid.words}.",
-            purge=f"No lead is in two slices. {purge}",
+            split_rule=f"{dataset.split.order_words} Each lead is looked at {dataset.grid.words}.",
+            purge=dataset.split.purge_words,
             withheld=[WithheldField(n, why) for n, why in history.about.withheld.items()],
             fingerprint=data_fingerprint,
         ),
@@ -332,6 +331,7 @@ def train(
     leaks = leaks.judge_auc(quality.auc.value)
     outcome = options.outcome
     contract = Contract(str(outcome.event), outcome.horizon_days, outcome.words)
+    provenance = _provenance(options, data_fingerprint, chosen)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=_made(bundles)))
     fingerprint = write_bundle(
         draft,
@@ -344,7 +344,7 @@ def train(
         bands=_bands(quality),
         support=build_support(dataset.catalog, dataset.rows[dataset.split.fit]),
         profile=_profile(dataset, chosen, scale),
-        provenance=_provenance(options, data_fingerprint, chosen),
+        provenance=provenance,
     )
     facts = _facts(history, dataset, contract, fitted, chosen, data_fingerprint)
     card = build_card(facts, quality, leaks.describe())
@@ -354,7 +354,7 @@ def train(
     parameters = {
         "outcome": outcome.words,
         "history": history.about.source,
-        **_provenance(options, data_fingerprint, chosen),
+        **provenance,
         "chosen": chosen.name,
         "split": dataset.split.words,
     }

@@ -28,19 +28,29 @@ class Split:
     """Whether every label of a slice had matured before the next slice began."""
 
     @property
-    def words(self) -> str:
-        """Say how the data were split, for the card."""
-        order = (
+    def order_words(self) -> str:
+        """Say how time cuts the slices."""
+        return (
             f"Leads in order of creation: fitted on those before {self.calibrate_from:%Y-%m-%d}, "
-            f"calibrated on those before {self.newest_from:%Y-%m-%d}, judged on the newest. "
-            "No lead is in two slices. "
+            f"calibrated on those before {self.newest_from:%Y-%m-%d}, judged on the newest."
         )
+
+    @property
+    def purge_words(self) -> str:
+        """Say what keeps leads and labels from straddling a cut."""
         if self.purged:
-            return order + "Every label of a slice was known before the next slice began."
-        return order + (
-            "The history is short: labels of a slice may mature after the next one begins, so the "
-            "model had fresher outcomes than it would have had on the day."
-        )
+            kept = "Every label of a slice was known before the next slice began."
+        else:
+            kept = (
+                "The history is short: labels of a slice may mature after the next one begins, so "
+                "the model had fresher outcomes than it would have had on the day."
+            )
+        return f"No lead is in two slices. {kept}"
+
+    @property
+    def words(self) -> str:
+        """Say how the data were split."""
+        return f"{self.order_words} {self.purge_words}"
 
 
 def split_by_time(

@@ -78,7 +78,6 @@ COUNTRIES = (
     Country("SG", "asia_pacific", 0.03, 8.0, 0.0),
     Country("BR", "latin_america", 0.04, -3.0, -0.2),
 )
-REGIONS = ("north_america", "europe", "asia_pacific", "latin_america")
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.command_line import ROOT, baton
+
 READY_SECONDS = 90
-
-
-def baton(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a folder of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "baton", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

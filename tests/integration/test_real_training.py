@@ -1,27 +1,14 @@
 """The real data sets, imported and trained by two commands each, land where honest models land."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.command_line import baton
+
 LEAK = 0.85
 """An AUC above this on these data is a leak until shown otherwise."""
-
-
-def baton(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "baton", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def train(folder: Path, history: str, seen_at: str) -> dict:

@@ -24,7 +24,6 @@ QUIET = "#9aa5b1"
 GRID = "#e4e7eb"
 BLUE = "#1f6feb"
 TEAL = "#0e9384"
-RED = "#d64545"
 BAND_COLOURS = ("#0e9384", "#1f6feb", "#f0a202", "#9aa5b1")
 DPI = 100
 MOST_REASONS = 15

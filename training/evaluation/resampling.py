@@ -23,7 +23,6 @@ from training.evaluation.errors import (
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-LEVEL = 0.95
 RESAMPLES = 500
 NORMAL_975 = float(norm.ppf(0.975))
 
