@@ -62,7 +62,7 @@ def measure_kernel(n_leads: int = 50_000, repeats: int = 5) -> None:
         def all_cores(c=columns, k=catalog, a=asked) -> None:
             compute_columns(k, c, a)
 
-        n_events = len(columns.at)
+        n_events = len(columns.records) // 2
         cpu = np.median(take_cpu(one_thread, repeats=repeats))
         wall = np.median(take_times(all_cores, repeats=repeats))
         rows.append(

@@ -128,7 +128,7 @@ def build_dataset(
     ids = lead_index(history.leads)
     kept = _thin(len(ids), labelled.snapshots.lead_index, seed)
     snapshots, converted = labelled.snapshots.take(kept), labelled.converted[kept]
-    created = creation_times(history.leads, ids)[snapshots.lead_index]
+    created = creation_times(history.leads)[snapshots.lead_index]
     split = split_by_time(created, snapshots.as_of, labelled.known_at[kept])
     _check_slices(split, converted)
     leads = history.leads.drop_columns([n for n in drop if n in history.leads.column_names])

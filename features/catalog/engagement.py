@@ -5,8 +5,10 @@ from features.taxonomy import Taxonomy
 
 WINDOWS = ("1d", "7d", "30d", "90d", LIFE)
 HALF_LIVES_DAYS = (3.0, 14.0)
-PASSIVE = frozenset({"email_receive", "unsubscribe"})
-"""Kinds more of which is not agreed to mean more interest."""
+HIGH_INTENT = "high_intent"
+"""The group whose share and trend say most, where the taxonomy has it."""
+MAILS, REACTIONS = "email_receive", (("email_open", "open"), ("email_click", "click"))
+"""What was sent to the lead, and the kinds that answer it, where the taxonomy has them."""
 
 
 def _said(taxonomy: Taxonomy, group: str) -> tuple[str, str]:
@@ -20,42 +22,46 @@ def _titled(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _counts(taxonomy: Taxonomy, group: str) -> list[Feature]:
+def _direction(taxonomy: Taxonomy, group: str) -> int:
+    """More of what leads do is agreed to mean more interest; more of what they receive is not."""
+    return int(set(taxonomy.kinds_in(group)) <= set(taxonomy.kinds_in("engagement")))
+
+
+def _count(taxonomy: Taxonomy, group: str, window: str) -> Feature:
     one, many = _said(taxonomy, group)
-    features = [
-        Feature(
-            name=f"{group}_count_{window}",
-            family="counts",
-            op=Op.COUNT,
-            field=group,
-            field_words=_titled(many),
-            sub_score="engagement",
-            unit="count",
-            group=group,
-            window=window,
-            words=f"{{value}} {many} {window_words(window)}",
-            words_one=f"1 {one} {window_words(window)}",
-            words_zero=f"no {one} {window_words(window)}",
-            null_words=f"no {one} {window_words(window)}",
-            direction=0 if group in PASSIVE else 1,
-        )
-        for window in WINDOWS
-    ]
-    features.append(
-        Feature(
-            name=f"{group}_recency",
-            family="recency",
-            op=Op.RECENCY,
-            field=group,
-            field_words=_titled(many),
-            sub_score="engagement",
-            unit="days",
-            group=group,
-            words=f"last {one} {{value}} ago",
-            null_words=f"no {one} so far",
-        )
+    return Feature(
+        name=f"{group}_count_{window}",
+        family="counts",
+        op=Op.COUNT,
+        field=group,
+        field_words=_titled(many),
+        sub_score="engagement",
+        unit="count",
+        group=group,
+        window=window,
+        words=f"{{value}} {many} {window_words(window)}",
+        words_one=f"1 {one} {window_words(window)}",
+        words_zero=f"no {one} {window_words(window)}",
+        null_words=f"no {one} {window_words(window)}",
+        direction=_direction(taxonomy, group),
     )
-    return features
+
+
+def _recency(taxonomy: Taxonomy, group: str) -> Feature:
+    one, many = _said(taxonomy, group)
+    return Feature(
+        name=f"{group}_recency",
+        family="recency",
+        op=Op.RECENCY,
+        field=group,
+        field_words=_titled(many),
+        sub_score="engagement",
+        unit="days",
+        group=group,
+        words=f"last {one} {{value}} ago",
+        null_words=f"no {one} so far",
+        direction=-_direction(taxonomy, group),
+    )
 
 
 def _intensities(taxonomy: Taxonomy, group: str) -> list[Feature]:
@@ -74,7 +80,7 @@ def _intensities(taxonomy: Taxonomy, group: str) -> list[Feature]:
             words=f"{{value}} {many} lately, each counting half after {days:g} days",
             words_zero=f"no {one} lately",
             null_words=f"no {one} so far",
-            direction=0 if group in PASSIVE else 1,
+            direction=_direction(taxonomy, group),
         )
         for days in HALF_LIVES_DAYS
     ]
@@ -121,7 +127,10 @@ def _mix() -> list[Feature]:
 def _values() -> list[Feature]:
     features = []
     for window in ("30d", LIFE):
-        for op, word in ((Op.VALUE_SUM, "together"), (Op.VALUE_MAX, "at most")):
+        for op, words in (
+            (Op.VALUE_SUM, "activities worth {value} together"),
+            (Op.VALUE_MAX, "most valuable activity worth {value}"),
+        ):
             features.append(
                 Feature(
                     name=f"{op}_{window}",
@@ -133,7 +142,7 @@ def _values() -> list[Feature]:
                     unit="as given",
                     group="engagement",
                     window=window,
-                    words=f"activities worth {word} {{value}} {window_words(window)}",
+                    words=f"{words} {window_words(window)}",
                     words_zero=f"no activity with a value {window_words(window)}",
                     null_words=f"no activity with a value {window_words(window)}",
                 )
@@ -163,10 +172,36 @@ def _shares(taxonomy: Taxonomy) -> list[Feature]:
                 words=f"{many} are {{value}} of the activity {window_words(window)}",
                 words_zero=f"no {many} in the activity {window_words(window)}",
                 null_words=f"no activity {window_words(window)}",
+                direction=int(group == HIGH_INTENT),
             )
             for window in ("30d", LIFE)
         ]
     return features
+
+
+def _reactions(taxonomy: Taxonomy) -> list[Feature]:
+    window = "90d"
+    return [
+        Feature(
+            name=f"email_{deed}_rate_{window}",
+            family="channel and content mix",
+            op=Op.SHARE,
+            field="email_rate",
+            field_words="Reaction to e-mails",
+            sub_score="engagement",
+            unit="share",
+            group=kind,
+            window=window,
+            other_group=MAILS,
+            other_window=window,
+            words=f"e-mail {deed}s are {{value}} of the e-mails received {window_words(window)}",
+            words_zero=f"no e-mail {deed} {window_words(window)}, though e-mails were received",
+            null_words=f"no e-mail received {window_words(window)}",
+            direction=1,
+        )
+        for kind, deed in REACTIONS
+        if {kind, MAILS} <= set(taxonomy.kind_names)
+    ]
 
 
 def _touches(taxonomy: Taxonomy) -> list[Feature]:
@@ -198,10 +233,20 @@ def _touches(taxonomy: Taxonomy) -> list[Feature]:
 
 
 def engagement_features(taxonomy: Taxonomy) -> list[Feature]:
-    """List the engagement features of a taxonomy: every kind, then every group."""
-    features: list[Feature] = []
-    for name in (*taxonomy.kind_names, *taxonomy.group_words):
-        features += _counts(taxonomy, name)
+    """List the engagement features of a taxonomy, of every kind and every group.
+
+    Counts stand window by window, so that the kernel writes those of all groups as one block.
+    """
+    names = (*taxonomy.kind_names, *taxonomy.group_words)
+    features = [_count(taxonomy, name, window) for window in WINDOWS for name in names]
+    features += [_recency(taxonomy, name) for name in names]
     for group in taxonomy.group_words:
         features += _intensities(taxonomy, group)
-    return [*features, *_mix(), *_values(), *_shares(taxonomy), *_touches(taxonomy)]
+    return [
+        *features,
+        *_mix(),
+        *_values(),
+        *_shares(taxonomy),
+        *_reactions(taxonomy),
+        *_touches(taxonomy),
+    ]

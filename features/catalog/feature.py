@@ -70,6 +70,8 @@ class Feature:
     """The phrase when the value is exactly one; ``words`` if empty."""
     words_zero: str = ""
     """The phrase when the value is zero; ``words`` if empty."""
+    words_ahead: str = ""
+    """The phrase when a number of days is negative: the moment is still to come."""
     group: str = ""
     """Which records count: a kind or group of the taxonomy, or of the stages."""
     window: str = ""

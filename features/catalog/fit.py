@@ -61,6 +61,7 @@ def _feature_of(attribute: Attribute) -> Feature:
         attribute=attribute.name,
         categories=categories,
         words=f"{said} {{value}} ago" if is_time else f"{said}: {{value}}",
+        words_ahead=f"{said} in {{value}}" if is_time else "",
         null_words=f"{said} not known",
     )
 
@@ -89,6 +90,7 @@ def fit_features(attributes: tuple[Attribute, ...]) -> list[Feature]:
             words=f"{{value}} of the {words} filled in",
             words_zero=f"nothing of the {words} filled in",
             null_words="no record yet",
+            direction=1,
         )
         for position, words, asked in said
         if asked

@@ -23,7 +23,7 @@ def stage_group(stage: Stage) -> str:
 
 
 def _age() -> list[Feature]:
-    entry = partial(Feature, sub_score="journey", null_words="not known")
+    entry = partial(Feature, sub_score="journey", null_words="moment of creation not known")
     return [
         entry(
             name="days_since_created",
@@ -97,6 +97,9 @@ def _moves() -> list[Feature]:
 _EARLIER: dict[Stage, tuple[str, str]] = {
     Stage.MQL: ("marketing-qualified", "never marketing-qualified so far"),
     Stage.SAL: ("accepted by sales", "never accepted by sales so far"),
+    Stage.SQL: ("sales-qualified", "never sales-qualified so far"),
+    Stage.WON: ("won", "never won so far"),
+    Stage.LOST: ("lost", "never lost so far"),
     Stage.RETURNED: ("returned to marketing", "never returned to marketing"),
 }
 
@@ -122,6 +125,7 @@ def _earlier() -> list[Feature]:
                 words=f"{deed} {{value}} times so far",
                 words_one=f"{deed} once so far",
                 words_zero=never,
+                direction=-1 if stage is Stage.RETURNED else 0,
             ),
             entry(
                 name=f"{stage}_recency",

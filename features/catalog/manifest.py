@@ -79,7 +79,7 @@ def build_catalog(taxonomy: Taxonomy, attributes: tuple[Attribute, ...]) -> Cata
         attributes,
         (
             *engagement_features(taxonomy),
-            *rhythm_features(),
+            *rhythm_features(taxonomy),
             *journey_features(),
             *fit_features(attributes),
         ),

@@ -1,6 +1,10 @@
 """How activity is spread over time: days, sessions, gaps, trend, hours."""
 
+from functools import partial
+
+from features.catalog.engagement import HIGH_INTENT
 from features.catalog.feature import CALENDAR_BINS, LIFE, Feature, Op, SubScore, window_words
+from features.taxonomy import Taxonomy
 
 ENGAGEMENT = "engagement"
 RHYTHM: SubScore = "engagement"
@@ -36,9 +40,9 @@ def _spread() -> list[Feature]:
 
 def _gaps() -> list[Feature]:
     said = (
-        (Op.GAP_MEAN, "gap_mean", "days", "{value} between activities on average"),
-        (Op.GAP_STD, "gap_std", "days", "gaps between activities vary by {value}"),
-        (Op.SILENCE, "silence", "count", "silent for {value} times its usual gap"),
+        (Op.GAP_MEAN, "gap_mean", "days", "{value} between activities on average", 0),
+        (Op.GAP_STD, "gap_std", "days", "gaps between activities vary by {value}", 0),
+        (Op.SILENCE, "silence", "count", "silent for {value} times the usual gap", -1),
     )
     return [
         Feature(
@@ -52,52 +56,52 @@ def _gaps() -> list[Feature]:
             group=ENGAGEMENT,
             words=words,
             null_words="too few activities to show a rhythm",
+            direction=direction,
         )
-        for op, name, unit, words in said
+        for op, name, unit, words, direction in said
     ]
 
 
-def _trends() -> list[Feature]:
+def _trends(group: str, field: str, many: str) -> list[Feature]:
     features: list[Feature] = []
-    for group in (ENGAGEMENT,):
-        for short, long in (("7d", "30d"), ("30d", "90d")):
-            features += [
-                Feature(
-                    name=f"{group}_trend_{short}_{long}",
-                    family="trend",
-                    op=Op.TREND,
-                    field="trend",
-                    field_words="Trend of activity",
-                    sub_score=RHYTHM,
-                    unit="per day",
-                    group=group,
-                    window=short,
-                    other_window=long,
-                    words=f"activity {window_words(short)} against before: {{value}} a day",
-                    words_zero=f"activity {window_words(short)} as before",
-                    null_words="no activity so far",
-                    direction=1,
-                ),
-                Feature(
-                    name=f"{group}_surge_{short}_{long}",
-                    family="trend",
-                    op=Op.SHARE,
-                    field="trend",
-                    field_words="Trend of activity",
-                    sub_score=RHYTHM,
-                    unit="share",
-                    group=group,
-                    window=short,
-                    other_group=group,
-                    other_window=long,
-                    words=f"{{value}} of the activity {window_words(long)} came "
-                    f"{window_words(short)}",
-                    words_zero=f"none of the activity {window_words(long)} came "
-                    f"{window_words(short)}",
-                    null_words=f"no activity {window_words(long)}",
-                ),
-            ]
+    for short, long in (("7d", "30d"), ("30d", "90d")):
+        entry = partial(
+            Feature,
+            family="trend",
+            field=field,
+            field_words=f"Trend of {many}",
+            sub_score=RHYTHM,
+            group=group,
+            window=short,
+            other_window=long,
+        )
+        lately, over = window_words(short), window_words(long)
+        features += [
+            entry(
+                name=f"{group}_trend_{short}_{long}",
+                op=Op.TREND,
+                unit="per day",
+                words=f"{many} {lately} against before: {{value}} a day",
+                words_zero=f"{many} {lately} as before",
+                null_words=f"no {many} so far",
+                direction=1,
+            ),
+            entry(
+                name=f"{group}_surge_{short}_{long}",
+                op=Op.SHARE,
+                unit="share",
+                other_group=group,
+                words=f"{{value}} of the {many} {over} came {lately}",
+                words_zero=f"none of the {many} {over} came {lately}",
+                null_words=f"no {many} {over}",
+                direction=1,
+            ),
+        ]
     return features
+
+
+_WHEN = ("at night", "in the morning", "in the afternoon", "in the evening", "at the weekend")
+_WHEN_WORDS = dict(zip(CALENDAR_BINS, (*_WHEN, "in business hours"), strict=True))
 
 
 def _hours() -> list[Feature]:
@@ -112,19 +116,19 @@ def _hours() -> list[Feature]:
             unit="share",
             group=ENGAGEMENT,
             position=position,
-            words=f"{{value}} of the activity at the {bin_name} (UTC)"
-            if position == CALENDAR_BINS.index("weekend")
-            else f"{{value}} of the activity in the {bin_name} (UTC)"
-            if bin_name != "night"
-            else "{value} of the activity at night (UTC)",
+            words=f"{{value}} of the activity {_WHEN_WORDS[bin_name]} (UTC)",
+            words_zero=f"no activity {_WHEN_WORDS[bin_name]} (UTC)",
             null_words="no activity so far",
         )
         for position, bin_name in enumerate(CALENDAR_BINS)
     ]
 
 
-def rhythm_features() -> list[Feature]:
-    """List the features of spread, gaps, trend and hours, over all engagement."""
+def rhythm_features(taxonomy: Taxonomy) -> list[Feature]:
+    """List the features of spread, gaps, trend and hours, over all engagement.
+
+    The trend of high-intent actions stands beside that of all, where the taxonomy has them.
+    """
     since_first = Feature(
         name="first_activity_days",
         family="recency",
@@ -137,4 +141,8 @@ def rhythm_features() -> list[Feature]:
         words="first activity {value} ago",
         null_words="no activity so far",
     )
-    return [since_first, *_spread(), *_gaps(), *_trends(), *_hours()]
+    trends = _trends(ENGAGEMENT, "trend", "activity")
+    if HIGH_INTENT in taxonomy.group_words:
+        many = taxonomy.group_words[HIGH_INTENT][1]
+        trends += _trends(HIGH_INTENT, f"{HIGH_INTENT}_trend", many)
+    return [since_first, *_spread(), *_gaps(), *trends, *_hours()]

@@ -61,7 +61,7 @@ def compute_matrix(
     -------
     ndarray of shape (n_snapshots, n_features), float32
     """
-    columns, _ = columns_of_history(Encoder(catalog), history)
+    columns = columns_of_history(Encoder(catalog), history)
     return compute_columns(catalog, columns, snapshots, progress=progress)
 
 

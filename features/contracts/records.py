@@ -1,11 +1,14 @@
-"""One lead as it reaches the online path: plain records, times in microseconds since the epoch."""
+"""One lead as it reaches the online path: plain records, times in microseconds since the epoch.
+
+Named tuples, since they are made, and taken apart into columns, several times faster than frozen
+data classes: most of what one lead costs is the making of its records.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class EventRecord:
+class EventRecord(NamedTuple):
     """Something the lead did or received."""
 
     occurred_at: int
@@ -16,8 +19,7 @@ class EventRecord:
     value: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """A move of the lead."""
 
     at: int
@@ -25,8 +27,7 @@ class StageRecord:
     stage: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeadVersion:
+class LeadVersion(NamedTuple):
     """The lead's attributes as known from ``known_at`` on."""
 
     known_at: int
@@ -34,8 +35,7 @@ class LeadVersion:
     """By attribute name; a time attribute in microseconds since the epoch; None if unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeadRecord:
+class LeadRecord(NamedTuple):
     """One lead with its history."""
 
     lead_id: str

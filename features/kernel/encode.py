@@ -1,6 +1,7 @@
 """Names to codes: the one place where records become numbers, offline and online alike."""
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -10,14 +11,12 @@ from features.catalog.feature import STAGES_GROUP
 from features.catalog.fit import OTHER_CATEGORY, Attribute
 from features.catalog.journey import stage_group
 from features.catalog.manifest import Catalog
+from features.kernel.record import LARGEST
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
 UNKNOWN_CODE = -1
 """Code of a missing channel."""
-
-LARGEST = 1e30
-"""A number beyond this is a mistake, and unknown: sums of it would leave single precision."""
 
 
 def sound_numbers(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -43,15 +42,15 @@ class Encoder:
         self.channel_codes = {name: code for code, name in enumerate(taxonomy.channels)}
         self.n_kinds = self.first_stage_code + len(self.stage_codes)
 
-    def kind_code(self, kind: str) -> int:
-        """Code a kind; unknown ones count as ``other``."""
-        return self.kind_codes.get(kind, self.kind_codes[OTHER])
+    def kinds(self, names: Iterable[str]) -> list[int]:
+        """Code kinds; unknown ones count as ``other``."""
+        codes, other = self.kind_codes, self.kind_codes[OTHER]
+        return [codes.get(name, other) for name in names]
 
-    def channel_code(self, channel: str | None) -> int:
-        """Code a channel; a missing one is ``UNKNOWN_CODE``, a strange one ``other``."""
-        if channel is None:
-            return UNKNOWN_CODE
-        return self.channel_codes.get(channel, self.channel_codes[OTHER])
+    def channels(self, names: Iterable[str | None]) -> list[int]:
+        """Code channels; a missing one is ``UNKNOWN_CODE``, a strange one ``other``."""
+        codes, other = self.channel_codes, self.channel_codes[OTHER]
+        return [UNKNOWN_CODE if name is None else codes.get(name, other) for name in names]
 
     @cached_property
     def _category_codes(self) -> dict[str, dict[str, int]]:

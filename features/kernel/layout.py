@@ -1,12 +1,14 @@
 """Records as sorted columns: everything the hot path needs is decided and checked here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernel.encode import Encoder, sound_numbers
+from features.errors import ContractError
+from features.kernel.encode import UNKNOWN_CODE, Encoder, sound_numbers
+from features.kernel.order import any_late, count_records, mend_order, place_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,125 +28,187 @@ class Columns(NamedTuple):
 
     created_at: NDArray[np.int64]  # (n_leads,)
     offsets: NDArray[np.int64]  # (n_leads + 1,)
-    at: NDArray[np.int64]  # (n_records,) occurred_at
-    known_at: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    channel: NDArray[np.int64]  # -1 if missing
-    value: NDArray[np.float64]  # NaN if missing
-    late: NDArray[np.bool_]  # (n_leads,) whether any record became known after it happened
+    records: NDArray[np.int64]  # (2 n_records,) two words each, see ``record``
+    known_at: NDArray[np.int64]  # (n_records,), or empty if each was known when it happened
     version_offsets: NDArray[np.int64]  # (n_leads + 1,)
     version_known_at: NDArray[np.int64]
     version_values: NDArray[np.float64]  # (n_versions, n_attributes)
 
 
-def _sort(
-    lead: NDArray[np.int64],
-    at: NDArray[np.int64],
-    kind: NDArray[np.int64],
-    channel: NDArray[np.int64],
-    value: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    return np.lexsort((value, channel, kind, at, lead))
+Records = tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int16],
+    NDArray[np.int16],
+    NDArray[np.float64],
+]
+"""Lead index, at, known_at, kind code, channel code (-1 if missing), value (NaN if missing).
+
+Other types of whole numbers are taken as well, and cast.
+"""
+
+Versions = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Lead index, known_at, and values of shape (n_versions, n_attributes)."""
+
+NOBODY_LATE = np.empty(0, np.int64)
 
 
-def _offsets(lead: NDArray[np.int64], n_leads: int) -> NDArray[np.int64]:
-    counts = np.bincount(lead, minlength=n_leads)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+def _sort_lead(columns: Columns, lead: int) -> None:
+    """Sort one lead's records as a whole."""
+    own = slice(int(columns.offsets[lead]), int(columns.offsets[lead + 1]))
+    pairs = columns.records.reshape(-1, 2)[own]
+    order = np.lexsort((pairs[:, 1].copy().view(np.float64), pairs[:, 0]))
+    pairs[:] = pairs[order]
+    if len(columns.known_at):
+        columns.known_at[own] = columns.known_at[own][order]
 
 
-def _late(
-    lead: NDArray[np.int64], at: NDArray[np.int64], known_at: NDArray[np.int64], n_leads: int
-) -> NDArray[np.bool_]:
-    late = np.zeros(n_leads, np.bool_)
-    late[lead[known_at > at]] = True
-    return late
+def _is_late(batch: Records) -> bool:
+    at, known_at = batch[1], batch[2]
+    return known_at is not at and bool(any_late(at, known_at))
+
+
+def _offsets(leads: list[NDArray[np.int64]], n_leads: int) -> NDArray[np.int64]:
+    counts = np.zeros(n_leads + 1, np.int64)
+    for lead in leads:
+        count_records(lead, counts)
+    return np.cumsum(counts, out=counts)
+
+
+def _as_read(batch: Records) -> Records:
+    """Give a batch the types the compiled code was made for."""
+    lead, at, known_at, kind, channel, value = batch
+    times = np.ascontiguousarray(at, np.int64)
+    return (
+        np.ascontiguousarray(lead, np.int64),
+        times,
+        times if known_at is at else np.ascontiguousarray(known_at, np.int64),
+        np.ascontiguousarray(kind, np.int16),
+        np.ascontiguousarray(channel, np.int16),
+        np.ascontiguousarray(value, np.float64),
+    )
+
+
+def _place(
+    batches: list[Records], n_leads: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Give offsets, words and moments of knowing, the records placed but not yet in order."""
+    read = [_as_read(batch) for batch in batches]
+    offsets = _offsets([batch[0] for batch in read], n_leads)
+    n_records = int(offsets[-1])
+    words = np.empty(2 * n_records, np.int64)
+    late = any(_is_late(batch) for batch in read)
+    placed = np.empty(n_records, np.int64) if late else NOBODY_LATE
+    place = offsets[:-1].copy()
+    for batch in read:
+        place_records(place, *batch, words, placed)
+    return offsets, words, placed
+
+
+def _sort_versions(versions: Versions) -> Versions:
+    lead, known_at, values = versions
+    if len(lead) > 1:
+        order = np.lexsort((known_at, lead))
+        lead, known_at, values = lead[order], known_at[order], values[order]
+    return (
+        np.ascontiguousarray(lead, np.int64),
+        np.ascontiguousarray(known_at, np.int64),
+        np.ascontiguousarray(values, np.float64),
+    )
 
 
 def assemble_columns(
-    created_at: NDArray[np.int64],
-    records: tuple[
-        NDArray[np.int64],
-        NDArray[np.int64],
-        NDArray[np.int64],
-        NDArray[np.int64],
-        NDArray[np.int64],
-        NDArray[np.float64],
-    ],
-    versions: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+    created_at: NDArray[np.int64], records: Records, versions: Versions, *more: Records
 ) -> Columns:
     """Sort records and versions into columns.
 
     Parameters
     ----------
     created_at : ndarray of shape (n_leads,)
-    records
-        Lead index, at, known_at, kind, channel, value; any order.
-    versions
-        Lead index, known_at, and values of shape (n_versions, n_attributes); any order.
+    records, versions, more
+        In any order. Passing one array as both ``at`` and ``known_at`` says that all are punctual.
     """
-    lead, at, known_at, kind, channel, value = records
     n_leads = len(created_at)
-    order = _sort(lead, at, kind, channel, value)
-    version_lead, version_known_at, version_values = versions
-    version_order = np.lexsort((version_known_at, version_lead))
-    return Columns(
+    version_lead, version_known_at, version_values = _sort_versions(versions)
+    offsets, words, known_at = _place([records, *more], n_leads)
+    columns = Columns(
         created_at=np.ascontiguousarray(created_at, np.int64),
-        offsets=_offsets(lead, n_leads),
-        at=at[order],
-        known_at=known_at[order],
-        kind=kind[order],
-        channel=channel[order],
-        value=value[order],
-        late=_late(lead, at, known_at, n_leads),
-        version_offsets=_offsets(version_lead, n_leads),
-        version_known_at=version_known_at[version_order],
-        version_values=np.ascontiguousarray(version_values[version_order]),
+        offsets=offsets,
+        records=words,
+        known_at=known_at,
+        version_offsets=_offsets([version_lead], n_leads),
+        version_known_at=version_known_at,
+        version_values=version_values,
     )
+    unsorted = np.zeros(n_leads, np.bool_)
+    if mend_order(offsets, words, known_at, unsorted):
+        for lead in np.flatnonzero(unsorted).tolist():
+            _sort_lead(columns, lead)
+    return columns
 
 
-def _column_i8(values: list[int]) -> NDArray[np.int64]:
-    return np.array(values, np.int64)
+class _Gathered:
+    """Records of several leads, column by column."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.lead: list[int] = []
+        self.at: list[int] = []
+        self.known_at: list[int] = []
+        self.kind: list[int] = []
+        self.channel: list[int] = []
+        self.value: list[float | None] = []
+
+    def take(self, index: int, record: "LeadRecord") -> None:
+        """Take in the events and stage changes of one lead."""
+        if record.events:
+            at, known_at, kinds, channels, values = zip(*record.events, strict=True)
+            self.at += at
+            self.known_at += known_at
+            self.kind += self._encoder.kinds(kinds)
+            self.channel += self._encoder.channels(channels)
+            self.value += values
+        for move in record.stages:
+            self.at.append(move.at)
+            self.known_at.append(move.known_at)
+            self.kind.append(self._encoder.stage_codes[move.stage])
+        n_new = len(record.events) + len(record.stages)
+        self.lead += [index] * n_new
+        self.channel += [UNKNOWN_CODE] * len(record.stages)
+        self.value += [None] * len(record.stages)
+
+    def records(self) -> Records:
+        """Give the columns."""
+        return (
+            np.array(self.lead, np.int64),
+            np.array(self.at, np.int64),
+            np.array(self.known_at, np.int64),
+            np.array(self.kind, np.int16),
+            np.array(self.channel, np.int16),
+            np.array(self.value, np.float64),
+        )
 
 
 def columns_of_records(encoder: Encoder, leads: Sequence["LeadRecord"]) -> Columns:
     """Lay out leads that arrive as records."""
-    lead, at, known, kind, channel, value = [], [], [], [], [], []
-    version_lead, version_known, version_rows = [], [], []
+    gathered = _Gathered(encoder)
+    version_lead, version_known_at, version_rows = [], [], []
     attributes = encoder.catalog.attributes
     for index, record in enumerate(leads):
-        for event in record.events:
-            lead.append(index)
-            at.append(event.occurred_at)
-            known.append(event.known_at)
-            kind.append(encoder.kind_code(event.kind))
-            channel.append(encoder.channel_code(event.channel))
-            value.append(np.nan if event.value is None else event.value)
-        for move in record.stages:
-            lead.append(index)
-            at.append(move.at)
-            known.append(move.known_at)
-            kind.append(encoder.stage_codes[move.stage])
-            channel.append(-1)
-            value.append(np.nan)
+        gathered.take(index, record)
         for version in record.versions:
             version_lead.append(index)
-            version_known.append(version.known_at)
+            version_known_at.append(version.known_at)
             version_rows.append(
                 [encoder.attribute_cell(a, version.attributes.get(a.name)) for a in attributes]
             )
     return assemble_columns(
-        _column_i8([record.created_at for record in leads]),
+        np.array([record.created_at for record in leads], np.int64),
+        gathered.records(),
         (
-            _column_i8(lead),
-            _column_i8(at),
-            _column_i8(known),
-            _column_i8(kind),
-            _column_i8(channel),
-            sound_numbers(np.array(value, np.float64)),
-        ),
-        (
-            _column_i8(version_lead),
-            _column_i8(version_known),
+            np.array(version_lead, np.int64),
+            np.array(version_known_at, np.int64),
             np.array(version_rows, np.float64).reshape(len(version_rows), len(attributes)),
         ),
     )
@@ -156,30 +220,64 @@ def _times(column: "pa.ChunkedArray") -> NDArray[np.int64]:
     return np.asarray(column.cast(pa.int64()).to_numpy())
 
 
-def _codes(column: "pa.ChunkedArray", code_of: dict[str, int], missing: int) -> NDArray[np.int64]:
-    """Code a text column by coding its distinct values once."""
+def _distinct(column: "pa.ChunkedArray") -> tuple["pa.Array", NDArray[np.int32]]:
+    """Give a text column's distinct values, and the position of each row's among them.
+
+    A missing value has position -1.
+    """
     import pyarrow as pa
 
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    table = np.array([code_of[str(v)] for v in encoded.dictionary.to_pylist()] or [0], np.int64)
-    indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.where(indices < 0, missing, table[np.maximum(indices, 0)]).astype(np.int64)
+    is_coded = pa.types.is_dictionary(column.type)
+    whole = (column.unify_dictionaries() if is_coded else column).combine_chunks()
+    coded = whole if is_coded else whole.dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = pa.chunked_array(coded).unify_dictionaries().combine_chunks()
+    indices = coded.indices.cast(pa.int32())
+    if indices.null_count:
+        indices = indices.fill_null(-1)
+    return coded.dictionary, indices.to_numpy(zero_copy_only=False)
+
+
+def _codes(
+    column: "pa.ChunkedArray", code_all: Callable[[list[str]], Sequence[float]]
+) -> NDArray[np.int16]:
+    """Code a text column by coding its distinct values once; a missing one is -1."""
+    values, positions = _distinct(column)
+    # A last code, which position -1 finds, for what is missing.
+    codes = np.array([*code_all(values.to_pylist()), UNKNOWN_CODE], np.int16)
+    return np.asarray(codes[positions])
+
+
+def _leads_of(record: str, column: "pa.ChunkedArray", lead_ids: "pa.Array") -> NDArray[np.int64]:
+    """Find each row's lead: its number in the lead table."""
+    import pyarrow.compute as pc
+
+    values, positions = _distinct(column)
+    found = pc.index_in(values.cast(lead_ids.type), value_set=lead_ids)
+    if found.null_count:
+        strange = values.filter(found.is_null())[0].as_py()
+        raise ContractError(record, f"names lead {strange!r}, which the lead table lacks")
+    return np.asarray(found.to_numpy(zero_copy_only=False).astype(np.int64)[positions])
+
+
+def _lead_ids(leads: "pa.Table") -> tuple["pa.Array", NDArray[np.int64]]:
+    """List the leads of a lead table by first appearance, and number the lead of each row."""
+    import pyarrow as pa
+
+    values, positions = _distinct(leads.column("lead_id").cast(pa.string()))
+    return values, positions.astype(np.int64)
 
 
 def lead_index(leads: "pa.Table") -> dict[str, int]:
     """Give each lead of a lead table its row number, by first appearance."""
-    ids: dict[str, int] = {}
-    for lead_id in leads.column("lead_id").to_pylist():
-        ids.setdefault(lead_id, len(ids))
-    return ids
+    return {lead_id: n for n, lead_id in enumerate(_lead_ids(leads)[0].to_pylist())}
 
 
-def creation_times(leads: "pa.Table", ids: dict[str, int]) -> NDArray[np.int64]:
+def creation_times(leads: "pa.Table") -> NDArray[np.int64]:
     """Read when each lead was created, by row number, in microseconds since the epoch."""
+    ids, number = _lead_ids(leads)
     created = np.zeros(len(ids), np.int64)
-    created[_codes(leads.column("lead_id"), ids, -1)] = _times(leads.column("created_at"))
+    created[number] = _times(leads.column("created_at"))
     return created
 
 
@@ -192,10 +290,9 @@ def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
             continue
         column = leads.column(attribute.name)
         if attribute.type == "category":
-            distinct = column.unique().drop_null().to_pylist()
-            cells = {v: int(encoder.attribute_cell(attribute, v)) for v in distinct}
-            codes = _codes(column, cells, -1)
-            values[:, position] = np.where(codes < 0, np.nan, codes)
+            distinct, positions = _distinct(column)
+            cells = [encoder.attribute_cell(attribute, v) for v in distinct.to_pylist()]
+            values[:, position] = np.array([*cells, np.nan])[positions]
         else:
             if attribute.type == "time":
                 column = column.cast(pa.int64())
@@ -206,41 +303,36 @@ def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
     return values
 
 
-def columns_of_history(encoder: Encoder, history: "History") -> tuple[Columns, dict[str, int]]:
-    """Lay out a whole history; also give the row number of each lead id."""
-    ids = lead_index(history.leads)
+def columns_of_history(encoder: Encoder, history: "History") -> Columns:
+    """Lay out a whole history; leads in the order of their first appearance in the lead table.
+
+    Raises
+    ------
+    ContractError
+        If an event or stage change names a lead that the lead table lacks.
+    """
     events, stages = history.events, history.stages
-    kinds = {k: encoder.kind_code(k) for k in events.column("kind").unique().to_pylist()}
-    channels = {
-        c: encoder.channel_code(c)
-        for c in events.column("channel").unique().drop_null().to_pylist()
-    }
-    event_lead = _codes(events.column("lead_id"), ids, -1)
-    stage_lead = _codes(stages.column("lead_id"), ids, -1)
-    version_lead = _codes(history.leads.column("lead_id"), ids, -1)
-    created = creation_times(history.leads, ids)
-    n_moves = stages.num_rows
+    lead_ids, version_lead = _lead_ids(history.leads)
+    moved = stages.column("stage")
+    moves = (
+        _leads_of("stage change", stages.column("lead_id"), lead_ids),
+        _times(stages.column("at")),
+        _times(stages.column("known_at")),
+        _codes(moved, lambda names: [encoder.stage_codes[name] for name in names]),
+        np.full(stages.num_rows, UNKNOWN_CODE, np.int16),
+        np.full(stages.num_rows, np.nan),
+    )
     records = (
-        np.concatenate([event_lead, stage_lead]),
-        np.concatenate([_times(events.column("occurred_at")), _times(stages.column("at"))]),
-        np.concatenate([_times(events.column("known_at")), _times(stages.column("known_at"))]),
-        np.concatenate(
-            [
-                _codes(events.column("kind"), kinds, -1),
-                _codes(stages.column("stage"), encoder.stage_codes, -1),
-            ]
-        ),
-        np.concatenate([_codes(events.column("channel"), channels, -1), np.full(n_moves, -1)]),
-        np.concatenate(
-            [
-                sound_numbers(events.column("value").to_numpy().astype(np.float64)),
-                np.full(n_moves, np.nan),
-            ]
-        ),
+        _leads_of("event", events.column("lead_id"), lead_ids),
+        _times(events.column("occurred_at")),
+        _times(events.column("known_at")),
+        _codes(events.column("kind"), encoder.kinds),
+        _codes(events.column("channel"), encoder.channels),
+        events.column("value").to_numpy(),
     )
     versions = (
         version_lead,
         _times(history.leads.column("known_at")),
         _version_values(encoder, history.leads),
     )
-    return assemble_columns(created, records, versions), ids
+    return assemble_columns(creation_times(history.leads), records, versions, moves)

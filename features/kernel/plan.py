@@ -12,7 +12,6 @@ from features.clock import DAY_US
 from features.kernel.encode import Encoder
 from features.kernel.state import (
     WANTS_CALENDAR,
-    WANTS_DECAY,
     WANTS_GAPS,
     WANTS_MIX,
     WANTS_SPREAD,
@@ -22,9 +21,11 @@ from features.kernel.state import (
 OPS = tuple(Op)
 """Order of the operations in ``Plan.op_start``; ``kernel.rows`` numbers them alike."""
 
+LANES = 8
+"""Groups are padded to a multiple of this many, so that whole vector registers do the counting."""
 
 _WANTED_BY = {
-    Op.INTENSITY: WANTS_DECAY,
+    Op.SINCE_FIRST: WANTS_GAPS,
     Op.GAP_MEAN: WANTS_GAPS,
     Op.GAP_STD: WANTS_GAPS,
     Op.SILENCE: WANTS_GAPS,
@@ -40,27 +41,37 @@ _WANTED_BY = {
     Op.FIRST_KIND: WANTS_MIX,
     Op.LAST_KIND: WANTS_MIX,
 }
+_IN_RUNS = (Op.COUNT, Op.RECENCY)
+
+
+Places = NDArray[np.uint64]
+"""Positions in other arrays. Unsigned, since numba guards every signed index against being negative,
+which keeps loops over neighbouring columns from running in vector registers."""
 
 
 class Plan(NamedTuple):
-    """The catalogue as the kernel sees it. All arrays are C-contiguous."""
+    """The catalogue as the kernel sees it. All arrays are C-contiguous.
 
-    kind_start: NDArray[np.int64]  # (n_kinds + 1,): kind k belongs to groups kind_group[start:end]
-    kind_group: NDArray[np.int64]
-    rich_start: NDArray[np.int64]  # the same for the few groups that want more than a count
-    rich_group: NDArray[np.int64]
-    rich: NDArray[np.int64]  # those groups
-    wants: NDArray[np.bool_]  # (n_groups, 6) statistics beside counts, see ``state``
+    A *group* is a set of kinds that are counted together. The few groups of which more than
+    counts, recency and intensity is asked are *slots*.
+    """
+
+    mask: NDArray[np.int32]  # (n_kinds, n_groups, padded): 1 where the group counts the kind
+    group_start: Places  # (n_kinds + 1,): kind k is counted in kind_group[start:end]
+    kind_group: Places
+    decay_rates: NDArray[np.float64]  # (n_half_lives,) ln 2 / half-life, per microsecond
+    decay_mask: NDArray[np.float64]  # (n_kinds, n_decaying groups): 1 where the group counts it
+    slot_start: Places  # (n_kinds + 1,): kind k is counted in kind_slot[start:end]
+    kind_slot: Places
+    slot_group: Places  # (n_slots,)
+    slot_kinds: NDArray[np.int64]  # (n_slots, n_kinds): 1 where the slot counts the kind
+    wants: NDArray[np.bool_]  # (n_slots, 5) statistics that are kept, see ``state``
+    n_channels: int
     windows_us: NDArray[np.int64]  # (n_windows,) ascending and finite; the lifetime comes after
     window_days: NDArray[np.float64]  # (n_windows,)
-    decay_rates: NDArray[np.float64]  # (n_half_lives,) ln 2 / half-life, per microsecond
-    op_start: NDArray[np.int64]  # (n_ops + 1,): op o fills entries op_start[o]:op_start[o + 1]
-    column: NDArray[np.int64]  # (n_entries,) column of the matrix
-    group: NDArray[np.int64]
-    window: NDArray[np.int64]  # index into windows_us; n_windows means lifetime
-    other_group: NDArray[np.int64]
-    other_window: NDArray[np.int64]
-    argument: NDArray[np.int64]  # half-life index, calendar bin, attribute index, or code offset
+    runs: Places  # (n_runs, 5): is it a count, first column, window, first group, length
+    op_start: Places  # (n_ops + 1,): op o fills entries op_start[o]:op_start[o + 1]
+    entries: Places  # (n_entries, 6), columns as in ``state``
     asked: NDArray[np.bool_]  # (2, n_attributes) attributes whose completeness is measured
     is_flag: NDArray[np.bool_]  # (n_attributes,) "no" is not contact information
 
@@ -84,60 +95,137 @@ def _argument(feature: Feature, encoder: Encoder, half_lives: list[float]) -> in
     return 0
 
 
-def _memberships(
-    groups: list[str], chosen: NDArray[np.int64], encoder: Encoder
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """List, per kind, which of the chosen groups count it."""
-    members = {g: encoder.group_members(groups[g]) for g in chosen.tolist()}
-    start, flat = [0], []
-    for kind in range(encoder.n_kinds):
-        flat += [g for g, codes in members.items() if kind in codes]
-        start.append(len(flat))
-    return np.array(start, np.int64), np.array(flat, np.int64)
+def _offsets(lengths: list[int]) -> Places:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
+
+
+class _Compiler:
+    """Numbers groups, windows, half-lives and slots, and turns features into entries."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.encoder, self.features = Encoder(catalog), catalog.features
+        self.groups = _groups_of(self.features)
+        self.members = [self.encoder.group_members(g) for g in self.groups]
+        named = {w for f in self.features for w in (f.window, f.other_window)} - {"", LIFE}
+        self.windows = sorted(named, key=window_days)
+        self.half_lives = sorted({f.half_life_days for f in self.features} - {0.0})
+        self.decaying = self._groups_asked_by({Op.INTENSITY})
+        self.slots = self._groups_asked_by(set(_WANTED_BY))
+
+    def _groups_asked_by(self, ops: set[Op]) -> list[str]:
+        return list(dict.fromkeys(f.group for f in self.features if f.op in ops))
+
+    def _window(self, window: str) -> int:
+        return self.windows.index(window) if window in self.windows else len(self.windows)
+
+    def _place(self, feature: Feature) -> int:
+        """Give the group's number where the operation looks for it."""
+        if feature.op is Op.INTENSITY:
+            return self.decaying.index(feature.group)
+        if feature.op in _WANTED_BY:
+            return self.slots.index(feature.group)
+        return self.groups.index(feature.group) if feature.group else 0
+
+    def entry(self, column: int) -> list[int]:
+        """Turn one feature into the numbers the kernel reads."""
+        f = self.features[column]
+        other = self.groups.index(f.other_group) if f.other_group else 0
+        argument = _argument(f, self.encoder, self.half_lives)
+        return [
+            column,
+            self._place(f),
+            self._window(f.window),
+            other,
+            self._window(f.other_window),
+            argument,
+        ]
+
+    def entries(self) -> tuple[Places, Places]:
+        """List the entries of all but counts and recencies, by operation."""
+        columns = [i for i, f in enumerate(self.features) if f.op not in _IN_RUNS]
+        ordered = sorted(columns, key=lambda i: OPS.index(self.features[i].op))
+        per_op = [sum(self.features[i].op is op for i in columns) for op in OPS]
+        found = [self.entry(i) for i in ordered]
+        return _offsets(per_op), np.array(found, np.uint64).reshape(len(found), 6)
+
+    def runs(self) -> Places:
+        """Join counts, and recencies, of neighbouring groups in neighbouring columns."""
+        found: list[list[int]] = []
+        for i, f in enumerate(self.features):
+            if f.op not in _IN_RUNS:
+                continue
+            column, group, window = self.entry(i)[:3]
+            is_count = int(f.op is Op.COUNT)
+            last = found[-1] if found else [0] * 5
+            n = last[4]
+            if n and last[:4] == [is_count, column - n, window, group - n]:
+                last[4] += 1
+            else:
+                found.append([is_count, column, window, group, 1])
+        return np.array(found, np.uint64).reshape(len(found), 5)
+
+    def mask(self) -> NDArray[np.int32]:
+        """Tell which groups count each kind, padded to whole vector registers."""
+        padded = max(1, -(-len(self.groups) // LANES)) * LANES
+        mask = np.zeros((self.encoder.n_kinds, padded), np.int32)
+        for group, kinds in enumerate(self.members):
+            mask[list(kinds), group] = 1
+        return mask
+
+    def decay_mask(self) -> NDArray[np.float64]:
+        """Tell which decaying groups count each kind."""
+        mask = np.zeros((self.encoder.n_kinds, len(self.decaying)), np.float64)
+        for position, group in enumerate(self.decaying):
+            mask[list(self.members[self.groups.index(group)]), position] = 1.0
+        return mask
+
+    def counting(self, groups: list[str]) -> tuple[Places, Places]:
+        """List, kind by kind, the positions of the groups that count it."""
+        per_kind: list[list[int]] = [[] for _ in range(self.encoder.n_kinds)]
+        for position, group in enumerate(groups):
+            for kind in self.members[self.groups.index(group)]:
+                per_kind[kind].append(position)
+        flat = [position for positions in per_kind for position in positions]
+        return _offsets([len(found) for found in per_kind]), np.array(flat, np.uint64)
+
+    def wants(self) -> NDArray[np.bool_]:
+        """Tell which statistics each slot keeps."""
+        wants = np.zeros((len(self.slots), 5), np.bool_)
+        for feature in self.features:
+            if feature.op in _WANTED_BY:
+                wants[self.slots.index(feature.group), _WANTED_BY[feature.op]] = True
+        return wants
 
 
 def build_plan(catalog: Catalog) -> Plan:
     """Compile a catalogue into the arrays the kernel reads."""
-    encoder, features = Encoder(catalog), catalog.features
-    groups = _groups_of(features)
-    named = {w for f in features for w in (f.window, f.other_window)} - {"", LIFE}
-    windows = sorted(named, key=window_days)
-    half_lives = sorted({f.half_life_days for f in features} - {0.0})
-    wants = np.zeros((len(groups), 6), np.bool_)
-    for feature in features:
-        if feature.op in _WANTED_BY:
-            wants[groups.index(feature.group), _WANTED_BY[feature.op]] = True
-    ordered = sorted(range(len(features)), key=lambda i: OPS.index(features[i].op))
-    per_op = [sum(f.op is op for f in features) for op in OPS]
-    window_of = {**{w: i for i, w in enumerate(windows)}, LIFE: len(windows), "": len(windows)}
-    group_of = {**{g: i for i, g in enumerate(groups)}, "": 0}
-    kind_start, kind_group = _memberships(groups, np.arange(len(groups)), encoder)
-    rich = np.flatnonzero(wants.any(axis=1))
-    rich_start, rich_group = _memberships(groups, rich, encoder)
-
-    def entries(values: list[int]) -> NDArray[np.int64]:
-        return np.array([values[i] for i in ordered], np.int64)
-
+    made = _Compiler(catalog)
+    op_start, entries = made.entries()
+    group_start, kind_group = made.counting(made.groups)
+    slot_start, kind_slot = made.counting(made.slots)
+    slot_group = np.array([made.groups.index(g) for g in made.slots], np.uint64)
+    mask = made.mask()
+    days = [window_days(w) for w in made.windows]
+    attributes = catalog.attributes
     return Plan(
-        kind_start=kind_start,
+        mask=mask,
+        group_start=group_start,
         kind_group=kind_group,
-        rich_start=rich_start,
-        rich_group=rich_group,
-        rich=rich,
-        wants=wants,
-        windows_us=np.array([round(window_days(w) * DAY_US) for w in windows], np.int64),
-        window_days=np.array([window_days(w) for w in windows], np.float64),
-        decay_rates=np.log(2.0) / (np.array(half_lives, np.float64) * DAY_US),
-        op_start=np.concatenate([[0], np.cumsum(per_op)]).astype(np.int64),
-        column=np.array(ordered, np.int64),
-        group=entries([group_of[f.group] for f in features]),
-        window=entries([window_of[f.window] for f in features]),
-        other_group=entries([group_of[f.other_group] for f in features]),
-        other_window=entries([window_of[f.other_window] for f in features]),
-        argument=entries([_argument(f, encoder, half_lives) for f in features]),
+        decay_rates=np.log(2.0) / (np.array(made.half_lives, np.float64) * DAY_US),
+        decay_mask=made.decay_mask(),
+        slot_start=slot_start,
+        kind_slot=kind_slot,
+        slot_group=slot_group,
+        slot_kinds=np.ascontiguousarray(mask[:, slot_group.astype(np.int64)].T, np.int64),
+        wants=made.wants(),
+        n_channels=len(catalog.taxonomy.channels),
+        windows_us=np.array([round(d * DAY_US) for d in days], np.int64),
+        window_days=np.array(days, np.float64),
+        runs=made.runs(),
+        op_start=op_start,
+        entries=entries,
         asked=np.array(
-            [[True for _ in catalog.attributes], [is_contact(a.name) for a in catalog.attributes]],
-            np.bool_,
-        ),
-        is_flag=np.array([a.type == "flag" for a in catalog.attributes], np.bool_),
+            [[True for _ in attributes], [is_contact(a.name) for a in attributes]], np.bool_
+        ).reshape(2, len(attributes)),
+        is_flag=np.array([a.type == "flag" for a in attributes], np.bool_),
     )

@@ -112,6 +112,8 @@ def say_fact(feature: Feature, value: float, category_words: Mapping[str, str]) 
         return feature.words_zero
     if value == 1 and feature.words_one:
         return feature.words_one
+    if value < 0 and feature.words_ahead:
+        return feature.words_ahead.replace("{value}", say_days(-value))
     said = _say_value(feature, value, category_words)
     if said is None:
         return feature.null_words

@@ -1,7 +1,5 @@
 """The kernel means what the reference says, and the future changes nothing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -46,17 +44,16 @@ def test_adding_what_is_known_at_or_after_the_moment_changes_nothing_online(lead
     known_later = st.integers(as_of, as_of + 9 * DAY_US)
 
     def later(record, happened):
-        return replace(record, known_at=max(data.draw(known_later), happened))
+        return record._replace(known_at=max(data.draw(known_later), happened))
 
     # An event may have happened before the moment: it counts only if it was known by then.
     event = data.draw(events())
     move = data.draw(stage_moves())
     version = data.draw(versions())
-    more = replace(
-        lead,
+    more = lead._replace(
         events=(*lead.events, later(event, event.occurred_at)),
         stages=(*lead.stages, later(move, move.at)),
-        versions=(*lead.versions, replace(version, known_at=data.draw(known_later))),
+        versions=(*lead.versions, version._replace(known_at=data.draw(known_later))),
     )
     after = compute_rows(CATALOG, [more], [as_of])[0]
     assert before.tobytes() == after.tobytes()
@@ -67,7 +64,7 @@ def test_the_order_of_arrival_does_not_matter(lead, as_of, random):
     before = compute_rows(CATALOG, [lead], [as_of])[0]
     shuffled = list(lead.events)
     random.shuffle(shuffled)
-    after = compute_rows(CATALOG, [replace(lead, events=tuple(shuffled))], [as_of])[0]
+    after = compute_rows(CATALOG, [lead._replace(events=tuple(shuffled))], [as_of])[0]
     assert before.tobytes() == after.tobytes()
 
 
@@ -151,8 +148,7 @@ def test_adding_what_is_known_later_changes_nothing_offline(records, as_of, data
     at = data.draw(st.integers(START, as_of + 5 * DAY_US))
     known_at = data.draw(st.integers(max(as_of, at), max(as_of, at) + DAY_US))
     first = records[0]
-    more = replace(
-        first,
+    more = first._replace(
         events=(*first.events, EventRecord(at, known_at, "demo_request", "web", 7.0)),
         stages=(*first.stages, StageRecord(at, known_at, "sql")),
     )

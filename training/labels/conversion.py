@@ -144,7 +144,7 @@ def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
     converted: list[int] = []
     known_at: list[int] = []
     left_out: dict[str, int] = {}
-    for lead, created in enumerate(creation_times(history.leads, ids).tolist()):
+    for lead, created in enumerate(creation_times(history.leads).tolist()):
         moves = moves_of.get(lead, [])
         for age in grid.ages_us:
             as_of = created + age

@@ -30,6 +30,7 @@ KIND_WORDS = {kind.name: kind.one for kind in CATALOG.taxonomy.kinds}
         ("employees", 420.0, "employees: 420"),
         ("employees", 1.0, "employees: 1"),
         ("contract_ends_days", 400.0, "contract ends 13 months ago"),
+        ("contract_ends_days", -20.0, "contract ends in 20 days"),
         (
             "email_share_30d",
             0.354,
