@@ -41,3 +41,14 @@ class HistoryNotFoundError(FeaturesError):
         super().__init__(
             f"{folder} holds no {missing}. Make a history with `baton import` or `baton simulate`."
         )
+
+
+class PackedHistoryError(FeaturesError):
+    """A packed history is asked about a moment before part of it was known."""
+
+    def __init__(self, as_of_us: int, known_until_us: int) -> None:
+        self.as_of_us, self.known_until_us = as_of_us, known_until_us
+        super().__init__(
+            f"A packed history answers for moments after {known_until_us} (microseconds), when its "
+            f"newest record became known; asked was {as_of_us}. Compute the row from the records."
+        )

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from features.contracts.records import LeadRecord
 from features.kernel.encode import Encoder
-from features.kernel.layout import columns_of_records
+from features.kernel.layout import Columns, columns_of_records
+from features.kernel.packed import PackedLead, columns_of_packed_lead
 from features.kernel.plan import Plan, build_plan
 from features.kernel.rows import fill_rows
 
@@ -39,8 +40,23 @@ def compute_rows(
         NaN where a feature is not known.
     """
     encoder, plan = _compiled(catalog)
-    columns = columns_of_records(encoder, leads)
-    rows = np.empty((len(leads), len(catalog.features)), np.float32)
-    offsets = np.arange(len(leads) + 1, dtype=np.int64)
+    return _fill(plan, columns_of_records(encoder, leads), as_of)
+
+
+def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArray[np.float32]:
+    """Compute the features of one packed lead; shape (1, n_features).
+
+    Raises
+    ------
+    PackedHistoryError
+        If ``as_of`` is not after all that the packed history knows.
+    """
+    encoder, plan = _compiled(catalog)
+    return _fill(plan, columns_of_packed_lead(encoder, lead, as_of), [as_of])
+
+
+def _fill(plan: Plan, columns: Columns, as_of: Sequence[int]) -> NDArray[np.float32]:
+    rows = np.empty((len(as_of), plan.n_features), np.float32)
+    offsets = np.arange(len(as_of) + 1, dtype=np.int64)
     fill_rows(columns, plan, 0, offsets, np.array(as_of, np.int64), rows)
     return rows

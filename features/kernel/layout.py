@@ -106,16 +106,25 @@ def _place(
     return offsets, words, placed
 
 
-def _sort_versions(versions: Versions) -> Versions:
+def assemble_versions(versions: Versions, n_leads: int) -> Versions:
+    """Sort versions by lead and moment; give offsets, moments and values."""
     lead, known_at, values = versions
     if len(lead) > 1:
         order = np.lexsort((known_at, lead))
         lead, known_at, values = lead[order], known_at[order], values[order]
     return (
-        np.ascontiguousarray(lead, np.int64),
+        _offsets([np.ascontiguousarray(lead, np.int64)], n_leads),
         np.ascontiguousarray(known_at, np.int64),
         np.ascontiguousarray(values, np.float64),
     )
+
+
+def put_in_order(columns: Columns) -> None:
+    """Sort each lead's records in place; next to nothing if they are in order."""
+    unsorted = np.zeros(len(columns.created_at), np.bool_)
+    if mend_order(columns.offsets, columns.records, columns.known_at, unsorted):
+        for lead in np.flatnonzero(unsorted).tolist():
+            _sort_lead(columns, lead)
 
 
 def assemble_columns(
@@ -130,21 +139,15 @@ def assemble_columns(
         In any order. Passing one array as both ``at`` and ``known_at`` says that all are punctual.
     """
     n_leads = len(created_at)
-    version_lead, version_known_at, version_values = _sort_versions(versions)
     offsets, words, known_at = _place([records, *more], n_leads)
     columns = Columns(
-        created_at=np.ascontiguousarray(created_at, np.int64),
-        offsets=offsets,
-        records=words,
-        known_at=known_at,
-        version_offsets=_offsets([version_lead], n_leads),
-        version_known_at=version_known_at,
-        version_values=version_values,
+        np.ascontiguousarray(created_at, np.int64),
+        offsets,
+        words,
+        known_at,
+        *assemble_versions(versions, n_leads),
     )
-    unsorted = np.zeros(n_leads, np.bool_)
-    if mend_order(offsets, words, known_at, unsorted):
-        for lead in np.flatnonzero(unsorted).tolist():
-            _sort_lead(columns, lead)
+    put_in_order(columns)
     return columns
 
 

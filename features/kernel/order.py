@@ -67,8 +67,9 @@ def place_records(
             | (np.int64(kind[i]) << CHANNEL_BITS)
             | np.int64(channel[i] + 1)
         )
-        # Also false for what is no number.
-        numbers[2 * p + 1] = value[i] if abs(value[i]) <= LARGEST else np.nan
+        # Also false for what is no number. Adding zero takes the sign off zeros: 0 and -0 are equal,
+        # so neither would come first, and the order of arrival would show.
+        numbers[2 * p + 1] = value[i] + 0.0 if abs(value[i]) <= LARGEST else np.nan
         if delays:
             placed_known_at[p] = known_at[i]
 

@@ -67,6 +67,7 @@ class Plan(NamedTuple):
     slot_kinds: NDArray[np.int64]  # (n_slots, n_kinds): 1 where the slot counts the kind
     wants: NDArray[np.bool_]  # (n_slots, 5) statistics that are kept, see ``state``
     n_channels: int
+    n_features: int
     windows_us: NDArray[np.int64]  # (n_windows,) ascending and finite; the lifetime comes after
     window_days: NDArray[np.float64]  # (n_windows,)
     runs: Places  # (n_runs, 5): is it a count, first column, window, first group, length
@@ -219,6 +220,7 @@ def build_plan(catalog: Catalog) -> Plan:
         slot_kinds=np.ascontiguousarray(mask[:, slot_group.astype(np.int64)].T, np.int64),
         wants=made.wants(),
         n_channels=len(catalog.taxonomy.channels),
+        n_features=len(catalog.features),
         windows_us=np.array([round(d * DAY_US) for d in days], np.int64),
         window_days=np.array(days, np.float64),
         runs=made.runs(),
