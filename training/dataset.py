@@ -46,6 +46,8 @@ class Dataset:
     left_out: dict[str, int]
     delay_us: int
     """How long outcomes take to become known; see `Labelled`."""
+    remarks: tuple[str, ...] = ()
+    """What the card should say of how it was made."""
 
 
 def learn_vocabulary(leads: pa.Table, before_us: int) -> tuple[Attribute, ...]:
@@ -74,6 +76,15 @@ def learn_vocabulary(leads: pa.Table, before_us: int) -> tuple[Attribute, ...]:
             values = (*sorted(v for v in often if v != OTHER_CATEGORY), OTHER_CATEGORY)
         attributes.append(Attribute(name, kind, values))
     return tuple(attributes)
+
+
+def knows_colleagues(leads: pa.Table) -> bool:
+    """Tell whether any account has two leads: without that the account family is empty."""
+    pairs = leads.select(["account_id", "lead_id"])
+    pairs = pairs.filter(pa.compute.is_valid(pairs.column("account_id")))
+    people = pairs.group_by("account_id").aggregate([("lead_id", "count_distinct")])
+    most = pa.compute.max(people.column("lead_id_count_distinct")).as_py()
+    return most is not None and most > 1
 
 
 def _thin(n_leads: int, lead_of: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -133,7 +144,9 @@ def build_dataset(
     _check_slices(split, converted)
     leads = history.leads.drop_columns([n for n in drop if n in history.leads.column_names])
     catalog = build_catalog(
-        history.about.taxonomy, learn_vocabulary(leads, to_us(split.calibrate_from))
+        history.about.taxonomy,
+        learn_vocabulary(leads, to_us(split.calibrate_from)),
+        accounts=knows_colleagues(leads),
     )
     done = 0
 

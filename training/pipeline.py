@@ -26,7 +26,13 @@ from training.bundle import (
     seal_bundle,
     write_bundle,
 )
-from training.competition import Fitted, Progress, choose, fit_candidates
+from training.competition import (
+    Fitted,
+    Progress,
+    choose,
+    fit_candidates,
+    keep_accounts_if_they_help,
+)
 from training.dataset import Dataset, build_dataset
 from training.evaluation.plots import write_card_plots, write_reasons_plot, write_score_plot
 from training.evaluation.report import (
@@ -245,6 +251,7 @@ def _facts(
         calibration=chosen.calibration,
         limits=[
             *notes,
+            *dataset.remarks,
             f"Outcomes became known within {delay} of happening, but for one in a hundred; labels "
             "wait that long beyond the horizon.",
             "Who was handed to sales, and when, was decided by the old rule: the model learned "
@@ -319,6 +326,7 @@ def train(
         drop=options.drop,
         progress=lambda share: progress("computing features", share),
     )
+    dataset = keep_accounts_if_they_help(dataset, options.seed, progress)
     progress("leak audit", 0.0)
     leaks = audit_dataset(dataset, options.allow_leaks)
     progress("leak audit", 1.0)

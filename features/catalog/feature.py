@@ -47,6 +47,12 @@ class Op(StrEnum):
     ATTRIBUTE = "attribute"
     ATTRIBUTE_AGE = "attribute_age"
     COMPLETENESS = "completeness"
+    COLLEAGUES = "colleagues"
+    COLLEAGUES_ACTIVE = "colleagues_active"
+    COLLEAGUE_COUNT = "colleague_count"
+    COLLEAGUE_RECENCY = "colleague_recency"
+    COLLEAGUE_TREND = "colleague_trend"
+    COLLEAGUE_KINDS = "colleague_kinds"
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Feature:
     other_window: str = ""
     half_life_days: float = 0.0
     position: int = 0
-    """Index into ``CALENDAR_BINS``, or which set of attributes a completeness is of."""
+    """Index into ``CALENDAR_BINS``, or which attributes a completeness, or people an activity is of."""
     attribute: str = ""
     categories: tuple[str, ...] = ()
     """Names of the codes 0, 1, ... of a category; empty for a number."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from features.catalog.account import account_features
 from features.catalog.engagement import engagement_features
 from features.catalog.feature import Feature
 from features.catalog.fit import Attribute, fit_features
@@ -72,8 +73,13 @@ class Catalog:
         )
 
 
-def build_catalog(taxonomy: Taxonomy, attributes: tuple[Attribute, ...]) -> Catalog:
-    """Build the catalogue of every family for a company's taxonomy and attributes."""
+def build_catalog(
+    taxonomy: Taxonomy, attributes: tuple[Attribute, ...], *, accounts: bool = False
+) -> Catalog:
+    """Build the catalogue of every family for a company's taxonomy and attributes.
+
+    ``accounts`` adds the account family, for companies that know which leads are colleagues.
+    """
     return Catalog(
         taxonomy,
         attributes,
@@ -82,5 +88,6 @@ def build_catalog(taxonomy: Taxonomy, attributes: tuple[Attribute, ...]) -> Cata
             *rhythm_features(taxonomy),
             *journey_features(),
             *fit_features(attributes),
+            *(account_features(taxonomy, attributes) if accounts else ()),
         ),
     )

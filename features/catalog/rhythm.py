@@ -141,8 +141,8 @@ def rhythm_features(taxonomy: Taxonomy) -> list[Feature]:
         words="first activity {value} ago",
         null_words="no activity so far",
     )
-    trends = _trends(ENGAGEMENT, "trend", "activity")
+    features = [since_first, *_spread(), *_gaps(), *_trends(ENGAGEMENT, "trend", "activity")]
     if HIGH_INTENT in taxonomy.group_words:
         many = taxonomy.group_words[HIGH_INTENT][1]
-        trends += _trends(HIGH_INTENT, f"{HIGH_INTENT}_trend", many)
-    return [since_first, *_spread(), *_gaps(), *trends, *_hours()]
+        features += _trends(HIGH_INTENT, f"{HIGH_INTENT}_trend", many)
+    return [*features, *_hours()]

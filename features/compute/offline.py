@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
+from features.compute.colleagues import write_account_family
 from features.contracts.history import History
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns, columns_of_history
-from features.kernel.plan import build_plan
+from features.kernel.plan import build_account_plan, build_plan
 from features.kernel.rows import fill_rows
 
 LEADS_PER_TASK = 2048
@@ -89,4 +90,7 @@ def compute_columns(
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for done in pool.map(fill, range(0, n_leads, LEADS_PER_TASK)):
             progress(done)
+    accounts = build_account_plan(catalog)
+    if accounts is not None:
+        write_account_family(accounts, columns, snapshots.lead_index, snapshots.as_of, matrix)
     return matrix

@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
+from features.compute.colleagues import write_account_family
 from features.contracts.records import LeadRecord
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns, columns_of_records
 from features.kernel.packed import PackedLead, columns_of_packed_lead
-from features.kernel.plan import Plan, build_plan
+from features.kernel.plan import AccountPlan, Plan, build_account_plan, build_plan
 from features.kernel.rows import fill_rows
+
+FIRST = np.zeros(1, np.int64)
 
 
 @lru_cache(maxsize=8)
-def _compiled(catalog: Catalog) -> tuple[Encoder, Plan]:
-    return Encoder(catalog), build_plan(catalog)
+def _compiled(catalog: Catalog) -> tuple[Encoder, Plan, AccountPlan | None]:
+    return Encoder(catalog), build_plan(catalog), build_account_plan(catalog)
 
 
 def compute_rows(
@@ -39,8 +42,11 @@ def compute_rows(
     ndarray of shape (n_leads, n_features), float32
         NaN where a feature is not known.
     """
-    encoder, plan = _compiled(catalog)
-    return _fill(plan, columns_of_records(encoder, leads), as_of)
+    encoder, plan, accounts = _compiled(catalog)
+    columns = columns_of_records(encoder, leads)
+    followers = [len(lead.colleagues or ()) for lead in leads]
+    asked = np.arange(len(leads)) + np.cumsum([0, *followers])[: len(leads)]
+    return _fill(plan, accounts, columns, asked, np.array(as_of, np.int64))
 
 
 def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArray[np.float32]:
@@ -51,12 +57,21 @@ def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArra
     PackedHistoryError
         If ``as_of`` is not after all that the packed history knows.
     """
-    encoder, plan = _compiled(catalog)
-    return _fill(plan, columns_of_packed_lead(encoder, lead, as_of), [as_of])
+    encoder, plan, accounts = _compiled(catalog)
+    columns = columns_of_packed_lead(encoder, lead, as_of)
+    return _fill(plan, accounts, columns, FIRST, np.array([as_of], np.int64))
 
 
-def _fill(plan: Plan, columns: Columns, as_of: Sequence[int]) -> NDArray[np.float32]:
+def _fill(
+    plan: Plan,
+    accounts: AccountPlan | None,
+    columns: Columns,
+    asked: NDArray[np.int64],
+    as_of: NDArray[np.int64],
+) -> NDArray[np.float32]:
     rows = np.empty((len(as_of), plan.n_features), np.float32)
-    offsets = np.arange(len(as_of) + 1, dtype=np.int64)
-    fill_rows(columns, plan, 0, offsets, np.array(as_of, np.int64), rows)
+    offsets = np.searchsorted(asked, np.arange(len(columns.created_at) + 1))
+    fill_rows(columns, plan, 0, offsets, as_of, rows)
+    if accounts is not None:
+        write_account_family(accounts, columns, asked, as_of, rows)
     return rows

@@ -14,11 +14,12 @@ def warm() -> None:
         Attribute("industry", "category", ("software", OTHER_CATEGORY)),
         Attribute("employees", "number"),
     )
-    catalog = build_catalog(default_taxonomy(), attributes)
+    catalog = build_catalog(default_taxonomy(), attributes, accounts=True)
     punctual = EventRecord(DAY_US, DAY_US, "page_view", "web", 1.0)
     late = EventRecord(2 * DAY_US, 4 * DAY_US, "email_open", "email")
-    version = LeadVersion(DAY_US, {"industry": "software", "employees": 10.0})
+    version = LeadVersion(DAY_US, {"industry": "software", "employees": 10.0}, "warm")
     stage = StageRecord(2 * DAY_US, 2 * DAY_US, "mql")
     for events in ((punctual,), (punctual, late)):
-        lead = LeadRecord("warm", DAY_US, (version,), events, (stage,))
+        colleague = LeadRecord("colleague", DAY_US, (version,), events, (stage,))
+        lead = colleague._replace(lead_id="warm", colleagues=(colleague,))
         compute_rows(catalog, [lead], [3 * DAY_US])

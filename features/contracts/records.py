@@ -33,6 +33,7 @@ class LeadVersion(NamedTuple):
     known_at: int
     attributes: Mapping[str, float | str | bool | None]
     """By attribute name; a time attribute in microseconds since the epoch; None if unknown."""
+    account_id: str | None = None
 
 
 class LeadRecord(NamedTuple):
@@ -43,3 +44,5 @@ class LeadRecord(NamedTuple):
     versions: tuple[LeadVersion, ...] = ()
     events: tuple[EventRecord, ...] = ()
     stages: tuple[StageRecord, ...] = ()
+    colleagues: "tuple[LeadRecord, ...] | None" = None
+    """Leads that are, or were, of its account; None if nobody said, which is not "no colleague"."""

@@ -33,6 +33,7 @@ class Columns(NamedTuple):
     version_offsets: NDArray[np.int64]  # (n_leads + 1,)
     version_known_at: NDArray[np.int64]
     version_values: NDArray[np.float64]  # (n_versions, n_attributes)
+    version_account: NDArray[np.int64]  # (n_versions,) number of the account, -1 if not known
 
 
 Records = tuple[
@@ -48,8 +49,11 @@ Records = tuple[
 Other types of whole numbers are taken as well, and cast.
 """
 
-Versions = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-"""Lead index, known_at, and values of shape (n_versions, n_attributes)."""
+Versions = (
+    tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    | tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
+)
+"""Lead index, known_at, values of shape (n_versions, n_attributes); account, -1 if not known."""
 
 NOBODY_LATE = np.empty(0, np.int64)
 
@@ -106,16 +110,21 @@ def _place(
     return offsets, words, placed
 
 
-def assemble_versions(versions: Versions, n_leads: int) -> Versions:
-    """Sort versions by lead and moment; give offsets, moments and values."""
-    lead, known_at, values = versions
+def assemble_versions(
+    versions: Versions, n_leads: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Sort versions by lead and moment; give offsets, moments, values and accounts."""
+    lead, known_at, values = versions[:3]
+    account = versions[3] if len(versions) == 4 else np.full(len(lead), -1, np.int64)
     if len(lead) > 1:
         order = np.lexsort((known_at, lead))
-        lead, known_at, values = lead[order], known_at[order], values[order]
+        lead, known_at = lead[order], known_at[order]
+        values, account = values[order], account[order]
     return (
         _offsets([np.ascontiguousarray(lead, np.int64)], n_leads),
         np.ascontiguousarray(known_at, np.int64),
         np.ascontiguousarray(values, np.float64),
+        np.ascontiguousarray(account, np.int64),
     )
 
 
@@ -194,25 +203,40 @@ class _Gathered:
 
 
 def columns_of_records(encoder: Encoder, leads: Sequence["LeadRecord"]) -> Columns:
-    """Lay out leads that arrive as records."""
+    """Lay out leads that arrive as records.
+
+    The colleagues that a lead brings along follow right behind it, as leads of their own. An
+    account is that of one lead's people alone: what another lead brings along is not mixed in.
+    """
     gathered = _Gathered(encoder)
-    version_lead, version_known_at, version_rows = [], [], []
+    version_lead: list[int] = []
+    version_known_at, version_rows = [], []
+    created_at: list[int] = []
+    accounts: dict[tuple[int, str], int] = {}
+    account: list[int] = []
     attributes = encoder.catalog.attributes
-    for index, record in enumerate(leads):
-        gathered.take(index, record)
-        for version in record.versions:
-            version_lead.append(index)
-            version_known_at.append(version.known_at)
-            version_rows.append(
-                [encoder.attribute_cell(a, version.attributes.get(a.name)) for a in attributes]
-            )
+    for asked in leads:
+        scope = len(created_at)
+        for record in (asked, *(asked.colleagues or ())):
+            gathered.take(len(created_at), record)
+            for version in record.versions:
+                version_lead.append(len(created_at))
+                version_known_at.append(version.known_at)
+                version_rows.append(
+                    [encoder.attribute_cell(a, version.attributes.get(a.name)) for a in attributes]
+                )
+                named = version.account_id is not None and asked.colleagues is not None
+                key = (scope, str(version.account_id))
+                account.append(accounts.setdefault(key, len(accounts)) if named else -1)
+            created_at.append(record.created_at)
     return assemble_columns(
-        np.array([record.created_at for record in leads], np.int64),
+        np.array(created_at, np.int64),
         gathered.records(),
         (
             np.array(version_lead, np.int64),
             np.array(version_known_at, np.int64),
             np.array(version_rows, np.float64).reshape(len(version_rows), len(attributes)),
+            np.array(account, np.int64),
         ),
     )
 
@@ -306,6 +330,10 @@ def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
     return values
 
 
+def _codes_of_accounts(leads: "pa.Table") -> NDArray[np.int64]:
+    return _distinct(leads.column("account_id"))[1].astype(np.int64)
+
+
 def columns_of_history(encoder: Encoder, history: "History") -> Columns:
     """Lay out a whole history; leads in the order of their first appearance in the lead table.
 
@@ -337,5 +365,6 @@ def columns_of_history(encoder: Encoder, history: "History") -> Columns:
         version_lead,
         _times(history.leads.column("known_at")),
         _version_values(encoder, history.leads),
+        _codes_of_accounts(history.leads),
     )
     return assemble_columns(creation_times(history.leads), records, versions, moves)

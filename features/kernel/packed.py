@@ -8,6 +8,7 @@ A packed history holds what is known by now. It does not say since when, so it a
 after the newest ``known_at`` of its records; any earlier moment is asked of the rows.
 """
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,14 @@ from numpy.typing import NDArray
 
 from features.errors import PackedHistoryError
 from features.kernel.encode import Encoder
-from features.kernel.layout import NOBODY_LATE, Columns, Versions, assemble_versions, put_in_order
+from features.kernel.layout import (
+    NOBODY_LATE,
+    Columns,
+    Versions,
+    assemble_versions,
+    columns_of_records,
+    put_in_order,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,46 +43,64 @@ class PackedLead(NamedTuple):
     """Sixteen bytes each; further ones may be appended in any order."""
     versions: bytes
     """Eight bytes for ``known_at``, then eight for each attribute of the catalogue."""
+    account_ids: tuple[str | None, ...] = ()
+    """The account each version names."""
+    colleagues: "tuple[PackedLead, ...] | None" = None
+    """Leads that are, or were, of its account; None if nobody said."""
 
 
 def pack_lead(encoder: Encoder, lead: "LeadRecord") -> PackedLead:
-    """Pack one lead."""
-    from features.kernel.layout import columns_of_records
-
-    columns = columns_of_records(encoder, [lead])
+    """Pack one lead, and the colleagues it brings along."""
+    others = lead.colleagues
+    columns = columns_of_records(encoder, [lead._replace(colleagues=None)])
     known = [e.known_at for e in lead.events] + [m.known_at for m in lead.stages]
     known += [v.known_at for v in lead.versions]
     moments = columns.version_known_at.view(np.float64)[:, None]
+    in_time = sorted(lead.versions, key=lambda version: version.known_at)
     return PackedLead(
         lead.created_at,
         max([lead.created_at, *known]),
         columns.records.tobytes(),
         np.hstack([moments, columns.version_values]).tobytes(),
+        tuple(version.account_id for version in in_time),
+        None if others is None else tuple(pack_lead(encoder, other) for other in others),
     )
 
 
+def _offsets(lengths: list[int]) -> NDArray[np.int64]:
+    return np.array([0, *accumulate(lengths)], np.int64)
+
+
 def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Columns:
-    """Lay out one packed lead.
+    """Lay out one packed lead; its colleagues follow behind it.
 
     Raises
     ------
     PackedHistoryError
         If it is asked about a moment at which part of it was not known yet.
     """
-    if as_of <= lead.known_until:
-        raise PackedHistoryError(as_of, lead.known_until)
-    records = np.frombuffer(lead.records, np.int64).copy()
-    cells = np.frombuffer(lead.versions, np.float64).reshape(
-        -1, 1 + len(encoder.catalog.attributes)
+    people = (lead, *(lead.colleagues or ()))
+    known_until = max(person.known_until for person in people)
+    if as_of <= known_until:
+        raise PackedHistoryError(as_of, known_until)
+    records = np.frombuffer(b"".join([p.records for p in people]), np.int64).copy()
+    width = 1 + len(encoder.catalog.attributes)
+    cells = np.frombuffer(b"".join([p.versions for p in people]), np.float64).reshape(-1, width)
+    numbers: dict[str | None, int] = {None: -1}
+    account = (
+        [numbers.setdefault(a, len(numbers) - 1) for p in people for a in p.account_ids]
+        if lead.colleagues is not None
+        else [-1] * len(cells)
     )
     columns = Columns(
-        np.array([lead.created_at], np.int64),
-        np.array([0, len(records) // 2], np.int64),
+        np.array([p.created_at for p in people], np.int64),
+        _offsets([len(p.records) // RECORD_BYTES for p in people]),
         records,
         NOBODY_LATE,
-        np.array([0, len(cells)], np.int64),
+        _offsets([len(p.versions) // (8 * width) for p in people]),
         cells[:, 0].copy().view(np.int64),
         cells[:, 1:].copy(),
+        np.array(account, np.int64),
     )
     put_in_order(columns)
     return columns

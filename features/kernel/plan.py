@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalog.account import SENIORITY, is_senior
 from features.catalog.feature import LIFE, Feature, Op, window_days
 from features.catalog.fit import is_contact
 from features.catalog.manifest import Catalog
@@ -43,6 +44,18 @@ _WANTED_BY = {
 }
 _IN_RUNS = (Op.COUNT, Op.RECENCY)
 
+ACCOUNT_OPS = frozenset(
+    {
+        Op.COLLEAGUES,
+        Op.COLLEAGUES_ACTIVE,
+        Op.COLLEAGUE_COUNT,
+        Op.COLLEAGUE_RECENCY,
+        Op.COLLEAGUE_TREND,
+        Op.COLLEAGUE_KINDS,
+    }
+)
+"""What the pass over accounts computes; all else is the pass over leads."""
+
 
 Places = NDArray[np.uint64]
 """Positions in other arrays. Unsigned, since numba guards every signed index against being negative,
@@ -77,7 +90,21 @@ class Plan(NamedTuple):
     is_flag: NDArray[np.bool_]  # (n_attributes,) "no" is not contact information
 
 
-def _groups_of(features: tuple[Feature, ...]) -> list[str]:
+class AccountPlan(NamedTuple):
+    """The account family as its pass sees it; fields as in ``Plan``."""
+
+    mask: NDArray[np.int32]
+    group_kinds: NDArray[np.int64]  # (n_groups, n_kinds): 1 where the group counts the kind
+    windows_us: NDArray[np.int64]
+    window_days: NDArray[np.float64]
+    op_start: Places
+    entries: Places
+    active_group: int  # whose records make a colleague active
+    seniority: int  # index of the attribute that says how senior somebody is; -1 without one
+    is_senior: NDArray[np.bool_]  # (n_categories,)
+
+
+def _groups_of(features: list[Feature]) -> list[str]:
     named = [g for f in features for g in (f.group, f.other_group) if g]
     return list(dict.fromkeys(named))
 
@@ -85,7 +112,7 @@ def _groups_of(features: tuple[Feature, ...]) -> list[str]:
 def _argument(feature: Feature, encoder: Encoder, half_lives: list[float]) -> int:
     if feature.op is Op.INTENSITY:
         return half_lives.index(feature.half_life_days)
-    if feature.op in {Op.CALENDAR_SHARE, Op.COMPLETENESS}:
+    if feature.op in {Op.CALENDAR_SHARE, Op.COMPLETENESS, Op.COLLEAGUES_ACTIVE}:
         return feature.position
     if feature.op in {Op.ATTRIBUTE, Op.ATTRIBUTE_AGE}:
         return [a.name for a in encoder.catalog.attributes].index(feature.attribute)
@@ -103,13 +130,17 @@ def _offsets(lengths: list[int]) -> Places:
 class _Compiler:
     """Numbers groups, windows, half-lives and slots, and turns features into entries."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, accounts: bool) -> None:
         self.encoder, self.features = Encoder(catalog), catalog.features
-        self.groups = _groups_of(self.features)
+        self.columns = [
+            i for i, f in enumerate(catalog.features) if (f.op in ACCOUNT_OPS) is accounts
+        ]
+        own = [catalog.features[i] for i in self.columns]
+        self.groups = _groups_of(own)
         self.members = [self.encoder.group_members(g) for g in self.groups]
-        named = {w for f in self.features for w in (f.window, f.other_window)} - {"", LIFE}
+        named = {w for f in own for w in (f.window, f.other_window)} - {"", LIFE}
         self.windows = sorted(named, key=window_days)
-        self.half_lives = sorted({f.half_life_days for f in self.features} - {0.0})
+        self.half_lives = sorted({f.half_life_days for f in own} - {0.0})
         self.decaying = self._groups_asked_by({Op.INTENSITY})
         self.slots = self._groups_asked_by(set(_WANTED_BY))
 
@@ -143,7 +174,7 @@ class _Compiler:
 
     def entries(self) -> tuple[Places, Places]:
         """List the entries of all but counts and recencies, by operation."""
-        columns = [i for i, f in enumerate(self.features) if f.op not in _IN_RUNS]
+        columns = [i for i in self.columns if self.features[i].op not in _IN_RUNS]
         ordered = sorted(columns, key=lambda i: OPS.index(self.features[i].op))
         per_op = [sum(self.features[i].op is op for i in columns) for op in OPS]
         found = [self.entry(i) for i in ordered]
@@ -152,7 +183,8 @@ class _Compiler:
     def runs(self) -> Places:
         """Join counts, and recencies, of neighbouring groups in neighbouring columns."""
         found: list[list[int]] = []
-        for i, f in enumerate(self.features):
+        for i in self.columns:
+            f = self.features[i]
             if f.op not in _IN_RUNS:
                 continue
             column, group, window = self.entry(i)[:3]
@@ -200,7 +232,7 @@ class _Compiler:
 
 def build_plan(catalog: Catalog) -> Plan:
     """Compile a catalogue into the arrays the kernel reads."""
-    made = _Compiler(catalog)
+    made = _Compiler(catalog, accounts=False)
     op_start, entries = made.entries()
     group_start, kind_group = made.counting(made.groups)
     slot_start, kind_slot = made.counting(made.slots)
@@ -230,4 +262,29 @@ def build_plan(catalog: Catalog) -> Plan:
             [[True for _ in attributes], [is_contact(a.name) for a in attributes]], np.bool_
         ).reshape(2, len(attributes)),
         is_flag=np.array([a.type == "flag" for a in attributes], np.bool_),
+    )
+
+
+def build_account_plan(catalog: Catalog) -> AccountPlan | None:
+    """Compile the account family; None if the catalogue has none."""
+    made = _Compiler(catalog, accounts=True)
+    if not made.columns:
+        return None
+    op_start, entries = made.entries()
+    mask = made.mask()
+    days = [window_days(w) for w in made.windows]
+    active = next(f.group for f in catalog.features if f.op is Op.COLLEAGUES_ACTIVE)
+    names = [a.name for a in catalog.attributes]
+    at = names.index(SENIORITY) if SENIORITY in names else -1
+    values = catalog.attributes[at].categories if at >= 0 else ()
+    return AccountPlan(
+        mask=mask,
+        group_kinds=np.ascontiguousarray(mask.T, np.int64),
+        windows_us=np.array([round(d * DAY_US) for d in days], np.int64),
+        window_days=np.array(days, np.float64),
+        op_start=op_start,
+        entries=entries,
+        active_group=made.groups.index(active),
+        seniority=at,
+        is_senior=np.array([is_senior(v) for v in values], np.bool_),
     )

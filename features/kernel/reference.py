@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
+from features.catalog.account import SENIORITY, is_senior
 from features.catalog.feature import LIFE, STAGES_GROUP, Feature, Op, window_days
 from features.catalog.fit import CONTACT_COMPLETENESS, OTHER_CATEGORY, is_contact
 from features.catalog.journey import stage_group
@@ -297,6 +298,115 @@ def completeness(view: View, f: Feature) -> float | None:
     return sum(c is not None and n not in absent for n, c in cells.items()) / len(asked)
 
 
+@dataclass(frozen=True)
+class Stay:
+    """A time in which somebody was known to belong to an account."""
+
+    account_id: str | None
+    since: int
+    until: float
+
+
+def stays_of(lead: LeadRecord) -> list[Stay]:
+    """List the accounts a lead was known to belong to, one after the other."""
+    versions = sorted(lead.versions, key=lambda v: v.known_at)
+    stays: list[Stay] = []
+    for n, version in enumerate(versions):
+        end = versions[n + 1].known_at if n + 1 < len(versions) else math.inf
+        if stays and stays[-1].account_id == version.account_id:
+            stays[-1] = replace(stays[-1], until=end)
+        else:
+            stays.append(Stay(version.account_id, version.known_at, end))
+    return stays
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """Somebody else of the lead's account, as known at the moment of looking."""
+
+    is_there: bool
+    """Known to belong to the account right then; who has left it is not."""
+    is_senior: bool
+    view: View
+    """What this person did as somebody of the account."""
+
+
+def _colleague(view: View, person: LeadRecord, account_id: str) -> Colleague:
+    stays = [s for s in stays_of(person) if s.account_id == account_id and s.since < view.as_of]
+
+    def counts(at: int, known_at: int) -> bool:
+        return any(max(at, known_at) < stay.until for stay in stays)
+
+    own = person._replace(
+        events=tuple(e for e in person.events if counts(e.occurred_at, e.known_at)),
+        stages=tuple(m for m in person.stages if counts(m.at, m.known_at)),
+    )
+    seen = view_of(view.catalog, own, view.as_of)
+    seniority = _known_value(seen, SENIORITY)
+    declared = next((a for a in view.catalog.attributes if a.name == SENIORITY), None)
+    named = declared is not None and str(seniority) in declared.categories
+    return Colleague(
+        any(view.as_of <= stay.until for stay in stays), named and is_senior(str(seniority)), seen
+    )
+
+
+def colleagues_of(view: View) -> list[Colleague] | None:
+    """List the lead's colleagues; None if its account, or who belongs to it, is not known."""
+    stays = [stay for stay in stays_of(view.lead) if stay.since < view.as_of]
+    account_id = stays[-1].account_id if stays else None
+    if account_id is None or view.lead.colleagues is None:
+        return None
+    return [_colleague(view, person, account_id) for person in view.lead.colleagues]
+
+
+def colleagues(view: View, _: Feature) -> float | None:
+    """Count the other leads known to belong to the account."""
+    others = colleagues_of(view)
+    return None if others is None else sum(c.is_there for c in others)
+
+
+def colleagues_active(view: View, f: Feature) -> float | None:
+    """Count the others, or the senior ones among them, with a happening in the window."""
+    others = colleagues_of(view)
+    if others is None:
+        return None
+    asked = [c for c in others if c.is_senior or not f.position]
+    return sum(bool(c.view.of(f.group, f.window)) for c in asked)
+
+
+def _of_others(view: View, group: str, window: str = LIFE) -> list[Happening] | None:
+    others = colleagues_of(view)
+    return None if others is None else [h for c in others for h in c.view.of(group, window)]
+
+
+def colleague_count(view: View, f: Feature) -> float | None:
+    """Count the happenings of others in the window."""
+    found = _of_others(view, f.group, f.window)
+    return None if found is None else len(found)
+
+
+def colleague_recency(view: View, f: Feature) -> float | None:
+    """Days since the latest happening of another."""
+    found = _of_others(view, f.group)
+    return _days(view.as_of - max(h.at for h in found)) if found else None
+
+
+def colleague_trend(view: View, f: Feature) -> float | None:
+    """Happenings of others a day in the short window, less those in the rest of the long one."""
+    if not _of_others(view, f.group):
+        return None
+    short, long = window_days(f.window), window_days(f.other_window)
+    recent = len(_of_others(view, f.group, f.window) or ())
+    before = len(_of_others(view, f.group, f.other_window) or ()) - recent
+    return recent / short - before / (long - short)
+
+
+def colleague_kinds(view: View, f: Feature) -> float | None:
+    """Count the distinct kinds of what others did."""
+    found = _of_others(view, f.group, f.window)
+    return None if found is None else len({h.kind for h in found})
+
+
 MEANINGS: dict[Op, Callable[[View, Feature], float | None]] = {
     Op.COUNT: count,
     Op.RECENCY: recency,
@@ -324,6 +434,12 @@ MEANINGS: dict[Op, Callable[[View, Feature], float | None]] = {
     Op.ATTRIBUTE: attribute,
     Op.ATTRIBUTE_AGE: attribute_age,
     Op.COMPLETENESS: completeness,
+    Op.COLLEAGUES: colleagues,
+    Op.COLLEAGUES_ACTIVE: colleagues_active,
+    Op.COLLEAGUE_COUNT: colleague_count,
+    Op.COLLEAGUE_RECENCY: colleague_recency,
+    Op.COLLEAGUE_TREND: colleague_trend,
+    Op.COLLEAGUE_KINDS: colleague_kinds,
 }
 
 

@@ -11,7 +11,7 @@ from features.contracts.leads import AttributeType
 from features.contracts.records import LeadVersion
 from serving.errors import FieldProblem, InvalidBodyError
 from serving.scoring.moments import read_moment
-from serving.scoring.schemas import LeadIn
+from serving.scoring.schemas import ColleagueIn, LeadIn
 
 MOST_PROBLEMS = 20
 """Wrong attributes told at once, at most."""
@@ -115,7 +115,26 @@ def _warn_of_rare_values(
     return said
 
 
-def read_attributes(lead: LeadIn, attributes: tuple[Attribute, ...]) -> ReadAttributes:
+def _add_account(
+    versions: list[LeadVersion], account_id: str, known_us: int
+) -> tuple[LeadVersion, ...]:
+    """Name the account in every version from the moment on at which it was known."""
+    later = [v.known_at for v in versions[1:]]
+    if known_us > versions[0].known_at and known_us not in later:
+        held = [v for v in versions if v.known_at < known_us][-1]
+        versions = sorted([*versions, held._replace(known_at=known_us)], key=lambda v: v.known_at)
+    return tuple(
+        v._replace(account_id=account_id) if v.known_at >= known_us else v for v in versions
+    )
+
+
+def read_attributes(
+    lead: LeadIn | ColleagueIn,
+    attributes: tuple[Attribute, ...],
+    *,
+    account_id: str | None = None,
+    where: str = "",
+) -> ReadAttributes:
     """Read a lead's attributes, and each later version on top of those before it.
 
     Parameters
@@ -124,6 +143,10 @@ def read_attributes(lead: LeadIn, attributes: tuple[Attribute, ...]) -> ReadAttr
         As sent.
     attributes
         Those the model knows.
+    account_id
+        The account to name in every version, if it is known.
+    where
+        What problems are said to be of, such as ``colleagues[2].``.
 
     Raises
     ------
@@ -132,15 +155,18 @@ def read_attributes(lead: LeadIn, attributes: tuple[Attribute, ...]) -> ReadAttr
     """
     known = {attribute.name: attribute for attribute in attributes}
     created_us = clock.to_us(lead.created_at)
-    state = _read_cells(lead.attributes, known, "attributes")
+    state = _read_cells(lead.attributes, known, f"{where}attributes")
     versions = [LeadVersion(created_us, state)]
     ignored = dict.fromkeys(name for name in lead.attributes if name not in known)
     for position, version in sorted(enumerate(lead.versions), key=lambda pair: pair[1].known_at):
-        cells = _read_cells(version.attributes, known, f"versions[{position}].attributes")
+        cells = _read_cells(version.attributes, known, f"{where}versions[{position}].attributes")
         state = {**state, **cells}
         versions.append(LeadVersion(max(clock.to_us(version.known_at), created_us), state))
         ignored |= dict.fromkeys(name for name in version.attributes if name not in known)
     read = tuple(versions)
+    if account_id is not None:
+        since = lead.created_at if lead.account_known_at is None else lead.account_known_at
+        read = _add_account(versions, account_id, max(clock.to_us(since), created_us))
     return ReadAttributes(
         versions=read,
         ignored=list(ignored),

@@ -25,6 +25,16 @@ EXAMPLE_LEAD: dict[str, Any] = {
         {"name": "pricing_view", "occurred_at": "2026-03-05T10:31:00Z", "channel": "web"},
     ],
     "stages": [{"stage": "lead", "at": "2026-02-24T09:12:00Z"}],
+    "colleagues": [
+        {
+            "created_at": "2026-02-27T15:00:00Z",
+            "attributes": {"seniority": "director"},
+            "events": [
+                {"name": "webinar_attend", "occurred_at": "2026-03-04T16:00:00Z"},
+                {"name": "pricing_view", "occurred_at": "2026-03-06T08:20:00Z", "channel": "web"},
+            ],
+        }
+    ],
 }
 
 EXAMPLE_BATCH: dict[str, Any] = {
@@ -37,6 +47,7 @@ EXAMPLE_BATCH: dict[str, Any] = {
             "attributes": {"industry": "software", "employees": 35, "country": "US"},
             "versions": [],
             "events": [{"name": "demo_request", "occurred_at": "2026-03-02T15:20:00Z"}],
+            "colleagues": [],
         },
     ]
 }

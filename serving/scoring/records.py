@@ -11,6 +11,7 @@ from features.taxonomy import Taxonomy
 from serving.errors import FieldProblem, InvalidBodyError, LookedTooEarlyError, TooManyEventsError
 from serving.scoring.attributes import read_attributes
 from serving.scoring.remarks import (
+    warn_of_account,
     warn_of_future,
     warn_of_moment,
     warn_of_repeats,
@@ -18,6 +19,9 @@ from serving.scoring.remarks import (
     warn_of_unknown_names,
 )
 from serving.scoring.schemas import EventIn, LeadIn, StageIn
+
+ACCOUNT = "account"
+"""What the account of a lead and its colleagues is called; no other lead sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,47 @@ def _check(lead: LeadIn, as_of: datetime, most_events: int) -> None:
     for field, found in (("events", len(lead.events)), ("stages", len(lead.stages))):
         if found > most_events:
             raise TooManyEventsError(field, found, most_events)
-    nameless = [i for i, event in enumerate(lead.events) if _is_nameless(event)]
+    brought = sum(len(person.events) + len(person.stages) for person in lead.colleagues or ())
+    if brought > most_events:
+        raise TooManyEventsError("colleagues", brought, most_events)
+    _check_names(lead.events, "")
+    for position, person in enumerate(lead.colleagues or ()):
+        _check_names(person.events, f"colleagues[{position}].")
+
+
+def _check_names(events: Sequence[EventIn], where: str) -> None:
+    nameless = [i for i, event in enumerate(events) if _is_nameless(event)]
     if nameless:
         fix = "Say what happened: `name` as the source calls it, or `kind` of the taxonomy."
         raise InvalidBodyError(
             tuple(
-                FieldProblem(f"events[{i}]", "has neither name nor kind", fix)
+                FieldProblem(f"{where}events[{i}]", "has neither name nor kind", fix)
                 for i in nameless[:20]
             )
         )
+
+
+def _read_colleagues(lead: LeadIn, catalog: Catalog) -> tuple[LeadRecord, ...] | None:
+    if lead.colleagues is None:
+        return None
+    found = []
+    for position, person in enumerate(lead.colleagues):
+        attributes = read_attributes(
+            person, catalog.attributes, account_id=ACCOUNT, where=f"colleagues[{position}]."
+        )
+        found.append(
+            LeadRecord(
+                lead_id="",
+                created_at=clock.to_us(person.created_at),
+                versions=attributes.versions,
+                events=tuple(
+                    _read_event(event, catalog.taxonomy)
+                    for event in _leave_out_repeats(person.events)
+                ),
+                stages=tuple(_read_stage(move) for move in person.stages),
+            )
+        )
+    return tuple(found)
 
 
 def read_lead(
@@ -112,7 +148,8 @@ def read_lead(
     """
     as_of = now if lead.as_of is None else lead.as_of
     _check(lead, as_of, most_events)
-    attributes = read_attributes(lead, catalog.attributes)
+    named = None if lead.colleagues is None else ACCOUNT
+    attributes = read_attributes(lead, catalog.attributes, account_id=named)
     sent = _leave_out_repeats(lead.events)
     events = tuple(_read_event(event, catalog.taxonomy) for event in sent)
     stages = tuple(_read_stage(move) for move in lead.stages)
@@ -124,6 +161,7 @@ def read_lead(
         *warn_of_unknown_names(sent, events, catalog.taxonomy),
         *warn_of_future(events, stages, attributes.versions[1:], as_of_us),
         *warn_of_standing(stages, as_of_us, target),
+        *warn_of_account(lead, catalog),
     ]
     record = LeadRecord(
         lead_id=lead.lead_id,
@@ -131,5 +169,6 @@ def read_lead(
         versions=attributes.versions,
         events=events,
         stages=stages,
+        colleagues=_read_colleagues(lead, catalog),
     )
     return ReadLead(record, as_of, attributes.ignored, warnings, attributes.known)

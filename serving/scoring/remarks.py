@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from features.catalog.manifest import Catalog
 from features.contracts.records import EventRecord, LeadVersion, StageRecord
 from features.lifecycle.replay import StageChange, standing_at
 from features.lifecycle.stages import Stage, funnel_position
@@ -109,3 +110,13 @@ def warn_of_standing(stages: Sequence[StageRecord], as_of: int, target: str) -> 
     else:
         return []
     return [f"At as_of the lead {what}; the model learned from open leads only."]
+
+
+def warn_of_account(lead: LeadIn, catalog: Catalog) -> list[str]:
+    """Say if the model asks what colleagues did, and nobody told."""
+    if lead.colleagues is not None or not any(f.family == "account" for f in catalog.features):
+        return []
+    return [
+        "The model knows what colleagues do, but no colleagues were sent: the lead's account counts "
+        "as not known. Send an empty list if it has none."
+    ]

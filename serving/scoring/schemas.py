@@ -1,6 +1,6 @@
 """What scoring takes and gives, as the API describes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from serving.scoring.moments import Moment
 MOST_LISTED = 100_000
 """Entries that events or stages can have at all; the settings may allow fewer, never more."""
 
-MOST_VERSIONS, MOST_ATTRIBUTES = 1_000, 1_000
+MOST_VERSIONS, MOST_ATTRIBUTES, MOST_COLLEAGUES = 1_000, 1_000, 1_000
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Word = Annotated[str, StringConstraints(max_length=500)]
@@ -76,6 +76,31 @@ class VersionIn:
     """Those that changed; null for one that is not known any more. The others stay."""
 
 
+@with_config(_CLOSED)
+@dataclass(slots=True, kw_only=True)
+class ColleagueIn:
+    """Another lead of the same account."""
+
+    created_at: Moment
+    """When this lead came to be, with its time zone."""
+    account_known_at: Moment | None = None
+    """Since when it is known to belong to the account; as `created_at` if left out."""
+    attributes: Attributes = field(default_factory=dict)
+    """Who this lead is, as known since `created_at`; `seniority` is what counts."""
+    versions: Annotated[list[VersionIn], FailFast(), Field(max_length=MOST_VERSIONS)] = field(
+        default_factory=list
+    )
+    """Attributes that became known later, in any order."""
+    events: Annotated[list[EventIn], FailFast(), Field(max_length=MOST_LISTED)] = field(
+        default_factory=list
+    )
+    """What this lead did or received, in any order."""
+    stages: Annotated[list[StageIn], FailFast(), Field(max_length=MOST_LISTED)] = field(
+        default_factory=list
+    )
+    """Where it has been between marketing and sales, in any order."""
+
+
 class LeadIn(BaseModel):
     """One lead, with everything known of it."""
 
@@ -97,6 +122,11 @@ class LeadIn(BaseModel):
     """What the lead did or received, in any order."""
     stages: Annotated[list[StageIn], FailFast(), Field(max_length=MOST_LISTED)] = []
     """Where the lead has been between marketing and sales, in any order."""
+    account_known_at: Moment | None = None
+    """Since when the lead's account is known; as `created_at` if left out."""
+    colleagues: Annotated[list[ColleagueIn] | None, Field(max_length=MOST_COLLEAGUES)] = None
+    """The other leads of its account; an empty list if it has none. Left out, the account counts as
+    not known, which is something else than an account without colleagues."""
 
 
 class BatchIn(BaseModel):

@@ -16,7 +16,9 @@ CATALOG = build_catalog(
         Attribute("employees", "number"),
         Attribute("phone_known", "flag"),
         Attribute("contract_ends", "time"),
+        Attribute("seniority", "category", ("manager", "vp", OTHER_CATEGORY)),
     ),
+    accounts=True,
 )
 FAR = 253_402_214_400_000_000
 """9999-12-31, which many systems write for "no end"."""
@@ -58,12 +60,18 @@ def versions(draw):
         "employees": draw(st.sampled_from([None, 0.0, 12.0, 1e39])),
         "phone_known": draw(st.sampled_from([None, True, False])),
         "contract_ends": draw(st.sampled_from([None, START + 300 * DAY_US, FAR])),
+        "seniority": draw(st.sampled_from([None, "manager", "vp", "intern"])),
     }
-    return LeadVersion(START + draw(st.integers(0, 90)) * DAY_US, attributes)
+    account_id = draw(st.sampled_from([None, "acme", "acme", "globex"]))
+    return LeadVersion(START + draw(st.integers(0, 90)) * DAY_US, attributes, account_id)
 
 
 @st.composite
-def leads(draw, max_events: int = 25):
+def leads(draw, max_events: int = 25, with_colleagues: bool = True):
+    others = None
+    if with_colleagues:
+        alone = leads(max_events=6, with_colleagues=False)
+        others = draw(st.none() | st.lists(alone, max_size=3).map(tuple))
     own = draw(st.lists(versions(), max_size=3, unique_by=lambda v: v.known_at))
     return LeadRecord(
         "lead",
@@ -71,6 +79,7 @@ def leads(draw, max_events: int = 25):
         tuple(own),
         tuple(draw(st.lists(events(), max_size=max_events))),
         tuple(draw(st.lists(stage_moves(), max_size=4))),
+        others,
     )
 
 

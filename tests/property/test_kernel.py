@@ -72,16 +72,30 @@ def test_the_order_of_arrival_does_not_matter(lead, as_of, random):
 def test_a_row_asked_alone_equals_the_same_row_among_many_bit_for_bit(lead, moments):
     moments = sorted(moments)
     columns = columns_of_records(Encoder(CATALOG), [lead])
+    # Its colleagues follow behind; the lead itself is the first.
     asked = Snapshots(np.zeros(len(moments), np.int64), np.array(moments, np.int64))
     together = compute_columns(CATALOG, columns, asked)
     alone = compute_rows(CATALOG, [lead] * len(moments), moments)
     assert together.tobytes() == alone.tobytes()
 
 
+def everybody(records):
+    """List leads and the colleagues they brought along, each with the name of its household."""
+    for n, asked in enumerate(records):
+        for lead in (asked, *(asked.colleagues or ())):
+            # Nobody said who belongs to the account: then the history does not either.
+            yield lead, None if asked.colleagues is None else n
+
+
+def places(records):
+    """Number the leads among everybody."""
+    return np.cumsum([0, *(1 + len(lead.colleagues or ()) for lead in records)])[:-1]
+
+
 def history_of(records) -> History:
     """Write records down as the four tables, as an importer would."""
     lead_rows, event_rows, stage_rows = [], [], []
-    for n, lead in enumerate(records):
+    for n, (lead, household) in enumerate(everybody(records)):
         name, born = f"lead {n}", from_us(lead.created_at)
         base = (
             []
@@ -94,6 +108,8 @@ def history_of(records) -> History:
             row |= dict(version.attributes) | {
                 "contract_ends": None if ends is None else from_us(int(ends))
             }
+            if household is not None and version.account_id is not None:
+                row["account_id"] = f"{household} {version.account_id}"
             lead_rows.append(row)
         for i, e in enumerate(lead.events):
             event_rows.append(
@@ -121,6 +137,7 @@ def history_of(records) -> History:
         pa.field("employees", pa.float64()),
         pa.field("phone_known", pa.bool_()),
         pa.field("contract_ends", TIME),
+        pa.field("seniority", pa.string()),
     ]
     return History(
         pa.Table.from_pylist(lead_rows, pa.schema([*LEAD_SCHEMA, *attributes])),
@@ -135,7 +152,7 @@ def history_of(records) -> History:
 def test_offline_equals_online_bit_for_bit(records, as_of):
     history = history_of(records)
     history.check()
-    asked = Snapshots(np.arange(len(records)), np.full(len(records), as_of, np.int64))
+    asked = Snapshots(places(records), np.full(len(records), as_of, np.int64))
     offline = compute_matrix(CATALOG, history, asked)
     online = compute_rows(CATALOG, records, [as_of] * len(records))
     assert offline.tobytes() == online.tobytes()
@@ -143,7 +160,7 @@ def test_offline_equals_online_bit_for_bit(records, as_of):
 
 @given(st.lists(leads(max_events=12), min_size=1, max_size=3), looking, st.data())
 def test_adding_what_is_known_later_changes_nothing_offline(records, as_of, data):
-    asked = Snapshots(np.arange(len(records)), np.full(len(records), as_of, np.int64))
+    asked = Snapshots(places(records), np.full(len(records), as_of, np.int64))
     before = compute_matrix(CATALOG, history_of(records), asked)
     at = data.draw(st.integers(START, as_of + 5 * DAY_US))
     known_at = data.draw(st.integers(max(as_of, at), max(as_of, at) + DAY_US))

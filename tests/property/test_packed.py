@@ -20,7 +20,7 @@ ENCODER = Encoder(CATALOG)
 @given(leads(), st.integers(1, 40 * DAY_US))
 def test_a_packed_lead_gives_the_row_of_its_records(lead, later):
     packed = pack_lead(ENCODER, lead)
-    as_of = packed.known_until + later
+    as_of = max(p.known_until for p in (packed, *(packed.colleagues or ()))) + later
     row = compute_packed_row(CATALOG, packed, as_of)
     assert row.tobytes() == compute_rows(CATALOG, [lead], [as_of]).tobytes()
 
@@ -30,9 +30,10 @@ def test_records_may_be_appended_in_any_order(lead, later_events):
     more = lead._replace(events=(*lead.events, *later_events))
     first, second = (
         pack_lead(ENCODER, lead),
-        pack_lead(ENCODER, more._replace(events=tuple(later_events), stages=(), versions=())),
+        pack_lead(ENCODER, lead._replace(events=tuple(later_events), stages=(), versions=())),
     )
-    known_until = max(first.known_until, second.known_until)
+    others = [c.known_until for c in first.colleagues or ()]
+    known_until = max(first.known_until, second.known_until, *others, 0)
     appended = first._replace(known_until=known_until, records=second.records + first.records)
     as_of = known_until + DAY_US
     row = compute_packed_row(CATALOG, appended, as_of)
@@ -41,6 +42,7 @@ def test_records_may_be_appended_in_any_order(lead, later_events):
 
 @given(st.lists(leads(max_events=12), min_size=1, max_size=4))
 def test_many_packed_leads_give_the_matrix_of_their_records(records):
+    records = [lead._replace(colleagues=None) for lead in records]
     columns = columns_of_records(ENCODER, records)
     packed = pack_columns(columns)
     n_versions = np.diff(columns.version_offsets)
@@ -49,7 +51,9 @@ def test_many_packed_leads_give_the_matrix_of_their_records(records):
         columns.version_known_at,
         columns.version_values,
     )
-    asked = Snapshots(np.arange(len(records)), np.full(len(records), 30_000 * DAY_US))
+    asked = Snapshots(
+        np.arange(len(columns.created_at)), np.full(len(columns.created_at), 30_000 * DAY_US)
+    )
     whole = columns_of_packed(columns.created_at, packed, versions)
     tail = columns_of_packed(
         columns.created_at[1:],

@@ -253,7 +253,9 @@ def fit_boosting(train: FitData, progress: Progress) -> tuple[TreeModel, dict[st
     return TreeModel(booster.model_to_string()), {**settings, "rounds": rounds}
 
 
+TREES = "LightGBM"
+
 FITTERS: dict[str, Callable[[FitData, Progress], tuple[Any, dict[str, Any]]]] = {
     "logistic regression": fit_logistic,
-    "LightGBM": fit_boosting,
+    TREES: fit_boosting,
 }

@@ -380,3 +380,57 @@ def test_a_batch_of_commas_is_refused_before_it_is_read() -> None:
     body = b'{"leads":[0' + b",0" * (MOST_VALUES + 1) + b"]}"
     with pytest.raises(InvalidBodyError, match="more than 4,000,000 values"):
         split_batch(body, 10_000)
+
+
+def colleague(**changes: Any) -> dict[str, Any]:
+    return {
+        "created_at": (NOW - timedelta(days=9)).isoformat(),
+        "events": [{"name": "pricing_view", "occurred_at": (NOW - timedelta(days=1)).isoformat()}],
+        **changes,
+    }
+
+
+def test_left_out_colleagues_mean_an_unknown_account_and_none_mean_none() -> None:
+    unknown, alone = read().record, read(colleagues=[]).record
+
+    assert unknown.colleagues is None
+    assert {version.account_id for version in unknown.versions} == {None}
+    assert alone.colleagues == ()
+    assert None not in {version.account_id for version in alone.versions}
+
+
+def test_colleagues_are_read_as_leads_are() -> None:
+    found = read(colleagues=[colleague()]).record
+    (person,) = found.colleagues or ()
+
+    assert [event.kind for event in person.events] == ["pricing_view"]
+    assert person.versions[0].account_id == found.versions[0].account_id
+
+
+def test_an_account_counts_from_the_moment_it_is_known() -> None:
+    since = NOW - timedelta(days=3)
+    (person,) = (
+        read(colleagues=[colleague(account_known_at=since.isoformat())]).record.colleagues or ()
+    )
+
+    assert [(v.known_at, v.account_id is None) for v in person.versions] == [
+        (to_us(NOW - timedelta(days=9)), True),
+        (to_us(since), False),
+    ]
+
+
+def test_problems_of_a_colleague_name_it() -> None:
+    for change, path in (
+        ({"attributes": {"employees": "many"}}, "colleagues[1].attributes.employees"),
+        ({"events": [{"occurred_at": NOW.isoformat()}]}, "colleagues[1].events[0]"),
+    ):
+        with pytest.raises(InvalidBodyError) as refused:
+            read(colleagues=[colleague(), colleague(**change)])
+        assert refused.value.errors[0].path == path
+
+
+def test_colleagues_together_have_no_more_events_than_a_lead() -> None:
+    crowd = [colleague(events=colleague()["events"] * 51) for _ in range(2)]
+
+    with pytest.raises(TooManyEventsError, match="colleagues"):
+        read(colleagues=crowd)
