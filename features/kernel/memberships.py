@@ -8,6 +8,7 @@ every account its lead was known to belong to when the record became known, or a
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from features.kernel.layout import Columns
@@ -128,12 +129,33 @@ def _changes(
     return account, at, member, change
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def sort_within(offsets: Ints, key: Ints) -> Ints:
+    """Order positions by a key, each owner's among themselves."""
+    order = np.empty(key.shape[0], np.int64)
+    for owner in range(offsets.shape[0] - 1):
+        begin, end = offsets[owner], offsets[owner + 1]
+        sorted_already = True
+        for i in range(begin, end):
+            order[i] = i
+            sorted_already &= i == begin or key[i - 1] <= key[i]
+        if not sorted_already:
+            order[begin:end] = begin + np.argsort(key[begin:end])
+    return order
+
+
+def _by_account(of: Memberships) -> Memberships:
+    order = np.argsort(of.account, kind="stable")
+    return Memberships(*(column[order] for column in of))
+
+
 def assemble_accounts(columns: Columns, plan: AccountPlan, of: Memberships) -> AccountColumns:
     """Sort the records of every account's people into columns."""
     n_accounts = int(columns.version_account.max(initial=-1)) + 1
-    account, member, at, known_at, kind = _records(columns, of)
-    order = np.lexsort((at, account))
-    account, at, known_at = account[order], at[order], known_at[order]
+    account, member, at, known_at, kind = _records(columns, _by_account(of))
+    offsets = _offsets(account, n_accounts)
+    order = sort_within(offsets, at)
+    at, known_at = at[order], known_at[order]
     changed, change_at, change_member, change = _changes(columns, plan, of)
     # A stable sort: of changes known at one moment the one listed last holds.
     in_time = np.lexsort((change_at, changed))
@@ -141,12 +163,12 @@ def assemble_accounts(columns: Columns, plan: AccountPlan, of: Memberships) -> A
     np.maximum.at(members, of.account, of.member + 1)
     return AccountColumns(
         members,
-        _offsets(account, n_accounts),
+        offsets,
         at,
         known_at,
         kind[order],
         member[order],
-        np.lexsort((known_at, account)),
+        sort_within(offsets, known_at),
         _offsets(changed, n_accounts),
         change_at[in_time],
         change_member[in_time],
