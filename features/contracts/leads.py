@@ -4,7 +4,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from features.contracts.columns import TIME, check_columns
+from features.contracts.columns import TIME, check_columns, plain_type
 from features.errors import ContractError
 
 AttributeType = Literal["number", "category", "flag", "time"]
@@ -48,9 +48,10 @@ def attribute_types(table: pa.Table) -> dict[str, AttributeType]:
     for field in table.schema:
         if field.name in LEAD_SCHEMA.names:
             continue
-        if field.type not in by_arrow:
+        name = by_arrow.get(plain_type(field.type))
+        if name is None or (name != "category" and pa.types.is_dictionary(field.type)):
             raise ContractError("lead", f"has attribute {field.name!r} of type {field.type}")
-        found[field.name] = by_arrow[field.type]
+        found[field.name] = name
     return found
 
 

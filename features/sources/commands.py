@@ -55,14 +55,14 @@ def import_command(
 
 @contextmanager
 def _shown_progress(console: Console) -> Iterator[Progress]:
-    """Show one bar per file while the block runs."""
+    """Show one bar per file, and one for the sorting, while the block runs."""
     with ProgressBar(console=console) as bar:
         tasks: dict[str, TaskID] = {}
 
-        def progress(name: str, fraction: float) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(f"Reading {escape(name)}", total=1.0)
-            bar.update(tasks[name], completed=fraction)
+        def progress(what: str, fraction: float) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(escape(what), total=1.0)
+            bar.update(tasks[what], completed=fraction)
 
         yield progress
 
@@ -77,7 +77,7 @@ def print_report(report: ImportReport, console: Console) -> None:
         console.print(f"  {', '.join(report.mapping.withheld)}", highlight=False)
     for line in _oddities(report):
         console.print(f"[yellow]Note[/yellow] {escape(line)}", highlight=False)
-    about = report.history.about
+    about = report.about
     start = f"{about.observed_from:%Y-%m-%d %H:%M} to " if about.observed_from else "until "
     console.print(
         f"Observed {start}{about.observed_until:%Y-%m-%d %H:%M} UTC. "
@@ -100,14 +100,8 @@ def _count_table(report: ImportReport) -> Table:
     for source in report.sources:
         counts = (source.accepted, source.read, source.rejected, source.not_this)
         table.add_row(f"{source.record} (source {source.position})", *(f"{n:,}" for n in counts))
-    history = report.history
     table.add_section()
-    for name, count in (
-        ("leads", report.lead_count),
-        ("events", history.events.num_rows),
-        ("stages", history.stages.num_rows),
-        ("attempts", history.attempts.num_rows),
-    ):
+    for name, count in (report.rows | {"leads": report.lead_count}).items():
         table.add_row(f"[bold]{name}[/bold]", f"[bold]{count:,}[/bold]")
     return table
 

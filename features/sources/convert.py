@@ -283,7 +283,7 @@ def _zone_reader(zone: ZoneInfo, changes: Counter[str]) -> Callable[[datetime], 
         try:
             offset_us = offset_of_hour[hour]
         except KeyError:
-            offset_us = offset_of_hour[hour] = _steady_offset_us(moment, zone)
+            offset_us = offset_of_hour[hour] = steady_offset_us(moment, zone)
         if offset_us is None:
             return to_us(_in_zone(moment, zone, changes))
         return local_us - offset_us
@@ -291,7 +291,7 @@ def _zone_reader(zone: ZoneInfo, changes: Counter[str]) -> Callable[[datetime], 
     return in_zone_us
 
 
-def _steady_offset_us(moment: datetime, zone: ZoneInfo) -> int | None:
+def steady_offset_us(moment: datetime, zone: ZoneInfo) -> int | None:
     """Find the zone's offset in the hour of a local time; None if it changes in that hour."""
     start = moment.replace(minute=0, second=0, microsecond=0)
     end = moment.replace(minute=59, second=59, microsecond=999_999)

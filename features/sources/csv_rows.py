@@ -2,10 +2,19 @@
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO
 
+import numpy as np
+
+from features.sources.csv_blocks import (
+    BatchParser,
+    BlockStream,
+    CsvBatch,
+    block_encoding,
+    count_plain,
+)
 from features.sources.errors import SourceFileError
 from features.sources.rejects import Reason
 from features.sources.rows import HUGE_FIELD, READ_FAILURES, InputFile, RawRow
@@ -15,7 +24,7 @@ LINE_LIMIT = 4 * 1024 * 1024
 
 
 class CsvRows:
-    """Read a CSV file row by row.
+    """Read a CSV file row by row, or by blocks of rows.
 
     A row is a list of cells. Its line is where it begins, also if quoted cells span lines.
     """
@@ -57,43 +66,63 @@ class CsvRows:
     def rows(self) -> Iterator[RawRow]:
         """Read the rows after the header; blank lines are no rows."""
         lines = _Lines(self._file.stream(), self._encoding)
-        reader = self._reader(lines)
-        next(reader)
-        width, number = len(self._header), 0
-        while True:
-            lines.start_row()
-            line, problem, detail = lines.line + 1, None, ""
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                cells, problem, detail = self._give_up_first_line(lines, error)
-                reader = self._reader(lines)
-            if not cells:
+        reading = _RowReading(lines, self._reader)
+        reading.skip_header()
+        width = len(self._header)
+        while not reading.ended:
+            row = reading.next_row(width)
+            if row is not None:
+                yield row
+
+    def batches(self, keys: Sequence[int | str]) -> Iterator[CsvBatch] | None:
+        """Read the rows by blocks; None if the encoding or the delimiter does not allow it."""
+        encoding = block_encoding(self._encoding)
+        if encoding is None or not self._delimiter.isascii() or not keys:
+            return None
+        parser = BatchParser(len(self._header), self._delimiter, self._encoding, keys)
+        return self._read_batches(parser, is_utf8=encoding == "utf-8")
+
+    def _read_batches(self, parser: BatchParser, *, is_utf8: bool) -> Iterator[CsvBatch]:
+        packed = self._file.path.suffix == ".gz"
+        stream = BlockStream(self._file.stream(), LINE_LIMIT, by_line=packed)
+        lines = _Lines(stream, self._encoding)
+        reading = _RowReading(lines, self._reader)
+        reading.skip_header()
+        while not reading.ended:
+            if lines.has_returned or not stream.fill():
+                row = reading.next_row(len(self._header))
+                odd = [row] if row is not None else []
+                yield _as_batch([], [], odd, parser)
                 continue
-            if problem is None:
-                problem = lines.problem(cells) or (
-                    Reason.WRONG_COLUMNS if len(cells) != width else None
-                )
-            yield RawRow(line, number, cells, problem, detail)
-            number += 1
-        if lines.cut_off:
-            yield RawRow(lines.line + 1, number, [], Reason.CUT_OFF, lines.cut_off)
+            yield self._read_block(stream, reading, parser, is_utf8=is_utf8)
 
-    def _give_up_first_line(
-        self, lines: "_Lines", error: csv.Error
-    ) -> tuple[list[str], Reason, str]:
-        """Reject the line where a broken row begins and read on behind it.
+    def _read_block(
+        self,
+        stream: BlockStream,
+        reading: "_RowReading",
+        parser: BatchParser,
+        *,
+        is_utf8: bool,
+    ) -> CsvBatch:
+        """Read what the stream holds: runs of plain lines, and the rows between them."""
+        width, utf8 = len(self._header), is_utf8 and _is_utf8(stream.held)
+        parts: list[bytes] = []
+        runs: list[tuple[int, int, int]] = []
+        odd: list[RawRow] = []
+        held = stream.held
+        while stream.held is held and stream.at < len(held) and not reading.lines.has_returned:
+            count, end = count_plain(held, stream.at, self._delimiter, width, utf8=utf8)
+            if count:
+                parts.append(held[stream.at : end])
+                runs.append((reading.lines.line + 1, reading.number, count))
+                reading.skip(count)
+                stream.at = end
+            if end < len(held):
+                row = reading.next_row(width)
+                odd += [row] if row is not None else []
+        return _as_batch(parts, runs, odd, parser)
 
-        A quote that is never closed swallows all that follows; only its own line is lost.
-        """
-        first = lines.return_all_but_first()
-        huge = len(first) > HUGE_FIELD
-        reason = Reason.HUGE_FIELD if huge else Reason.BROKEN_QUOTES
-        return [first.rstrip("\r\n")], reason, str(error)
-
-    def _reader(self, lines: "_Lines") -> Iterator[list[str]]:
+    def _reader(self, lines: "_Lines") -> "_CsvReader":
         # strict: a stray quote is an error to count, not text to guess at.
         return csv.reader(lines.read(), delimiter=self._delimiter, strict=True)
 
@@ -118,10 +147,85 @@ class CsvRows:
         return tuple(name.strip() for name in header)
 
 
+_CsvReader = Iterator[list[str]]
+
+
+class _RowReading:
+    """Reads one row after the other, and knows the place of each."""
+
+    def __init__(self, lines: "_Lines", make_reader: Callable[["_Lines"], _CsvReader]) -> None:
+        self.lines = lines
+        self.number = 0
+        self.ended = False
+        self._make_reader = make_reader
+        self._reader = make_reader(lines)
+
+    def skip_header(self) -> None:
+        """Read past the header."""
+        next(self._reader)
+
+    def skip(self, count: int) -> None:
+        """Count lines, each of them a row, that somebody else has read."""
+        self.lines.line += count
+        self.number += count
+
+    def next_row(self, width: int) -> RawRow | None:
+        """Read the next row; None if there is none, or its line is blank."""
+        lines = self.lines
+        lines.start_row()
+        line, problem, detail = lines.line + 1, None, ""
+        try:
+            cells = next(self._reader)
+        except StopIteration:
+            self.ended = True
+            if lines.cut_off:
+                return RawRow(lines.line + 1, self.number, [], Reason.CUT_OFF, lines.cut_off)
+            return None
+        except csv.Error as error:
+            cells, problem, detail = self._give_up_first_line(error)
+            self._reader = self._make_reader(lines)
+        if not cells:
+            return None
+        if problem is None:
+            problem = lines.problem(cells) or (
+                Reason.WRONG_COLUMNS if len(cells) != width else None
+            )
+        self.number += 1
+        return RawRow(line, self.number - 1, cells, problem, detail)
+
+    def _give_up_first_line(self, error: csv.Error) -> tuple[list[str], Reason, str]:
+        """Reject the line where a broken row begins and read on behind it.
+
+        A quote that is never closed swallows all that follows; only its own line is lost.
+        """
+        first = self.lines.return_all_but_first()
+        huge = len(first) > HUGE_FIELD
+        reason = Reason.HUGE_FIELD if huge else Reason.BROKEN_QUOTES
+        return [first.rstrip("\r\n")], reason, str(error)
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _as_batch(
+    parts: list[bytes], runs: list[tuple[int, int, int]], odd: list[RawRow], parser: BatchParser
+) -> CsvBatch:
+    places = [
+        np.concatenate([np.empty(0, np.int64), *(np.arange(r[n], r[n] + r[2]) for r in runs)])
+        for n in (0, 1)
+    ]
+    return CsvBatch(parts, (places[0], places[1]), odd, parser.parse, parser.read)
+
+
 class _Lines:
     """Decoded lines of a file, with the lines of the row being read kept at hand."""
 
-    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+    def __init__(self, stream: IO[bytes] | BlockStream, encoding: str) -> None:
         self._stream = stream
         self._encoding = encoding
         self._returned: deque[str] = deque()
@@ -130,6 +234,11 @@ class _Lines:
         self.line = 0
         self.undecodable = False
         self.cut_off = ""
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether lines that were put back wait to be read again."""
+        return bool(self._returned)
 
     def start_row(self) -> None:
         """Forget the lines of the row before."""

@@ -1,10 +1,12 @@
 """Records as they are gathered: the checks between them, and the four tables they become."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from features.clock import to_us
 from features.contracts.attempts import ATTEMPT_SCHEMA
@@ -13,12 +15,19 @@ from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, Attribu
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.stages import Stage
 from features.sources.convert import LATEST_US, UnusableCellError
+from features.sources.event_ids import EventIds
+from features.sources.event_spill import EventSpill
+from features.sources.lead_index import UNKNOWN, LeadIndex
 from features.sources.mapping import Record
+from features.sources.partitions import LeadPlaces
 from features.sources.rejects import Reason
 from features.taxonomy import Taxonomy
 
 BATCH = 100_000
 """Rows that are kept as Python values before they become a batch of columns."""
+
+MOST_AS_DICT = 500_000
+"""Leads from which on the times of their creation move out of Python's memory."""
 
 FIRST_CREATED_US = to_us(datetime(1980, 1, 1, tzinfo=UTC))
 """No lead is older: an earlier time is an empty date, such as 1970-01-01, written as one."""
@@ -49,10 +58,36 @@ class TableBuffer:
         self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._rows.clear()
 
+    def drain(self, at_least: int = 1) -> list[pa.RecordBatch]:
+        """Give the rows that wait as columns, if there are enough of them, and forget them."""
+        self.flush(at_least)
+        batches, self._batches = self._batches, []
+        return batches
+
     def table(self) -> pa.Table:
         """Give all rows as one table."""
         self.flush()
         return pa.Table.from_batches(self._batches, schema=self._schema)
+
+
+class _CreatedByIndex(Mapping[str, int]):
+    """When each lead was created, in a tenth of a dictionary's memory and more time."""
+
+    def __init__(self, index: LeadIndex, created_us: NDArray[np.int64]) -> None:
+        self._index = index
+        self._created_us = created_us
+
+    def __getitem__(self, lead_id: str) -> int:
+        number = int(self._index.find(pa.array([lead_id]))[0])
+        if number == UNKNOWN:
+            raise KeyError(lead_id)
+        return int(self._created_us[number])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index.lead_ids.to_pylist())
+
+    def __len__(self) -> int:
+        return len(self._created_us)
 
 
 class Gathering:
@@ -67,14 +102,19 @@ class Gathering:
         attributes: dict[str, AttributeType],
         taxonomy: Taxonomy,
         *,
+        events: EventSpill,
+        event_ids: EventIds,
         observed_until_us: int | None,
-        now_us: int | None,
     ) -> None:
-        self._taxonomy = taxonomy
+        self.taxonomy = taxonomy
+        self.events = events
+        self.event_ids = event_ids
         self._until_us = LATEST_US if observed_until_us is None else observed_until_us
-        self._limit_us = self._until_us if now_us is None else min(self._until_us, now_us + 1)
-        self._created: dict[str, int] = {}
-        self._event_ids: set[str] = set()
+        self.limit_us = self._until_us
+        self._created: dict[str, int] | _CreatedByIndex = {}
+        self._lead_index: LeadIndex | None = None
+        self._created_us: NDArray[np.int64] = np.empty(0, np.int64)
+        self.places: LeadPlaces | None = None
         self._attribute_place = {name: n for n, name in enumerate(attributes)}
         self.leads_complete = False
         """Whether every lead has been read: from then on an unknown lead stays unknown."""
@@ -88,6 +128,11 @@ class Gathering:
             Record.ATTEMPT: TableBuffer(ATTEMPT_SCHEMA),
         }
 
+    def look_at(self, now_us: int | None) -> None:
+        """Set the moment of the import: records from after it are refused. None refuses none."""
+        if now_us is not None:
+            self.limit_us = min(self._until_us, now_us + 1)
+
     @property
     def lead_count(self) -> int:
         """How many leads are in."""
@@ -95,8 +140,60 @@ class Gathering:
 
     def flush(self) -> None:
         """Turn long buffers into columns, to keep memory in bounds."""
-        for table in self.tables.values():
-            table.flush(BATCH)
+        for record, table in self.tables.items():
+            if record is not Record.EVENT:
+                table.flush(BATCH)
+        for batch in self.tables[Record.EVENT].drain(BATCH):
+            self.events.add_records(batch)
+
+    def complete_leads(self) -> None:
+        """Learn that every lead has been read: where each belongs is now known."""
+        self.leads_complete = True
+        if not isinstance(self._created, dict) or not self._created:
+            return
+        self.places = LeadPlaces(self.tables[Record.LEAD].table())
+        self._lead_index = LeadIndex(self.places.lead_ids)
+        self._created_us = np.fromiter(self._created.values(), np.int64, len(self._created))
+        if len(self._created) > MOST_AS_DICT:
+            self._created = _CreatedByIndex(self._lead_index, self._created_us)
+        self.events.sort_by(self.places)
+
+    def flush_events(self) -> None:
+        """Pass on all events that were taken one by one."""
+        for batch in self.tables[Record.EVENT].drain():
+            self.events.add_records(batch)
+
+    def find_leads(self, lead_ids: pa.Array) -> NDArray[np.int32]:
+        """Give the numbers of leads, once all have been read; ``UNKNOWN`` where in doubt."""
+        if self._lead_index is None:
+            return np.full(len(lead_ids), UNKNOWN, np.int32)
+        return self._lead_index.find(lead_ids)
+
+    def take_columns(
+        self, events: pa.RecordBatch, numbers: NDArray[np.int64], judged: list[int]
+    ) -> None:
+        """Take checked events, in their order among those of them that were taken one by one.
+
+        Parameters
+        ----------
+        events
+            In the shape of ``SPILLED``; their ids are in ``event_ids`` already.
+        numbers, judged
+            The row numbers of these events, and of those taken one by one since the last call.
+        """
+        occurred, known = (np.asarray(events.column(n)) for n in ("occurred_at", "known_at"))
+        if len(occurred):
+            created = self._created_us[np.asarray(events.column("lead"))]
+            self.events_before_creation += int((occurred < created).sum())
+            self._note_latest(int(max(occurred.max(), known.max())))
+        if not judged:
+            self.events.add(events)
+            return
+        taken = [self.events.packed(batch) for batch in self.tables[Record.EVENT].drain()]
+        order = np.argsort(np.concatenate([numbers, judged]), kind="stable")
+        merged = pa.Table.from_batches([events, *taken]).take(pa.array(order))
+        for batch in merged.combine_chunks().to_batches():
+            self.events.add(batch)
 
     def take(self, record: Record, values: Sequence[Any]) -> bool:
         """Take an event, stage change or attempt, its values in the order of ``FIELDS``."""
@@ -112,7 +209,8 @@ class Gathering:
         """Take a lead; its attributes are read only once the lead itself is sound."""
         lead_id, created_us, account_id = values
         self._check_new_lead(lead_id, created_us)
-        self._created[lead_id] = created_us
+        if isinstance(self._created, dict):
+            self._created[lead_id] = created_us
         self._note_latest(created_us)
         state: list[Any] = [None] * len(self._attribute_place)
         later: dict[int, list[tuple[int, Any]]] = {}
@@ -143,7 +241,7 @@ class Gathering:
 
     def check_in_time(self, field: str, moment_us: int) -> None:
         """Check that a moment is before the cut, and not after the moment of the import."""
-        if moment_us >= self._limit_us:
+        if moment_us >= self.limit_us:
             after_cut = moment_us >= self._until_us
             raise UnusableCellError(field, Reason.AFTER_CUT if after_cut else Reason.IN_THE_FUTURE)
 
@@ -165,14 +263,13 @@ class Gathering:
         created_us = self._find_created(lead_id)
         if created_us is None:
             return False
-        if event_id in self._event_ids:
+        if not self.event_ids.add(event_id):
             raise UnusableCellError("event_id", Reason.DUPLICATE_ID)
-        self._event_ids.add(event_id)
         # What an anonymous visitor did before becoming a lead is part of the story.
         self.events_before_creation += occurred_us < created_us
         kind, channel = (
-            self._taxonomy.kind_of_event(kind, name),
-            self._taxonomy.channel_of(channel),
+            self.taxonomy.kind_of_event(kind, name),
+            self.taxonomy.channel_of(channel),
         )
         self._note_latest(max(occurred_us, known_us))
         self.tables[Record.EVENT].append(

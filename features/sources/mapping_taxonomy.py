@@ -72,7 +72,7 @@ def check_attribute_names(mapping: ImportMapping) -> None:
         Naming the attribute and a free name.
     """
     sample = fit_features((CatalogAttribute("phone", "number"),))
-    built_in = [*build_catalog(mapping.taxonomy, ()).features, *sample]
+    built_in = [*build_catalog(mapping.taxonomy, (), accounts=True).features, *sample]
     taken = {name for f in built_in for name in (f.name, f.field)} - {"phone"}
     for source in mapping.sources:
         for attribute in source.attributes:

@@ -60,8 +60,8 @@ class SourceReader:
 
     def __init__(self, source: Source, count: SourceCount, context: FileContext) -> None:
         self._source = source
-        self._count = count
-        self._context = context
+        self.count = count
+        self.context = context
         key_of = context.rows.key_of
         self._filters = _compile_filters(source, key_of)
         self._names = tuple(FIELDS[source.record])
@@ -80,12 +80,12 @@ class SourceReader:
 
     def count_problem(self) -> None:
         """Count a row that nobody could read."""
-        self._count.read += 1
-        self._count.rejected += 1
+        self.count.read += 1
+        self.count.rejected += 1
 
     def read(self, row: RawRow) -> Waiting | None:
         """Take one row; give it back as waiting if its lead is not known yet."""
-        count = self._count
+        count = self.count
         count.read += 1
         for key, words, wanted in self._filters:
             if (row.cells[key].strip() in words) is not wanted:
@@ -108,7 +108,7 @@ class SourceReader:
 
     def settle(self, row: RawRow, values: list[Any], unset: list[UnusableCellError]) -> bool:
         """Take a record or reject it; False if it has to wait for its lead."""
-        gathering, record = self._context.gathering, self._source.record
+        gathering, record = self.context.gathering, self._source.record
         try:
             if record is Record.LEAD:
                 gathering.take_lead(values, partial(self._read_attributes, row))
@@ -117,7 +117,7 @@ class SourceReader:
         except UnusableCellError as error:
             self._reject(row, error)
             return True
-        self._count.accepted += 1
+        self.count.accepted += 1
         for lost in unset:
             self._unset(row, lost)
         return True
@@ -152,27 +152,27 @@ class SourceReader:
     def _known_us(self, name: str, dated_us: int | None, created_us: int) -> int:
         if dated_us is None:
             raise UnusableCellError(name, Reason.UNDATED)
-        self._context.gathering.check_in_time(name, dated_us)
+        self.context.gathering.check_in_time(name, dated_us)
         return max(dated_us, created_us)
 
     def _compile_field(self, name: str) -> Getter:
         cell = self._source.fields.get(name)
         if cell is not None:
             type_ = FIELDS[self._source.record][name]
-            return self._context.converters.field(name, cell, type_)
+            return self.context.converters.field(name, cell, type_)
         if name == "event_id":
             return self._default_event_id()
         return _unknown
 
     def _default_event_id(self) -> Getter:
-        name = self._context.name
-        ending = f"#{self._source.position}" if self._context.several_event_sources else ""
-        if self._context.id_by_number:
+        name = self.context.name
+        ending = f"#{self._source.position}" if self.context.several_event_sources else ""
+        if self.context.id_by_number:
             return lambda row: f"{name}:{row.number + 1}{ending}"
         return lambda row: f"{name}:{row.line}{ending}"
 
     def _compile_attribute(self, attribute: Attribute) -> tuple[str, Getter, Getter | None]:
-        make = self._context.converters
+        make = self.context.converters
         get_date = None
         if attribute.dated_by is not None:
             type_ = FIELDS[Record.LEAD]["created_at"]
@@ -180,21 +180,21 @@ class SourceReader:
         return attribute.name, make.attribute(attribute), get_date
 
     def _reject(self, row: RawRow, error: UnusableCellError) -> None:
-        self._count.rejected += 1
+        self.count.rejected += 1
         self._write(RejectKind.ROW, row, error)
 
     def _unset(self, row: RawRow, error: UnusableCellError) -> None:
         self._write(RejectKind.FIELD, row, error)
 
     def _write(self, kind: RejectKind, row: RawRow, error: UnusableCellError) -> None:
-        self._context.rejects.add(
+        self.context.rejects.add(
             kind,
             error.reason,
-            file=self._context.name,
+            file=self.context.name,
             line=row.line,
             record=self._source.record,
             field=error.field,
-            cells=self._context.rows.named(row),
+            cells=self.context.rows.named(row),
         )
 
 

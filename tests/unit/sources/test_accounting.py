@@ -63,6 +63,7 @@ def _run(raw: bytes):
             report = run_import(MAPPING, Path(folder), Path(folder) / "out")
         except NothingUsableError:
             return None
+        assert report.history.about == report.about  # read while the folder is there
         lines = report.rejects_file.read_text("utf-8").splitlines() if report.rejects_file else []
         return report, max(len(lines) - 1, 0)
 
