@@ -83,6 +83,9 @@ format: $(READY) ## Format the code and mend what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+docs: $(READY) ## Write the manual of features from the catalogue and its specs
+	@$(BIN)/python -m tests.spec.manual
+
 bench: $(READY) ## Measure: kernel, one lead in process and over HTTP, start-up
 	@$(BIN)/python -m benchmarks
 

@@ -2,6 +2,8 @@
 
 import typer
 
+from features.compute.commands import compute_command
+from features.guide.commands import families_command, list_command, show_command
 from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
@@ -20,6 +22,13 @@ app.command("simulate")(simulate_command)
 app.command("train")(train_command)
 app.command("serve")(serve_command)
 app.command("drift")(drift_command)
+
+features_app = typer.Typer(help="What Baton computes about a lead.", invoke_without_command=True)
+features_app.callback()(families_command)
+features_app.command("list")(list_command)
+features_app.command("show")(show_command)
+features_app.command("compute")(compute_command)
+app.add_typer(features_app, name="features")
 
 
 def main() -> None:

@@ -4,24 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
-from features.catalog.manifest import Catalog, build_catalog
+from features.catalog.manifest import Catalog
 from features.clock import to_us
 from features.compute.offline import Snapshots, compute_matrix
+from features.compute.vocabulary import learn_catalog
 from features.contracts.history import History
-from features.contracts.leads import attribute_types
 from features.kernel.layout import creation_times, lead_index
 from training.errors import NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome, label_history
 from training.splits import Split, split_by_time
-
-FEWEST_PER_CATEGORY = 10
-"""A value seen on fewer leads before the calibration slice has no weight of its own."""
-
-MOST_CATEGORIES = 100
 
 FEWEST_OUTCOMES = 15
 """Conversions, and non-conversions, that each slice needs at the least."""
@@ -48,43 +41,6 @@ class Dataset:
     """How long outcomes take to become known; see `Labelled`."""
     remarks: tuple[str, ...] = ()
     """What the card should say of how it was made."""
-
-
-def learn_vocabulary(leads: pa.Table, before_us: int) -> tuple[Attribute, ...]:
-    """Learn each category's values from what was known before the calibration slice.
-
-    Values on fewer than ``FEWEST_PER_CATEGORY`` leads, and any seen later, share ``(other)``.
-    """
-    known = leads.filter(pa.compute.less(leads.column("known_at").cast(pa.int64()), before_us))
-    attributes = []
-    for name, kind in attribute_types(leads).items():
-        values: tuple[str, ...] = ()
-        if kind == "category":
-            counted = (
-                known.select(["lead_id", name])
-                .filter(pa.compute.is_valid(known.column(name)))
-                .group_by(name)
-                .aggregate([("lead_id", "count_distinct")])
-            )
-            pairs = zip(
-                counted.column(name).to_pylist(),
-                counted.column("lead_id_count_distinct").to_pylist(),
-                strict=True,
-            )
-            ranked = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-            often = [v for v, n in ranked if n >= FEWEST_PER_CATEGORY][:MOST_CATEGORIES]
-            values = (*sorted(v for v in often if v != OTHER_CATEGORY), OTHER_CATEGORY)
-        attributes.append(Attribute(name, kind, values))
-    return tuple(attributes)
-
-
-def knows_colleagues(leads: pa.Table) -> bool:
-    """Tell whether any account has two leads: without that the account family is empty."""
-    pairs = leads.select(["account_id", "lead_id"])
-    pairs = pairs.filter(pa.compute.is_valid(pairs.column("account_id")))
-    people = pairs.group_by("account_id").aggregate([("lead_id", "count_distinct")])
-    most = pa.compute.max(people.column("lead_id_count_distinct")).as_py()
-    return most is not None and most > 1
 
 
 def _thin(n_leads: int, lead_of: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -142,11 +98,8 @@ def build_dataset(
     created = creation_times(history.leads)[snapshots.lead_index]
     split = split_by_time(created, snapshots.as_of, labelled.known_at[kept])
     _check_slices(split, converted)
-    leads = history.leads.drop_columns([n for n in drop if n in history.leads.column_names])
-    catalog = build_catalog(
-        history.about.taxonomy,
-        learn_vocabulary(leads, to_us(split.calibrate_from)),
-        accounts=knows_colleagues(leads),
+    catalog = learn_catalog(
+        history.about.taxonomy, [history.leads], to_us(split.calibrate_from), without=drop
     )
     done = 0
 

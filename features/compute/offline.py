@@ -72,8 +72,9 @@ def compute_columns(
     snapshots: Snapshots,
     *,
     progress: Callable[[int], None] = lambda _: None,
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """Compute the matrix from columns that are laid out already."""
+    """Compute the matrix from columns that are laid out already, on all cores by default."""
     plan = build_plan(catalog)
     n_leads = len(columns.created_at)
     offsets = snapshots.offsets(n_leads)
@@ -87,7 +88,7 @@ def compute_columns(
         return end - begin
 
     # The kernel holds no lock, so threads share the columns and use every core.
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
         for done in pool.map(fill, range(0, n_leads, LEADS_PER_TASK)):
             progress(done)
     accounts = build_account_plan(catalog)

@@ -1,0 +1,182 @@
+"""``baton features compute``: a history in, a matrix of features on disk."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from features.catalog.manifest import Catalog
+from features.clock import DAY_US, to_us
+from features.compute.errors import GridError
+from features.compute.grids import (
+    WEEK_US,
+    AtEvents,
+    AtHandoffs,
+    Grid,
+    Periodic,
+    choose_moments,
+    read_moments,
+)
+from features.compute.output import MatrixFormat
+from features.compute.part import Job, list_leads
+from features.compute.settings import choose_dask
+from features.compute.stream import write_matrix
+from features.compute.vocabulary import learn_catalog
+from features.compute.written import Written
+from features.errors import FeaturesError
+from features.guide.choose import catalog_of_bundle
+from features.sources.history_folder import HistoryFolder, open_history
+
+DaskOption = Annotated[
+    bool | None,
+    typer.Option("--dask/--no-dask", help="Compute on Dask workers: here, or at BATON_DASK."),
+]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="Compute on the Dask scheduler at this address.")
+]
+
+
+class Tell(Protocol):
+    """Shows how far a deed is."""
+
+    def __call__(self, position: int = 0) -> None:
+        """One partition more is done."""
+
+
+@contextmanager
+def counting(console: Console, words: str, total: int) -> Iterator[Tell]:
+    """Show a bar that counts partitions."""
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(words, total=total)
+
+        def tell(position: int = 0) -> None:  # noqa: ARG001
+            bars.update(task, advance=1)
+
+        yield tell
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Say a refusal in one line, without a traceback."""
+    try:
+        yield
+    except FeaturesError as refusal:
+        Console(stderr=True).print(f"[red]{escape(str(refusal))}[/red]", highlight=False)
+        raise typer.Exit(1) from None
+
+
+def choose_grid(text: str, days: float | None, folder: HistoryFolder) -> Grid:
+    """Read ``--grid``: a word, or a file of moments.
+
+    Raises
+    ------
+    GridError
+        If it is neither, or the file cannot be used.
+    """
+    for_us = None if days is None else round(days * DAY_US)
+    words: dict[str, Grid] = {
+        "weekly": Periodic(WEEK_US, for_us),
+        "daily": Periodic(DAY_US, for_us),
+        "events": AtEvents(),
+        "handoffs": AtHandoffs(),
+    }
+    if text in words:
+        return words[text]
+    path = Path(text)
+    if not path.is_file():
+        raise GridError(text, f"there is no such file, and no grid of that name ({', '.join(words)})")
+    leads = [list_leads(folder.read_leads(n)) for n in range(folder.n_partitions)]
+    return choose_moments(read_moments(path), leads, text)
+
+
+def _choose_catalog(console: Console, folder: HistoryFolder, bundle: Path | None) -> Catalog:
+    """Take the catalogue of a bundle, or learn one from all leads."""
+    if bundle is not None:
+        return catalog_of_bundle(bundle)
+    with counting(console, "reading the leads", folder.n_partitions) as tell:
+
+        def leads() -> Iterator[object]:
+            for position in range(folder.n_partitions):
+                yield folder.read_leads(position)
+                tell()
+
+        return learn_catalog(folder.about.taxonomy, leads(), to_us(folder.about.observed_until))
+
+
+def compute_command(
+    history: Annotated[str, typer.Argument(help="Folder of an imported or simulated history.")],
+    to: Annotated[Path, typer.Option(help="Folder for the matrix.")],
+    grid: Annotated[
+        str,
+        typer.Option(help="weekly, daily, events, handoffs, or a file of lead_id and as_of."),
+    ] = "weekly",
+    days: Annotated[
+        float | None,
+        typer.Option("--for", min=1.0, help="Weekly, daily: up to so many days after creation."),
+    ] = None,
+    format_: Annotated[
+        MatrixFormat, typer.Option("--format", help="How the files are written.")
+    ] = MatrixFormat.PARQUET,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Compute what this bundle's model reads.")
+    ] = None,
+    dask: DaskOption = None,
+    scheduler: SchedulerOption = None,
+) -> None:
+    """Compute the features of every lead at many moments, and write them as Parquet or Arrow.
+
+    Without a bundle the categories are learned from all leads of the history.
+    """
+    console = Console(highlight=False)
+    with refusals():
+        folder = open_history(history)
+        catalog = _choose_catalog(console, folder, bundle)
+        job = Job(_everywhere(history), catalog, choose_grid(grid, days, folder))
+        where = choose_dask(dask, scheduler)
+        with counting(console, "computing features", folder.n_partitions) as tell:
+            if where is None:
+                done = write_matrix(job, to, format_, progress=tell)
+            else:
+                done = _write_on_dask(where, job, to, format_, tell)
+    _say(console, job, to, done)
+
+
+def _everywhere(history: str) -> str:
+    """Name a history so that a worker that stands elsewhere finds it."""
+    return history if "://" in history else str(Path(history).resolve())
+
+
+def _write_on_dask(
+    where: str, job: Job, to: Path, format_: MatrixFormat, tell: Tell
+) -> list[Written]:
+    from features.compute.dask_backend import connected, write_matrix_on_dask
+
+    with connected(where) as client:
+        return write_matrix_on_dask(client, job, to, format_, progress=tell)
+
+
+def _say(console: Console, job: Job, to: Path, done: list[Written]) -> None:
+    rows, leads = sum(part.rows for part in done), sum(part.leads for part in done)
+    console.print(
+        f"{rows:,} rows of {len(job.catalog.features)} features: {leads:,} leads, looked at "
+        f"{job.grid.words}."
+    )
+    left_out = sum(part.left_out for part in done)
+    if left_out:
+        console.print(
+            f"{left_out:,} moments left out: not after their lead's creation, or after the end of "
+            "what was observed."
+        )
+    console.print(f"Matrix in {to}, a file per partition; pandas reads the folder as one table.")
+    console.print(f"Catalogue {job.catalog.fingerprint[:12]}.")

@@ -1,0 +1,1 @@
+"""What the features are, told to people: ``baton features``."""

@@ -1,0 +1,112 @@
+"""``baton features``: the families; ``list``: every feature; ``show``: one in full."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from features.errors import FeaturesError
+from features.guide.choose import choose_family, get_feature, list_families, read_catalog
+from features.guide.tables import (
+    build_family_table,
+    build_feature_card,
+    build_feature_table,
+    write_csv,
+    write_json,
+)
+from features.guide.told import FAMILY_WORDS, tell
+
+HistoryOption = Annotated[
+    Path | None,
+    typer.Option("--history", help="Folder of a history: its kinds of activity and attributes."),
+]
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="Folder of a bundle: what its model reads.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets.")]
+
+NO_ATTRIBUTES = (
+    "Fit and completeness come from the attributes of your leads: add --history FOLDER, or "
+    "--bundle FOLDER."
+)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say a refusal in one line, without a traceback."""
+    try:
+        yield
+    except FeaturesError as refusal:
+        Console(stderr=True).print(f"[red]{escape(str(refusal))}[/red]", highlight=False)
+        raise typer.Exit(1) from None
+
+
+def families_command(
+    context: typer.Context, history: HistoryOption = None, bundle: BundleOption = None
+) -> None:
+    """Show what Baton computes about a lead: families of features, with how many each has."""
+    if context.invoked_subcommand is not None:
+        return
+    console = Console(highlight=False)
+    with _refusals():
+        catalog = read_catalog(history, bundle)
+    console.print(build_family_table(catalog, console.width))
+    families = len(list_families(catalog))
+    console.print(f"{len(catalog.features)} features in {families} families.")
+    if not catalog.attributes:
+        console.print(NO_ATTRIBUTES)
+    console.print("`baton features list` shows them all, `baton features show NAME` one in full.")
+
+
+def list_command(
+    family: Annotated[
+        str | None, typer.Argument(help="Only this family; the beginning of its name will do.")
+    ] = None,
+    history: HistoryOption = None,
+    bundle: BundleOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List every feature: what it says, unit, window, direction, what an empty cell means."""
+    with _refusals():
+        catalog = read_catalog(history, bundle)
+        features = choose_family(catalog, family)
+    if as_json or as_csv:
+        typer.echo((write_json if as_json else write_csv)(features, catalog))
+        return
+    console = Console(highlight=False)
+    names = max(len(f.name) for f in features)
+    for title in dict.fromkeys(f.family for f in features):
+        console.print(f"[bold]{title}[/bold]: {FAMILY_WORDS.get(title, '')}".rstrip(": "))
+        own = [f for f in features if f.family == title]
+        console.print(build_feature_table(own, catalog, console.width, names))
+        console.print()
+    console.print(
+        f"{len(features)} features. ↑ ↓: more is agreed to mean a higher, a lower chance."
+    )
+    if not catalog.attributes and family is None:
+        console.print(NO_ATTRIBUTES)
+
+
+def show_command(
+    name: Annotated[str, typer.Argument(help="Name of a feature, such as pricing_view_count_7d.")],
+    history: HistoryOption = None,
+    bundle: BundleOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show everything about one feature: its meaning, its sentences, what counts towards it."""
+    with _refusals():
+        catalog = read_catalog(history, bundle)
+        feature = get_feature(catalog, name)
+    if as_json:
+        typer.echo(json.dumps(tell(feature, catalog), indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(feature.name)}[/bold]")
+    console.print(build_feature_card(feature, catalog))
