@@ -6,6 +6,7 @@ numba keeps the machine code beside the sources; later processes only load it.
 import numpy as np
 
 from features.compute.warm import warm
+from features.sources.warm import warm_import
 from training.models.linear import LinearModel, Term
 from training.models.trees import TreeModel
 
@@ -28,8 +29,9 @@ end of trees
 
 
 def warm_all() -> None:
-    """Run the feature kernel and the kernels of both models on next to nothing."""
+    """Run the feature kernel, an import and the kernels of both models on next to nothing."""
     warm()
+    warm_import()
     row = np.zeros((1, 1), np.float32)
     TreeModel(_ONE_SPLIT).contributions(row)
     LinearModel(0.0, 1, {0: Term(0.0, 1.0, 1.0, 0.0, (), 0.0)}).contributions(row)

@@ -77,7 +77,8 @@ def text_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     texts = texts.cast(pa.large_string())
     _, offsets, text = texts.buffers()
     ends = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
-    raw = np.empty(0, np.uint8) if text is None else np.frombuffer(text, np.uint8)
+    # Never writable, lest compiled code be made for a second type of array.
+    raw = np.frombuffer(text or b"\0", np.uint8)
     return raw, ends
 
 
