@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 LOCK := requirements/all.lock
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
-KERNELS := $(wildcard features/kernel/*.py features/catalog/*.py training/models/*.py)
+KERNELS := $(wildcard features/kernel/*.py features/catalog/*.py features/sources/*.py training/models/*.py)
 HISTORY := var/simulated
 LEADS ?= 20000
 
@@ -86,12 +86,18 @@ format: $(READY) ## Format the code and mend what lint can mend
 docs: $(READY) ## Write the manual of features from the catalogue and its specs
 	@$(BIN)/python -m tests.spec.manual
 
-bench: $(READY) ## Measure: kernel, one lead in process and over HTTP, start-up
+$(VENV)/.bench: $(READY) requirements/bench.lock
+	@echo "• installing what the kernel is measured against (DuckDB, Polars)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/bench.lock
+	@touch $@
+
+bench: $(VENV)/.bench ## Measure: the feature job against others, one lead in process and over HTTP, start-up
 	@$(BIN)/python -m benchmarks
 
 lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server --extra train --group test -o requirements/all.lock
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server -o requirements/server.lock
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group bench -c requirements/all.lock -o requirements/bench.lock
 
 clean: ## Throw away what was made: environment, simulated market, bundles
 	@rm -rf $(VENV) .uv var .mypy_cache .ruff_cache .pytest_cache

@@ -98,7 +98,9 @@ class ColumnEvents:
             self._gathering.flush_events()
         else:
             self._gathering.take_columns(
-                events.filter(pa.array(sure)), batch.numbers[sure], judged
+                events if sure.all() else events.filter(pa.array(sure)),
+                batch.numbers[sure],
+                judged,
             )
 
     def _read_columns(self, batch: RowBatch) -> tuple[pa.RecordBatch, Flags, Flags]:

@@ -129,7 +129,7 @@ class EventSpill:
         return pa.RecordBatch.from_arrays(columns, schema=SPILLED)
 
     def _write_run(self) -> None:
-        table = pa.Table.from_batches(self._waiting, SPILLED)
+        table = pa.Table.from_batches(self._waiting, SPILLED).combine_chunks()
         self._waiting, self._waiting_rows = [], 0
         bucket = self._buckets[np.asarray(table.column("lead"))]
         order = np.argsort(bucket.astype(np.int16), kind="stable")

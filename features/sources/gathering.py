@@ -15,7 +15,7 @@ from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, Attribu
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.stages import Stage
 from features.sources.convert import LATEST_US, UnusableCellError
-from features.sources.event_ids import EventIds
+from features.sources.event_ids import EventIds, UniqueIds
 from features.sources.event_spill import EventSpill
 from features.sources.lead_index import UNKNOWN, LeadIndex
 from features.sources.mapping import Record
@@ -108,7 +108,7 @@ class Gathering:
     ) -> None:
         self.taxonomy = taxonomy
         self.events = events
-        self.event_ids = event_ids
+        self.event_ids: EventIds = event_ids
         self._until_us = LATEST_US if observed_until_us is None else observed_until_us
         self.limit_us = self._until_us
         self._created: dict[str, int] | _CreatedByIndex = {}
@@ -157,11 +157,17 @@ class Gathering:
         if len(self._created) > MOST_AS_DICT:
             self._created = _CreatedByIndex(self._lead_index, self._created_us)
         self.events.sort_by(self.places)
+        # Coding millions of lead ids takes room for a moment; it is given back before events come.
+        pa.default_memory_pool().release_unused()
 
     def flush_events(self) -> None:
         """Pass on all events that were taken one by one."""
         for batch in self.tables[Record.EVENT].drain():
             self.events.add_records(batch)
+
+    def forget_ids(self) -> None:
+        """Give back what told ids apart: every row has been read."""
+        self.event_ids, self._lead_index = UniqueIds(), None
 
     def find_leads(self, lead_ids: pa.Array) -> NDArray[np.int32]:
         """Give the numbers of leads, once all have been read; ``UNKNOWN`` where in doubt."""

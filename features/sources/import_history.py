@@ -208,6 +208,7 @@ class _Run:
                     waiting.settle()
                 self._waiting.clear()
         self.gathering.flush_events()
+        self.gathering.forget_ids()
 
     def build_manifest(self) -> HistoryManifest:
         """Put together what must be said about the history."""
