@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.kernel import measure_kernel
+from benchmarks.cold_start import measure_cold_start
+from benchmarks.featuretools_job import measure_featuretools
+from benchmarks.job import measure_job
 from benchmarks.measure import console, print_machine
-from benchmarks.one_lead import measure_one_lead, measure_reasons
+from benchmarks.one_lead import measure_one_lead, measure_reasons, measure_rows
 from benchmarks.over_http import measure_http
+from benchmarks.scale import measure_scale
 from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
@@ -40,18 +43,28 @@ def make_bundle() -> Path:
 
 def bench(
     only: Annotated[
-        str, typer.Option(help="kernel, lead, reasons or http; all if left out.")
+        str,
+        typer.Option(help="job, scale, rows, cold, lead, reasons, http or featuretools."),
     ] = "",
+    events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
+    scale_events: Annotated[int, typer.Option(help="Size of the streamed history.")] = 50_000_000,
+    repeats: Annotated[int, typer.Option(help="Times each engine does the job.")] = 5,
 ) -> None:
-    """Measure: kernel, one lead in process, reasons, and the server over HTTP."""
+    """Measure: the feature job beside others, streaming, one lead, reasons, the server."""
     silence_telemetry()
     print_machine()
     deeds = {
-        "kernel": measure_kernel,
+        "job": lambda: measure_job(events, repeats),
+        "scale": lambda: measure_scale(scale_events),
+        "cold": measure_cold_start,
+        "rows": lambda: measure_rows(make_bundle()),
         "lead": lambda: measure_one_lead(make_bundle()),
         "reasons": lambda: measure_reasons(make_bundle()),
         "http": lambda: measure_http(make_bundle()),
+        "featuretools": measure_featuretools,
     }
+    if only and only not in deeds:
+        raise typer.BadParameter(f"Choose one of: {', '.join(deeds)}.", param_hint="--only")
     for name, deed in deeds.items():
         if only in {"", name}:
             deed()

@@ -2,32 +2,39 @@
 
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
 
 from benchmarks.measure import print_table, quantiles, take_times
-from features.clock import DAY_US, HOUR_US, from_us
-from features.compute.online import compute_rows
+from features.catalog.manifest import Catalog
+from features.clock import DAY_US, HOUR_US, from_us, to_us
+from features.compute.online import compute_packed_row, compute_rows
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
+from features.kernel.encode import Encoder
+from features.kernel.layout import columns_of_records
+from features.kernel.packed import pack_lead
+from features.kernel.plan import build_plan
+from features.kernel.rows import fill_rows
 from serving.champion import load_champion
 from serving.scoring.log import ScoredLog
 from serving.scoring.service import Scoring, read_body, score_one
-from training.bundle import TREES, Bundle, load_bundle
+from training.bundle import TREES, load_bundle
 
 MOMENT = 20_500 * DAY_US
 
 
-def draw_lead(bundle: Bundle, n_events: int) -> LeadRecord:
+def draw_lead(catalog: Catalog, n_events: int) -> LeadRecord:
     """Draw a lead with so many events over ninety days."""
     rng = np.random.default_rng(n_events)
-    kinds = bundle.catalog.taxonomy.kind_names
+    kinds = [str(kind) for kind in catalog.taxonomy.kind_names]
     born = MOMENT - 90 * DAY_US
     events = []
     for _ in range(n_events):
         at = int(born + rng.integers(0, 90 * DAY_US))
-        events.append(EventRecord(at, at, str(rng.choice(kinds)), "web"))
+        events.append(EventRecord(at, at, kinds[rng.integers(len(kinds))], "web"))
     version = LeadVersion(born, {"industry": "software", "employees": 120.0, "country": "DE"})
     moves = (StageRecord(born + HOUR_US, born + HOUR_US, "mql"),)
     return LeadRecord("bench", born, (version,), tuple(events), moves)
@@ -48,6 +55,47 @@ def as_json(lead: LeadRecord) -> dict:
     }
 
 
+def read_iso(sent: dict, created_at: int) -> LeadRecord:
+    """Read a lead whose times are ISO text, as a caller's JSON has them."""
+    events = tuple(
+        EventRecord(at, at, event["kind"], event["channel"])
+        for event in sent["events"]
+        for at in (to_us(datetime.fromisoformat(event["occurred_at"])),)
+    )
+    moves = tuple(
+        StageRecord(at, at, move["stage"])
+        for move in sent["stages"]
+        for at in (to_us(datetime.fromisoformat(move["at"])),)
+    )
+    version = LeadVersion(created_at, sent["attributes"])
+    return LeadRecord(sent["lead_id"], created_at, (version,), events, moves)
+
+
+def measure_rows(folder: Path, repeats: int = 2000) -> None:
+    """Print microseconds from a lead, in each form it may come in, to its row of features."""
+    catalog = load_bundle(folder).catalog
+    encoder, plan = Encoder(catalog), build_plan(catalog)
+    rows = []
+    for n_events in (5, 50, 500, 5000):
+        lead = draw_lead(catalog, n_events)
+        sent, packed = as_json(lead), pack_lead(encoder, lead)
+        columns = columns_of_records(encoder, [lead])
+        out, offsets = np.empty((1, len(catalog.features)), np.float32), np.array([0, 1])
+        as_of = np.array([MOMENT])
+        times = max(30, repeats * 50 // max(n_events, 50))
+        deeds = (
+            lambda: fill_rows(columns, plan, 0, offsets, as_of, out),
+            lambda: compute_packed_row(catalog, packed, MOMENT),
+            lambda: compute_rows(catalog, [lead], [MOMENT]),
+            lambda: compute_rows(catalog, [read_iso(sent, lead.created_at)], [MOMENT]),
+        )
+        spent = [quantiles(take_times(deed, repeats=times), 1e6)[:2] for deed in deeds]
+        rows.append((str(n_events), *(f"{median} / {slow}" for median, slow in spent)))
+    headings = ["events", "kernel call", "packed to row", "records to row", "ISO records to row"]
+    title = f"One lead to its row of {len(catalog.features)} features, µs, p50 / p99"
+    print_table(title, headings, rows)
+
+
 def measure_one_lead(folder: Path, repeats: int = 2000) -> None:
     """Print microseconds per lead by number of events."""
     bundle = load_bundle(folder)
@@ -56,7 +104,7 @@ def measure_one_lead(folder: Path, repeats: int = 2000) -> None:
     scoring = Scoring(load_champion(folder, now), log, now, 8, 10_000, 20_000)
     rows = []
     for n_events in (5, 50, 500, 5000):
-        lead = draw_lead(bundle, n_events)
+        lead = draw_lead(bundle.catalog, n_events)
         body = json.dumps(as_json(lead)).encode()
         row = compute_rows(bundle.catalog, [lead], [MOMENT])
         times = max(30, repeats * 50 // max(n_events, 50))

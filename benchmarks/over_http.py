@@ -82,13 +82,13 @@ def measure_requests(address: str, bundle, requests: int) -> None:
     headers = {"Content-Type": "application/json"}
     with httpx.Client(base_url=address, timeout=60, headers=headers) as client:
         for n_events in (5, 50, 500):
-            lead = as_json(draw_lead(bundle, n_events))
+            lead = as_json(draw_lead(bundle.catalog, n_events))
             body = json.dumps(lead)
             taken = take_times(
                 lambda: client.post("/v1/score", content=body).raise_for_status(), repeats=requests
             )
             rows.append((f"one lead, {n_events} events", *quantiles(taken, 1e3), "1"))
-        lead = as_json(draw_lead(bundle, 20))
+        lead = as_json(draw_lead(bundle.catalog, 20))
         for n in (1000, 10_000):
             body = json.dumps({"leads": [lead] * n})
             taken = take_times(

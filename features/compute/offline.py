@@ -12,7 +12,7 @@ from features.catalog.manifest import Catalog
 from features.compute.colleagues import write_account_family
 from features.contracts.history import History
 from features.kernel.encode import Encoder
-from features.kernel.layout import Columns, columns_of_history
+from features.kernel.layout import Columns, columns_of_history, own_array
 from features.kernel.plan import build_account_plan, build_plan
 from features.kernel.rows import fill_rows
 
@@ -76,6 +76,7 @@ def compute_columns(
 ) -> NDArray[np.float32]:
     """Compute the matrix from columns that are laid out already, on all cores by default."""
     plan = build_plan(catalog)
+    as_of = own_array(snapshots.as_of, np.int64)
     n_leads = len(columns.created_at)
     offsets = snapshots.offsets(n_leads)
     matrix = np.empty((len(snapshots), len(catalog.features)), np.float32)
@@ -84,7 +85,7 @@ def compute_columns(
         last = min(first + LEADS_PER_TASK, n_leads)
         own = offsets[first : last + 1]
         begin, end = int(own[0]), int(own[-1])
-        fill_rows(columns, plan, first, own - begin, snapshots.as_of[begin:end], matrix[begin:end])
+        fill_rows(columns, plan, first, own - begin, as_of[begin:end], matrix[begin:end])
         return end - begin
 
     # The kernel holds no lock, so threads share the columns and use every core.
@@ -93,5 +94,6 @@ def compute_columns(
             progress(done)
     accounts = build_account_plan(catalog)
     if accounts is not None:
-        write_account_family(accounts, columns, snapshots.lead_index, snapshots.as_of, matrix)
+        lead = own_array(snapshots.lead_index, np.int64)
+        write_account_family(accounts, columns, lead, as_of, matrix)
     return matrix

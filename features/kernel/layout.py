@@ -1,7 +1,7 @@
 """Records as sorted columns: everything the hot path needs is decided and checked here."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,17 +80,25 @@ def _offsets(leads: list[NDArray[np.int64]], n_leads: int) -> NDArray[np.int64]:
     return np.cumsum(counts, out=counts)
 
 
+def own_array(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Give values the type, order and writability the compiled code was made for.
+
+    Arrow lends its memory read-only, which numba takes for another type: without this it would
+    compile a second version of the kernel in the middle of a run.
+    """
+    return np.require(values, dtype, ["C", "W"])
+
+
 def _as_read(batch: Records) -> Records:
-    """Give a batch the types the compiled code was made for."""
     lead, at, known_at, kind, channel, value = batch
-    times = np.ascontiguousarray(at, np.int64)
+    times = own_array(at, np.int64)
     return (
-        np.ascontiguousarray(lead, np.int64),
+        own_array(lead, np.int64),
         times,
-        times if known_at is at else np.ascontiguousarray(known_at, np.int64),
-        np.ascontiguousarray(kind, np.int16),
-        np.ascontiguousarray(channel, np.int16),
-        np.ascontiguousarray(value, np.float64),
+        times if known_at is at else own_array(known_at, np.int64),
+        own_array(kind, np.int16),
+        own_array(channel, np.int16),
+        own_array(value, np.float64),
     )
 
 
@@ -121,10 +129,10 @@ def assemble_versions(
         lead, known_at = lead[order], known_at[order]
         values, account = values[order], account[order]
     return (
-        _offsets([np.ascontiguousarray(lead, np.int64)], n_leads),
-        np.ascontiguousarray(known_at, np.int64),
-        np.ascontiguousarray(values, np.float64),
-        np.ascontiguousarray(account, np.int64),
+        _offsets([own_array(lead, np.int64)], n_leads),
+        own_array(known_at, np.int64),
+        own_array(values, np.float64),
+        own_array(account, np.int64),
     )
 
 
@@ -150,7 +158,7 @@ def assemble_columns(
     n_leads = len(created_at)
     offsets, words, known_at = _place([records, *more], n_leads)
     columns = Columns(
-        np.ascontiguousarray(created_at, np.int64),
+        own_array(created_at, np.int64),
         offsets,
         words,
         known_at,

@@ -22,6 +22,7 @@ from features.kernel.layout import (
     Versions,
     assemble_versions,
     columns_of_records,
+    own_array,
     put_in_order,
 )
 
@@ -132,7 +133,7 @@ def columns_of_packed(
     begins = np.frombuffer(offsets, np.int64)[packed.offset : packed.offset + len(packed) + 1]
     words = np.frombuffer(data, np.int64)[begins[0] // 8 : begins[-1] // 8].copy()
     columns = Columns(
-        np.ascontiguousarray(created_at, np.int64),
+        own_array(created_at, np.int64),
         (begins - begins[0]) // RECORD_BYTES,
         words,
         NOBODY_LATE,

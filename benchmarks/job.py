@@ -1,0 +1,164 @@
+"""The feature job, paired: the house, Polars, NumPy and DuckDB in turn, in one process."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.job_house import EXACT, full_catalog, job_catalog, read_log, run_house
+from benchmarks.job_log import JobLog, draw_job
+from benchmarks.measure import console, print_table
+from features.catalog.feature import Op
+from features.catalog.manifest import Catalog
+from features.compute.offline import Snapshots, compute_columns
+from features.kernel.layout import Columns, own_array
+from features.kernel.packed import columns_of_packed, pack_columns
+from features.kernel.plan import build_plan
+from features.kernel.rows import fill_rows
+
+NEARLY = 1e-9
+"""Largest relative difference between the house and another engine, in double precision."""
+
+
+def _take_cpu(deed: Callable[[], object]) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    deed()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def in_doubles(catalog: Catalog, columns: Columns, snapshots: Snapshots) -> np.ndarray:
+    """Compute the matrix in double precision, to compare."""
+    out = np.empty((len(snapshots), len(catalog.features)), np.float64)
+    offsets = snapshots.offsets(len(columns.created_at))
+    fill_rows(columns, build_plan(catalog), 0, offsets, own_array(snapshots.as_of, np.int64), out)
+    return out
+
+
+def largest_difference(catalog: Catalog, ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Compare two matrices, counts exactly; give the largest relative difference.
+
+    A standard deviation of gaps that are all but equal is compared in days: as a ratio it would
+    compare rounding with rounding.
+    """
+    if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
+        raise AssertionError("the two know different cells")
+    if not np.array_equal(ours[:, :EXACT], theirs[:, :EXACT]):
+        raise AssertionError("the two count differently")
+    worst = 0.0
+    for column, feature in enumerate(catalog.features[EXACT:], EXACT):
+        known = ~np.isnan(ours[:, column])
+        a, b = ours[known, column], theirs[known, column]
+        size = np.maximum(np.abs(b), 1e-9)
+        away = np.abs(a - b) / (1.0 if feature.op is Op.GAP_STD else size)
+        worst = max(worst, float(away.max(initial=0.0)))
+    if worst > NEARLY:
+        raise AssertionError(f"the two differ by {worst:.1e}")
+    return worst
+
+
+def _others() -> dict[str, Callable[[JobLog], np.ndarray]]:
+    from benchmarks.oracles.duckdb_job import run_duckdb
+    from benchmarks.oracles.numpy_job import run_numpy
+    from benchmarks.oracles.polars_job import run_polars
+
+    return {
+        "Polars, streaming": run_polars,
+        "NumPy, vectorised": run_numpy,
+        "DuckDB, packed sums": run_duckdb,
+    }
+
+
+def measure_job(n_events: int = 1_000_000, repeats: int = 5) -> None:
+    """Print what the job costs here and elsewhere, after checking that all answer the same."""
+    job, others = draw_job(n_events), _others()
+    columns, snapshots = read_log(job)
+    exact = in_doubles(job_catalog(), columns, snapshots)
+    del columns
+    worst = {
+        name: largest_difference(job_catalog(), exact, run(job)) for name, run in others.items()
+    }
+    del exact
+    run_house(job)  # once before it counts
+    cpu: dict[str, list[float]] = {"house": [], **{name: [] for name in others}}
+    wall: dict[str, list[float]] = {name: [] for name in cpu}
+    for turn in range(repeats):
+        console.print(f"turn {turn + 1} of {repeats}", highlight=False)
+        for name, run in {"house": run_house, **others}.items():
+            spent, took = _take_cpu(lambda run=run: run(job))
+            cpu[name].append(spent)
+            wall[name].append(took)
+    rows = []
+    for name, spent in cpu.items():
+        ratio = np.median(np.array(spent) / np.array(cpu["house"]))
+        rows.append(
+            (
+                name,
+                f"{np.median(spent) / n_events * 1e9:,.0f}",
+                f"{min(spent) / n_events * 1e9:,.0f}",
+                f"{np.median(wall[name]):.2f}",
+                f"{ratio:.1f}x",
+                "" if name == "house" else f"{worst[name]:.0e}",
+            )
+        )
+    headings = [
+        "log in Parquet to matrix", "CPU ns/event, median", "best", "wall s", "CPU to the house's",
+        "largest difference",
+    ]  # fmt: skip
+    title = f"Feature job: {n_events:,} events, {len(snapshots):,} moments, 80 columns; "
+    print_table(title + f"medians of {repeats}, paired; counts exact", headings, rows)
+    measure_parts(job, repeats)
+
+
+def measure_parts(job: JobLog, repeats: int) -> None:
+    """Print what the kernel and the packed store cost, with eighty columns and with all."""
+    packed_file = job.events.with_name("packed.parquet")
+    rows = []
+    for words, catalog, n_kinds in (
+        ("the job's", job_catalog(), 20),
+        ("the house's", full_catalog(), len(full_catalog().taxonomy.kinds)),
+    ):
+        columns, snapshots = read_log(job, n_kinds)
+        _write_packed(columns, packed_file)
+        out = np.empty((len(snapshots), len(catalog.features)), np.float32)
+        plan, offsets = build_plan(catalog), snapshots.offsets(len(columns.created_at))
+        as_of = own_array(snapshots.as_of, np.int64)
+
+        def kernel(c=columns, p=plan, o=offsets, a=as_of, m=out) -> None:
+            fill_rows(c, p, 0, o, a, m)
+
+        def from_store(k=catalog, a=snapshots) -> None:
+            compute_columns(k, _read_packed(packed_file), a)
+
+        def from_log(k=catalog, n=n_kinds) -> None:
+            compute_columns(k, *read_log(job, n))
+
+        spent = []
+        for deed in (kernel, from_store, from_log):
+            deed()
+            taken = [_take_cpu(deed)[0] / job.n_events * 1e9 for _ in range(repeats)]
+            spent.append(f"{np.median(taken):,.0f} ({min(taken):,.0f})")
+        rows.append((f"{words}: {len(catalog.features)}", *spent))
+    headings = ["columns", "kernel, one thread, warm", "packed store to matrix", "log to matrix"]
+    print_table(
+        f"CPU ns per event, medians of {repeats} (best); {job.n_events:,} events", headings, rows
+    )
+
+
+def _write_packed(columns: Columns, file: Path) -> None:
+    table = pa.table(
+        {"created_at": pa.array(columns.created_at), "records": pack_columns(columns)}
+    )
+    pq.write_table(table, file, compression="lz4", use_dictionary=False)
+
+
+def _read_packed(file: Path) -> Columns:
+    table = pq.read_table(file)
+    packed = table.column("records").combine_chunks()
+    if isinstance(packed, pa.ChunkedArray):
+        packed = pa.concat_arrays(packed.chunks)
+    nothing = np.empty(0, np.int64)
+    versions = (nothing, nothing, np.empty((0, 0)))
+    return columns_of_packed(table.column("created_at").to_numpy(), packed, versions)
