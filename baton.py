@@ -9,6 +9,7 @@ from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
 from training.commands import train_command
+from training.score_command import score_command
 
 app = typer.Typer(
     name="baton",
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command("import")(import_command)
 app.command("simulate")(simulate_command)
 app.command("train")(train_command)
+app.command("score")(score_command)
 app.command("serve")(serve_command)
 app.command("drift")(drift_command)
 

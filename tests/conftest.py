@@ -48,6 +48,19 @@ def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def split_market(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Split the small market into partitions, as if it were a large one."""
+    from features.sources import partitions
+    from features.sources.history_folder import read_history, write_history
+
+    folder = tmp_path_factory.mktemp("split") / "history"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partitions, "MOST_RECORDS", 20_000)
+        write_history(read_history(market_folder), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained_run(market_folder: Path, tmp_path_factory: pytest.TempPathFactory):
     """Train once on the small market."""
     from features.clock import DAY_US

@@ -31,6 +31,8 @@ DOUBLING_POINTS = 10.0
 
 POINTS_PER_LOGIT = DOUBLING_POINTS / np.log(2.0)
 AVERAGE_POINTS = 50.0
+LOWEST_POINTS, HIGHEST_POINTS = 0.0, 100.0
+"""Where the points that people see are cut."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from rich.progress import (
 from rich.table import Table
 
 from features.clock import DAY_US
+from features.compute.commands import DaskOption, SchedulerOption
+from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
 from features.sources.history_folder import read_history
@@ -26,6 +28,7 @@ from training.labels.conversion import Grid, Outcome
 from training.settings import TrainingSettings, silence_telemetry
 
 if TYPE_CHECKING:
+    from training.engine import Engine
     from training.pipeline import Run
     from training.registry import LoggedRun
 
@@ -109,11 +112,13 @@ def train_command(
     alias: Annotated[
         str, typer.Option(help="champion: the server uses it; challenger: only recorded.")
     ] = "champion",
+    dask: DaskOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Train on a history, write the bundle and its card, and register it in MLflow.
 
     Exit code 1: refused, with the reason. 5: trained, but no better than chance or the base rate,
-    so not made champion.
+    so not made champion. On Dask, features are computed and trees grown on workers.
     """
     silence_telemetry()
     from training.leakage import LeakFoundError
@@ -122,9 +127,10 @@ def train_command(
     days = read_span(horizon) / 24.0
     wanted = Outcome(outcome, round(days * DAY_US))
     asked = (history, wanted, read_grid(seen_at), name, seed, drop, allow_leak, alias)
+    where = choose_dask(dask, scheduler)
     try:
-        with _stations(console) as stations:
-            run, logged = _run(*asked, stations)
+        with _stations(console) as stations, _engine(where, history) as engine:
+            run, logged = _run(*asked, engine, stations)
     except (TrainingError, FeaturesError, LeakFoundError) as refusal:
         console.print(f"[red]{refusal}[/red]", highlight=False)
         raise typer.Exit(1) from refusal
@@ -138,6 +144,21 @@ def train_command(
         raise typer.Exit(NOT_SERVED)
 
 
+@contextmanager
+def _engine(where: str | None, history: Path) -> Iterator["Engine"]:
+    """Choose who does the heavy work: this process, or workers as long as the run lasts."""
+    if where is None:
+        from training.engine import IN_PROCESS
+
+        yield IN_PROCESS
+        return
+    from features.compute.dask_backend import connected
+    from training.dask_engine import on_dask
+
+    with connected(where) as client:
+        yield on_dask(client, str(history.resolve()))
+
+
 def _run(
     folder: Path,
     outcome: Outcome,
@@ -147,6 +168,7 @@ def _run(
     drop: list[str] | None,
     allow_leak: list[str] | None,
     alias: str,
+    engine: "Engine",
     stations: _Stations,
 ) -> "tuple[Run, LoggedRun]":
     from training.bundle import install_champion
@@ -170,6 +192,7 @@ def _run(
         options,
         settings.bundles,
         data_fingerprint=fingerprint_history(folder),
+        engine=engine,
         progress=stations,
     )
     stations("recording in MLflow", 0.0)

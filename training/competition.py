@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
+from training.engine import IN_PROCESS, Engine
 from training.evaluation.calibration import AffineFit, compute_log_loss, fit_affine
-from training.models.candidates import FITTERS, TREES, FitData, margins
+from training.models.candidates import TREES, FitData, margins
 
 Progress = Callable[[str, float], None]
 """Called with the station's name and the share of it that is done."""
@@ -45,9 +46,9 @@ def _fit_data(dataset: Dataset, seed: int) -> FitData:
     )
 
 
-def _log_loss_later(dataset: Dataset, seed: int, progress: Progress) -> float:
+def _log_loss_later(dataset: Dataset, seed: int, progress: Progress, engine: Engine) -> float:
     """Fit trees and measure them, calibrated, on the slice that calibrates."""
-    model, _ = FITTERS[TREES](
+    model, _ = engine.fitters[TREES](
         _fit_data(dataset, seed), lambda share: progress("judging the account family", share)
     )
     later = dataset.split.calibrate
@@ -57,7 +58,9 @@ def _log_loss_later(dataset: Dataset, seed: int, progress: Progress) -> float:
     return compute_log_loss(y.astype(np.float64), chances)
 
 
-def keep_accounts_if_they_help(dataset: Dataset, seed: int, progress: Progress) -> Dataset:
+def keep_accounts_if_they_help(
+    dataset: Dataset, seed: int, progress: Progress, engine: Engine = IN_PROCESS
+) -> Dataset:
     """Leave out the account family unless it lowers the log loss on later data; say so.
 
     What colleagues do tells much in some markets and nothing in others, and a model that asks for
@@ -72,21 +75,23 @@ def keep_accounts_if_they_help(dataset: Dataset, seed: int, progress: Progress) 
         catalog=replace(dataset.catalog, features=features),
         rows=np.ascontiguousarray(dataset.rows[:, keep]),
     )
-    loss = _log_loss_later(dataset, seed, progress)
-    loss_without = _log_loss_later(without, seed, progress)
+    loss = _log_loss_later(dataset, seed, progress, engine)
+    loss_without = _log_loss_later(without, seed, progress, engine)
     helps = loss < loss_without
     said = (
         f"Features of the account were {'kept' if helps else 'left out'}: on the calibration slice "
         f"trees have a log loss of {loss:.4f} with them and {loss_without:.4f} without."
     )
-    return replace(dataset if helps else without, remarks=(said,))
+    return replace(dataset if helps else without, remarks=(*dataset.remarks, said))
 
 
-def fit_candidates(dataset: Dataset, seed: int, progress: Progress) -> tuple[Fitted, ...]:
+def fit_candidates(
+    dataset: Dataset, seed: int, progress: Progress, engine: Engine = IN_PROCESS
+) -> tuple[Fitted, ...]:
     """Fit every candidate on the fit slice and calibrate it on the later one."""
     later, train = dataset.split.calibrate, _fit_data(dataset, seed)
     fitted = []
-    for name, fitter in FITTERS.items():
+    for name, fitter in engine.fitters.items():
 
         def tell(share: float, name: str = name) -> None:
             progress(f"fitting {name}", share)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from features.clock import to_us
-from features.compute.offline import Snapshots, compute_matrix
+from features.compute.offline import Snapshots
 from features.compute.vocabulary import learn_catalog
 from features.contracts.history import History
 from features.kernel.layout import creation_times, lead_index
+from training.engine import IN_PROCESS, Engine
 from training.errors import NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome, label_history
 from training.splits import Split, split_by_time
@@ -67,6 +68,7 @@ def build_dataset(
     *,
     seed: int,
     drop: frozenset[str] = frozenset(),
+    engine: Engine = IN_PROCESS,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Dataset:
     """Look, label, split, learn the vocabulary, and compute the features.
@@ -79,6 +81,8 @@ def build_dataset(
         Chooses the leads when there are too many.
     drop
         Attributes to leave out of the catalogue.
+    engine
+        Who computes the features.
     progress
         Called with the share of the matrix that is done.
 
@@ -108,7 +112,7 @@ def build_dataset(
         done += n
         progress(done / len(snapshots))
 
-    rows = compute_matrix(catalog, history, snapshots, progress=tell)
+    rows = engine.compute(catalog, history, snapshots, progress=tell)
     return Dataset(
         catalog,
         outcome,
@@ -120,4 +124,5 @@ def build_dataset(
         split,
         labelled.left_out,
         labelled.delay_us,
+        engine.remarks,
     )

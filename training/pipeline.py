@@ -34,6 +34,7 @@ from training.competition import (
     keep_accounts_if_they_help,
 )
 from training.dataset import Dataset, build_dataset
+from training.engine import IN_PROCESS, Engine
 from training.evaluation.plots import write_card_plots, write_reasons_plot, write_score_plot
 from training.evaluation.report import (
     Candidate,
@@ -306,6 +307,7 @@ def train(
     bundles: Path,
     *,
     data_fingerprint: str,
+    engine: Engine = IN_PROCESS,
     progress: Progress = lambda _station, _share: None,
 ) -> Run:
     """Run every station and leave a sealed bundle in ``bundles/<name>-<version>``.
@@ -324,14 +326,15 @@ def train(
         options.grid,
         seed=options.seed,
         drop=options.drop,
+        engine=engine,
         progress=lambda share: progress("computing features", share),
     )
-    dataset = keep_accounts_if_they_help(dataset, options.seed, progress)
+    dataset = keep_accounts_if_they_help(dataset, options.seed, progress, engine)
     progress("leak audit", 0.0)
     leaks = audit_dataset(dataset, options.allow_leaks)
     progress("leak audit", 1.0)
     leaks.check()
-    fitted = fit_candidates(dataset, options.seed, progress)
+    fitted = fit_candidates(dataset, options.seed, progress, engine)
     progress("judging on the newest slice", 0.0)
     chosen = choose(dataset, fitted)
     scale = Scale(chosen.calibration.slope, chosen.calibration.intercept, chosen.model.bias)

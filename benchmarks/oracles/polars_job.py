@@ -1,7 +1,8 @@
 """The feature job in Polars: one lazy query, streaming; join, filter, one group-by.
 
 Order-dependent facts (first, latest, sessions, days) become numbers before the join, so that the
-group-by needs nothing dearer than sums, minima and maxima.
+group-by needs nothing dearer than sums, minima and maxima; what several aggregates ask of a pair is
+computed once, before it.
 """
 
 import numpy as np
@@ -37,40 +38,59 @@ def _numbered(job: JobLog) -> pl.LazyFrame:
             touch=pl.when(pl.col("channel").is_not_null()).then(
                 pl.col("rank") * SHIFT + pl.col("channel")
             ),
+            bit=(pl.lit(2, pl.Int64) ** pl.col("channel").cast(pl.Int64)).fill_null(0),
             hour=at % DAY_US // (DAY_US // 24),
             weekday=(at // DAY_US + 3) % 7,
         )
     )
 
 
-def _aggregates() -> list[pl.Expr]:
-    age = pl.col("as_of") - pl.col("at")
-    inside = {d: age <= d * DAY_US for d in WINDOWS_DAYS}
-    family, found = pl.col("family"), []
-    # Three counts in one sum of whole numbers: cheaper than three sums.
-    near = sum(
-        (inside[d].cast(pl.Int64) * (1 << (i * BITS)) for i, d in enumerate((1, 7, 30))), pl.lit(0)
+def _pairs(events: pl.LazyFrame, moments: pl.LazyFrame) -> pl.LazyFrame:
+    """Pair each moment with what it sees, and tell of each pair what many aggregates ask."""
+    age, within = pl.col("age"), {d: pl.col(f"in{d}").cast(pl.Int64) for d in WINDOWS_DAYS}
+    return (
+        events.join(moments, on="lead")
+        .filter(pl.col("at") < pl.col("as_of"))
+        .with_columns(age=pl.col("as_of") - pl.col("at"))
+        .with_columns(
+            *((age <= d * DAY_US).alias(f"in{d}") for d in WINDOWS_DAYS),
+            *(
+                (age.cast(pl.Float64) * (-np.log(2) / (h * DAY_US))).exp().alias(f"faded{h}")
+                for h in (3.0, 14.0)
+            ),
+        )
+        # Three counts in one sum of whole numbers: cheaper than three sums.
+        .with_columns(
+            near=within[1] + within[7] * (1 << BITS) + within[30] * (1 << 2 * BITS),
+            far=within[90] + (1 << BITS),
+        )
     )
-    far = inside[90].cast(pl.Int64) + (1 << BITS)
+
+
+def _aggregates() -> list[pl.Expr]:
+    inside = {d: pl.col(f"in{d}") for d in WINDOWS_DAYS}
+    family, found = pl.col("family"), []
+    near, far = pl.col("near"), pl.col("far")
     for f in range(N_FAMILIES):
         chosen = family == f
         found.append(pl.when(chosen).then(near).otherwise(0).sum().alias(f"near{f}"))
         found.append(pl.when(chosen).then(far).otherwise(0).sum().alias(f"far{f}"))
     for name, d in (("day", 7), ("day", 30), ("visit", 30)):
-        some = pl.col(name).filter(inside[d])
+        some = pl.when(inside[d]).then(pl.col(name))
         found.append((some.max() - some.min() + 1).fill_null(0).alias(f"{name}s_{d}"))
     found.append((pl.col("visit").max() - pl.col("visit").min() + 1).alias("visits"))
-    for d in (30, None):
-        for c in range(N_CHANNELS):
-            met = pl.col("channel") == c
-            found.append((met if d is None else met & inside[d]).any().alias(f"c{c}_{d}"))
+    bit = pl.col("bit")
+    found.append(pl.when(inside[30]).then(bit).otherwise(0).bitwise_or().alias("channels30"))
+    found.append(bit.bitwise_or().alias("channels"))
     for f in range(N_FAMILIES):
-        found.append(pl.col("at").filter(family == f).max().alias(f"last{f}"))
+        found.append(pl.when(family == f).then(pl.col("at")).max().alias(f"last{f}"))
     found.append(pl.col("at").max().alias("last"))
     for h in (3.0, 14.0):
-        faded = (age.cast(pl.Float64) * (-np.log(2) / (h * DAY_US))).exp()
+        faded = pl.col(f"faded{h}")
         for q in range(4):
-            found.append(faded.filter(family // 2 == q).sum().alias(f"faded{q}_{h}"))
+            found.append(
+                pl.when(family // 2 == q).then(faded).otherwise(0.0).sum().alias(f"faded{q}_{h}")
+            )
     gap, hour, weekday = pl.col("gap_days"), pl.col("hour"), pl.col("weekday")
     found += [gap.mean().alias("gap_mean"), gap.std().alias("gap_std"), pl.len().alias("n")]
     found += [inside[7].sum().alias("n7"), inside[30].sum().alias("n30")]
@@ -79,8 +99,8 @@ def _aggregates() -> list[pl.Expr]:
     found.append(((weekday < 5) & (hour >= 9) & (hour < 17)).sum().alias("business"))
     found += [pl.col("touch").min().alias("first"), pl.col("touch").max().alias("latest")]
     value = pl.col("value")
-    found += [value.filter(inside[30]).sum().alias("sum30"), value.sum().alias("sum")]
-    return [*found, value.filter(inside[30]).max().alias("max30"), value.max().alias("max")]
+    found += [pl.when(inside[30]).then(value).sum().alias("sum30"), value.sum().alias("sum")]
+    return [*found, pl.when(inside[30]).then(value).max().alias("max30"), value.max().alias("max")]
 
 
 def _columns() -> list[pl.Expr]:
@@ -91,10 +111,7 @@ def _columns() -> list[pl.Expr]:
         for name, place in places
         for f in range(N_FAMILIES)
     ]
-    channels = [
-        pl.sum_horizontal(pl.col(f"c{c}_{d}").fill_null(value=False) for c in range(N_CHANNELS))
-        for d in (30, None)
-    ]
+    channels = [pl.col(n).fill_null(0).bitwise_count_ones() for n in ("channels30", "channels")]
     last = [
         (as_of - pl.col(n)) / DAY_US for n in (*(f"last{f}" for f in range(N_FAMILIES)), "last")
     ]
@@ -131,13 +148,7 @@ def run_polars(job: JobLog) -> np.ndarray:
         .with_columns(as_of=pl.col("as_of").cast(pl.Int64))
         .with_row_index("moment")
     )
-    seen = (
-        _numbered(job)
-        .join(moments, on="lead")
-        .filter(pl.col("at") < pl.col("as_of"))
-        .group_by("moment")
-        .agg(_aggregates())
-    )
+    seen = _pairs(_numbered(job), moments).group_by("moment").agg(_aggregates())
     made = (
         moments.join(seen, on="moment", how="left")
         .join(pl.scan_parquet(job.leads), on="lead")

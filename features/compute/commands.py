@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Protocol
 
+import pyarrow as pa
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -91,11 +92,15 @@ def choose_grid(text: str, days: float | None, folder: HistoryFolder) -> Grid:
         "events": AtEvents(),
         "handoffs": AtHandoffs(),
     }
+    if days is not None and text not in {"weekly", "daily"}:
+        raise typer.BadParameter("--for goes with --grid weekly or daily only.")
     if text in words:
         return words[text]
     path = Path(text)
     if not path.is_file():
-        raise GridError(text, f"there is no such file, and no grid of that name ({', '.join(words)})")
+        raise GridError(
+            text, f"there is no such file, and no grid of that name ({', '.join(words)})"
+        )
     leads = [list_leads(folder.read_leads(n)) for n in range(folder.n_partitions)]
     return choose_moments(read_moments(path), leads, text)
 
@@ -106,7 +111,7 @@ def _choose_catalog(console: Console, folder: HistoryFolder, bundle: Path | None
         return catalog_of_bundle(bundle)
     with counting(console, "reading the leads", folder.n_partitions) as tell:
 
-        def leads() -> Iterator[object]:
+        def leads() -> Iterator[pa.Table]:
             for position in range(folder.n_partitions):
                 yield folder.read_leads(position)
                 tell()

@@ -7,15 +7,17 @@ end on one worker still busy with the largest. A lead's features need all of its
 largest lead, or account, sets how small a partition can be; it costs time in proportion to its
 records, not more, and the memory of one worker.
 
-The only module that knows Dask.
+Dask itself is known here and in ``training.dask_engine`` only.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -58,22 +60,13 @@ def connected(where: str, *, workers: int | None = None) -> Iterator["Client"]:
     """
     try:
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as problem:
         raise NoDaskError(str(problem)) from problem
     with ExitStack() as stack:
         # Dask's profiler would sample each worker a hundred times a second, for a dashboard.
         stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))
-        address: Any = where
-        if where == LOCAL:
-            address = stack.enter_context(
-                LocalCluster(
-                    n_workers=workers or os.cpu_count() or 1,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address=None,
-                )
-            )
+        address = stack.enter_context(_workers_here(workers)) if where == LOCAL else where
         try:
             client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
         except (OSError, ValueError) as problem:
@@ -81,6 +74,21 @@ def connected(where: str, *, workers: int | None = None) -> Iterator["Client"]:
         if not client.scheduler_info()["workers"]:
             raise SchedulerNotFoundError(where, "no worker has joined it")
         yield client
+
+
+def _workers_here(workers: int | None) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=workers or os.cpu_count() or 1,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        # None would mean the usual port on every address of the machine.
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
+        silence_logs=logging.ERROR,
+    )
 
 
 def largest_first(folder: HistoryFolder) -> list[int]:
@@ -94,6 +102,8 @@ def on_workers(
 ) -> Iterator[T]:
     """Do a deed for each partition on the workers; give the results as they come.
 
+    Partitions are handed out in the order given, a few ahead of what was taken.
+
     Raises
     ------
     WorkerError
@@ -101,23 +111,49 @@ def on_workers(
     """
     from distributed import as_completed
 
-    futures = {
-        # Pure tasks of one name would be answered from an earlier run whose files have changed.
-        client.submit(deed, job.of_partition(n), n, pure=False, priority=-rank): n
-        for rank, n in enumerate(positions)
-    }
-    waiting = as_completed(futures)
+    left = iter(positions)
+    given: dict[Any, int] = {}
+    pending = as_completed()
+
+    def hand_out(count: int) -> None:
+        for position in islice(left, count):
+            # Pure tasks of one name would be answered from an earlier run of other files.
+            own = job.of_partition(position)
+            future = client.submit(_do, deed, own, position, pure=False)
+            given[future] = position
+            pending.add(future)
+
+    # One to do and one to come for each thread: what is done but not yet taken stays little.
+    hand_out(2 * sum(client.nthreads().values()))
     try:
-        for future in waiting:
-            if future.status != "finished":
-                problem = future.exception()
-                if isinstance(problem, FeaturesError):
-                    raise problem
-                raise WorkerError(futures[future], f"{type(problem).__name__}: {problem}")
-            yield future.result()
-            future.release()
+        for future in pending:
+            yield _take(future, given.pop(future))
+            hand_out(1)
     finally:
-        client.cancel(list(futures), force=True)
+        client.cancel(list(given), force=True)
+
+
+def _take(future: Any, position: int) -> Any:
+    if future.status != "finished":
+        problem = future.exception()
+        raise WorkerError(position, f"{type(problem).__name__}: {problem}")
+    result = future.result()
+    if isinstance(result, _Refused):
+        raise WorkerError(position, result.words)
+    return result
+
+
+class _Refused(NamedTuple):
+    """A refusal on its way back: exceptions that carry facts do not survive the journey."""
+
+    words: str
+
+
+def _do(deed: Callable[[Job, int], T], job: Job, position: int) -> T | _Refused:
+    try:
+        return deed(job, position)
+    except FeaturesError as refusal:
+        return _Refused(str(refusal))
 
 
 def write_matrix_on_dask(

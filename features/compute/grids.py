@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.clock import DAY_US
+from features.clock import DAY_US, from_us
 from features.compute.errors import GridError
 from features.compute.offline import Snapshots
 from features.contracts.columns import TIME
@@ -153,16 +153,33 @@ class AtHandoffs(_Same):
 
 
 @dataclass(frozen=True)
+class AtMoment(_Same):
+    """Everyone at one moment, such as now."""
+
+    as_of_us: int
+
+    @property
+    def words(self) -> str:
+        """Say it, for people."""
+        return f"at {from_us(self.as_of_us):%Y-%m-%d %H:%M} UTC"
+
+    def look(self, encoder: Encoder, columns: Columns, until_us: int) -> Look:  # noqa: ARG002
+        """Place the snapshots of one partition's leads; those created later are left out."""
+        everyone = np.arange(len(columns.created_at))
+        return _bounded(columns, everyone, np.full(len(everyone), self.as_of_us), until_us)
+
+
+@dataclass(frozen=True)
 class ChosenOfPartition(_Same):
     """Moments that somebody chose, of one partition's leads, by lead, then time."""
 
-    lead_index: NDArray[np.int64]
+    lead_index: NDArray[np.int32]
     as_of: NDArray[np.int64]
     words: str
 
     def look(self, encoder: Encoder, columns: Columns, until_us: int) -> Look:  # noqa: ARG002
         """Place the snapshots of one partition's leads."""
-        return _bounded(columns, self.lead_index, self.as_of, until_us)
+        return _bounded(columns, self.lead_index.astype(np.int64), self.as_of, until_us)
 
 
 @dataclass(frozen=True)
@@ -226,21 +243,39 @@ def choose_moments(table: pa.Table, lead_ids: list[pa.Array], path: str) -> Chos
     GridError
         If a lead is not in the history.
     """
-    coded = table.column("lead_id").cast(pa.string()).combine_chunks().dictionary_encode()
+    lead = _find_leads(table.column("lead_id"), lead_ids, path)
+    as_of = np.asarray(table.column("as_of").cast(pa.int64()))
+    later = (lead[1:] > lead[:-1]) | ((lead[1:] == lead[:-1]) & (as_of[1:] >= as_of[:-1]))
+    if not later.all():
+        order = np.lexsort((as_of, lead))
+        lead, as_of = lead[order], as_of[order]
+    words = f"at the moments of {Path(path).name}"
+    return split_moments(lead, as_of, [len(own) for own in lead_ids], words)
+
+
+def _find_leads(asked: pa.ChunkedArray, lead_ids: list[pa.Array], path: str) -> NDArray[np.int32]:
+    """Find each asked lead's number among the leads of all partitions."""
+    if not pa.types.is_dictionary(asked.type):
+        asked = asked.cast(pa.string()).dictionary_encode()
+    coded = asked.unify_dictionaries().combine_chunks()
+    if isinstance(coded, pa.ChunkedArray):  # of no chunk at all
+        return np.empty(0, np.int32)
     number = pc.index_in(coded.dictionary, value_set=pa.concat_arrays([*lead_ids, _nobody()]))
     if number.null_count:
         strange = coded.dictionary.filter(number.is_null())
         said = f"{len(strange)} leads are not in the history, such as {strange[0].as_py()!r}"
         raise GridError(path, said)
-    lead = number.to_numpy(zero_copy_only=False).astype(np.int64)[coded.indices.to_numpy()]
-    as_of = np.asarray(table.column("as_of").cast(pa.int64()))
-    order = np.lexsort((as_of, lead))
-    lead, as_of = lead[order], as_of[order]
-    starts = np.cumsum([0, *map(len, lead_ids)])
+    return np.asarray(np.asarray(number, np.int32)[np.asarray(coded.indices)])
+
+
+def split_moments(
+    lead: NDArray[np.integer], as_of: NDArray[np.int64], leads_of_partitions: list[int], words: str
+) -> Chosen:
+    """Split moments of the leads of a whole history, by lead, then time, among its partitions."""
+    starts = np.cumsum([0, *leads_of_partitions])
     cuts = np.searchsorted(lead, starts)
-    words = f"at the moments of {Path(path).name}"
     parts = tuple(
-        ChosenOfPartition(lead[begin:end] - start, as_of[begin:end], words)
+        ChosenOfPartition((lead[begin:end] - start).astype(np.int32), as_of[begin:end], words)
         for begin, end, start in zip(cuts[:-1], cuts[1:], starts[:-1], strict=True)
     )
     return Chosen(parts, words)

@@ -15,7 +15,7 @@ from features.kernel.packed import PackedLead, columns_of_packed_lead
 from features.kernel.plan import AccountPlan, Plan, build_account_plan, build_plan
 from features.kernel.rows import fill_rows
 
-FIRST = np.zeros(1, np.int64)
+FIRST, BOTH = np.zeros(1, np.int64), np.array([0, 1], np.int64)
 
 
 @lru_cache(maxsize=8)
@@ -70,7 +70,8 @@ def _fill(
     as_of: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     rows = np.empty((len(as_of), plan.n_features), np.float32)
-    offsets = np.searchsorted(asked, np.arange(len(columns.created_at) + 1))
+    n_leads = len(columns.created_at)
+    offsets = BOTH if n_leads == 1 else np.searchsorted(asked, np.arange(n_leads + 1))
     fill_rows(columns, plan, 0, offsets, as_of, rows)
     if accounts is not None:
         write_account_family(accounts, columns, asked, as_of, rows)

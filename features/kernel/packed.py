@@ -9,7 +9,7 @@ after the newest ``known_at`` of its records; any earlier moment is asked of the
 """
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,10 @@ class PackedLead(NamedTuple):
     """When the newest of its records became known, microseconds; the earliest moment is after."""
     records: bytes
     """Sixteen bytes each; further ones may be appended in any order."""
-    versions: bytes
-    """Eight bytes for ``known_at``, then eight for each attribute of the catalogue."""
+    version_moments: bytes
+    """Eight bytes for each version: its ``known_at``."""
+    version_cells: bytes
+    """For each version eight bytes per attribute of the catalogue."""
     account_ids: tuple[str | None, ...] = ()
     """The account each version names."""
     colleagues: "tuple[PackedLead, ...] | None" = None
@@ -56,13 +58,13 @@ def pack_lead(encoder: Encoder, lead: "LeadRecord") -> PackedLead:
     columns = columns_of_records(encoder, [lead._replace(colleagues=None)])
     known = [e.known_at for e in lead.events] + [m.known_at for m in lead.stages]
     known += [v.known_at for v in lead.versions]
-    moments = columns.version_known_at.view(np.float64)[:, None]
     in_time = sorted(lead.versions, key=lambda version: version.known_at)
     return PackedLead(
         lead.created_at,
         max([lead.created_at, *known]),
         columns.records.tobytes(),
-        np.hstack([moments, columns.version_values]).tobytes(),
+        columns.version_known_at.tobytes(),
+        columns.version_values.tobytes(),
         tuple(version.account_id for version in in_time),
         None if others is None else tuple(pack_lead(encoder, other) for other in others),
     )
@@ -70,6 +72,11 @@ def pack_lead(encoder: Encoder, lead: "LeadRecord") -> PackedLead:
 
 def _offsets(lengths: list[int]) -> NDArray[np.int64]:
     return np.array([0, *accumulate(lengths)], np.int64)
+
+
+def _joined(parts: list[bytes], dtype: type[np.generic]) -> NDArray[Any]:
+    # A bytearray, since the memory of bytes is read-only, which numba takes for another type.
+    return np.frombuffer(bytearray().join(parts), dtype)
 
 
 def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Columns:
@@ -81,26 +88,26 @@ def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Co
         If it is asked about a moment at which part of it was not known yet.
     """
     people = (lead, *(lead.colleagues or ()))
-    known_until = max(person.known_until for person in people)
+    known_until = max([person.known_until for person in people])
     if as_of <= known_until:
         raise PackedHistoryError(as_of, known_until)
-    records = np.frombuffer(b"".join([p.records for p in people]), np.int64).copy()
-    width = 1 + len(encoder.catalog.attributes)
-    cells = np.frombuffer(b"".join([p.versions for p in people]), np.float64).reshape(-1, width)
+    moments = _joined([p.version_moments for p in people], np.int64)
     numbers: dict[str | None, int] = {None: -1}
     account = (
         [numbers.setdefault(a, len(numbers) - 1) for p in people for a in p.account_ids]
         if lead.colleagues is not None
-        else [-1] * len(cells)
+        else [-1] * len(moments)
     )
     columns = Columns(
         np.array([p.created_at for p in people], np.int64),
         _offsets([len(p.records) // RECORD_BYTES for p in people]),
-        records,
+        _joined([p.records for p in people], np.int64),
         NOBODY_LATE,
-        _offsets([len(p.versions) // (8 * width) for p in people]),
-        cells[:, 0].copy().view(np.int64),
-        cells[:, 1:].copy(),
+        _offsets([len(p.version_moments) // 8 for p in people]),
+        moments,
+        _joined([p.version_cells for p in people], np.float64).reshape(
+            len(moments), len(encoder.catalog.attributes)
+        ),
         np.array(account, np.int64),
     )
     put_in_order(columns)

@@ -28,7 +28,7 @@ from serving.scoring.schemas import (
     ModelOut,
     ReasonOut,
 )
-from training.bundle import Band, Scores
+from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores
 
 CHUNK_LEADS = 1_000
 """Leads of a batch scored together: bounds the memory of contributions."""
@@ -185,7 +185,7 @@ class _Frame:
 
 
 def _cut(points: float) -> float:
-    return min(max(points, 0.0), 100.0)
+    return min(max(points, LOWEST_POINTS), HIGHEST_POINTS)
 
 
 def _frame(scoring: Scoring) -> _Frame:

@@ -1,7 +1,8 @@
 """Models that compete for a bundle. Each is fitted here and carried away as plain numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -205,57 +206,124 @@ MAX_ROUNDS, USUAL_ROUNDS = 600, 60
 PATIENCE = 40
 
 
-def fit_boosting(train: FitData, progress: Progress) -> tuple[TreeModel, dict[str, Any]]:
-    """Fit LightGBM; the newest quarter of the leads says when to stop, then all leads are used."""
+SEARCH_SHARE = 0.6
+"""Of the time of fitting trees, what the search for the number of rounds takes, about."""
+
+
+def import_lightgbm() -> Any:
+    """Import LightGBM.
+
+    Raises
+    ------
+    MissingOpenMPError
+        If this machine lacks its OpenMP runtime.
+    """
     try:
-        import lightgbm as lgb
+        import lightgbm
     except OSError as problem:
         raise MissingOpenMPError(str(problem)) from problem
+    return lightgbm
 
-    names = list(train.catalog.names)
-    categories = [f.name for f in train.catalog.features if f.categories]
-    settings = {**BOOSTING, "seed": train.seed, "num_threads": 2}
 
-    def dataset(mask: NDArray[np.bool_]) -> Any:
-        return lgb.Dataset(
-            train.rows[mask],
-            train.converted[mask],
-            feature_name=names,
-            categorical_feature=categories,
-            params={"max_bin": BOOSTING["max_bin"], "verbose": -1},
-            free_raw_data=True,
+class Booster(Protocol):
+    """Grows trees, here or elsewhere."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What is set beside ``BOOSTING``."""
+
+    def find_rounds(
+        self,
+        train: FitData,
+        settings: dict[str, Any],
+        tuning: NDArray[np.bool_],
+        progress: Progress,
+    ) -> int:
+        """Find how many trees foretell the tuning rows best when fitted on the others."""
+
+    def boost(
+        self, train: FitData, settings: dict[str, Any], rounds: int, progress: Progress
+    ) -> str:
+        """Grow so many trees on all rows; give LightGBM's text of them."""
+
+
+class LocalBooster:
+    """Grows trees in this process."""
+
+    settings: Mapping[str, Any] = MappingProxyType({"num_threads": 2})
+
+    def find_rounds(
+        self,
+        train: FitData,
+        settings: dict[str, Any],
+        tuning: NDArray[np.bool_],
+        progress: Progress,
+    ) -> int:
+        """Stop when the tuning rows are foretold no better."""
+        lgb = import_lightgbm()
+        search = lgb.train(
+            settings,
+            _lgb_dataset(train, ~tuning),
+            MAX_ROUNDS,
+            valid_sets=[_lgb_dataset(train, tuning)],
+            callbacks=[lgb.early_stopping(PATIENCE, verbose=False), _tell(progress, MAX_ROUNDS)],
         )
+        return max(int(search.best_iteration), 1)
 
-    def report(start: float, end: float, rounds: int) -> Callable[[Any], None]:
-        def tell(env: Any) -> None:
-            progress(start + (end - start) * (env.iteration + 1) / rounds)
+    def boost(
+        self, train: FitData, settings: dict[str, Any], rounds: int, progress: Progress
+    ) -> str:
+        """Grow so many trees on all rows; give LightGBM's text of them."""
+        every = _lgb_dataset(train, np.ones(len(train.converted), np.bool_))
+        callbacks = [_tell(progress, rounds)]
+        trees = import_lightgbm().train(settings, every, rounds, callbacks=callbacks)
+        return str(trees.model_to_string())
 
-        return tell
 
+def _lgb_dataset(train: FitData, mask: NDArray[np.bool_]) -> Any:
+    return import_lightgbm().Dataset(
+        train.rows[mask],
+        train.converted[mask],
+        feature_name=list(train.catalog.names),
+        categorical_feature=[f.name for f in train.catalog.features if f.categories],
+        params={"max_bin": BOOSTING["max_bin"], "verbose": -1},
+        free_raw_data=True,
+    )
+
+
+def _tell(progress: Progress, rounds: int) -> Callable[[Any], None]:
+    return lambda env: progress((env.iteration + 1) / rounds)
+
+
+LOCAL_BOOSTER = LocalBooster()
+
+
+def fit_boosting(
+    train: FitData, progress: Progress, booster: Booster = LOCAL_BOOSTER
+) -> tuple[TreeModel, dict[str, Any]]:
+    """Fit LightGBM; the newest quarter of the leads says when to stop, then all leads are used."""
+    settings = {**BOOSTING, "seed": train.seed, **booster.settings}
     tuning = train.tuning_mask()
     rounds = USUAL_ROUNDS
     if tuning is not None:
-        search = lgb.train(
-            settings,
-            dataset(~tuning),
-            MAX_ROUNDS,
-            valid_sets=[dataset(tuning)],
-            callbacks=[lgb.early_stopping(PATIENCE, verbose=False), report(0.0, 0.6, MAX_ROUNDS)],
+        rounds = booster.find_rounds(
+            train, settings, tuning, lambda share: progress(SEARCH_SHARE * share)
         )
-        rounds = max(search.best_iteration, 1)
-    booster = lgb.train(
+    text = booster.boost(
+        train,
         settings,
-        dataset(np.ones(len(train.converted), np.bool_)),
         rounds,
-        callbacks=[report(0.6, 1.0, rounds)],
+        lambda share: progress(SEARCH_SHARE + (1.0 - SEARCH_SHARE) * share),
     )
     progress(1.0)
-    return TreeModel(booster.model_to_string()), {**settings, "rounds": rounds}
+    return TreeModel(text), {**settings, "rounds": rounds}
 
 
 TREES = "LightGBM"
 
-FITTERS: dict[str, Callable[[FitData, Progress], tuple[Any, dict[str, Any]]]] = {
+Fitter = Callable[[FitData, Progress], tuple[Any, dict[str, Any]]]
+
+FITTERS: dict[str, Fitter] = {
     "logistic regression": fit_logistic,
     TREES: fit_boosting,
 }

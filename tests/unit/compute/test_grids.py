@@ -40,14 +40,14 @@ def lead(name, created=T0, events=(), stages=()):
 
 def look(grid, leads, until=T0 + 365 * DAY_US):
     found = grid.of_partition(0).look(ENCODER, columns_of_records(ENCODER, leads), until)
-    pairs = zip(
-        found.snapshots.lead_index.tolist(), found.snapshots.as_of.tolist(), strict=True
-    )
+    pairs = zip(found.snapshots.lead_index.tolist(), found.snapshots.as_of.tolist(), strict=True)
     return list(pairs), found.left_out
 
 
 def test_weekly_looks_a_day_after_creation_and_every_week_until_the_end():
-    found, left_out = look(Periodic(WEEK_US), [lead("a"), lead("b", T0 + 9 * DAY_US)], T0 + 15 * DAY_US)
+    found, left_out = look(
+        Periodic(WEEK_US), [lead("a"), lead("b", T0 + 9 * DAY_US)], T0 + 15 * DAY_US
+    )
     assert found == [
         (0, T0 + DAY_US),
         (0, T0 + 8 * DAY_US),
@@ -67,7 +67,11 @@ def test_a_lead_created_at_the_end_is_not_looked_at():
 
 
 def test_at_events_a_row_sees_the_event_and_looks_once_at_each_moment():
-    events = [(T0 + HOUR_US, T0 + HOUR_US), (T0 + HOUR_US, T0 + HOUR_US), (T0 + DAY_US, T0 + DAY_US)]
+    events = [
+        (T0 + HOUR_US, T0 + HOUR_US),
+        (T0 + HOUR_US, T0 + HOUR_US),
+        (T0 + DAY_US, T0 + DAY_US),
+    ]
     one = lead("a", events=events, stages=[(T0 + 2 * DAY_US, "mql")])
     found, _ = look(AtEvents(), [one])
     assert found == [(0, T0 + HOUR_US + 1), (0, T0 + DAY_US + 1)]
@@ -130,9 +134,20 @@ def write_moments(path: Path, pairs, type_=TIME) -> Path:
 def test_chosen_moments_go_to_the_partition_of_their_lead(tmp_path):
     path = write_moments(
         tmp_path / "m.parquet",
-        [("c", T0 + DAY_US), ("a", T0 + 5), ("b", T0 + 7), ("a", T0 + 3), ("a", T0 + 3), ("a", T0)],
+        [
+            ("c", T0 + DAY_US),
+            ("a", T0 + 5),
+            ("b", T0 + 7),
+            ("a", T0 + 3),
+            ("a", T0 + 3),
+            ("a", T0),
+        ],
     )
-    grid = choose_moments(read_moments(path), [pa.array(["a", "b"]), pa.array([], pa.string()), pa.array(["c"])], str(path))
+    grid = choose_moments(
+        read_moments(path),
+        [pa.array(["a", "b"]), pa.array([], pa.string()), pa.array(["c"])],
+        str(path),
+    )
     found, left_out = look(grid, [lead("a"), lead("b")])
     assert found == [(0, T0 + 3), (0, T0 + 5), (1, T0 + 7)]
     assert left_out == 1
@@ -148,7 +163,9 @@ def test_moments_are_read_from_csv_in_any_zone(tmp_path):
     assert table.column("as_of")[0].as_py().isoformat() == "2026-03-02T09:00:00+00:00"
 
 
-@pytest.mark.parametrize("text", ["lead_id,as_of\na,2026-03-02T10:00:00\n", "lead_id\na\n", "lead_id,as_of\na,\n"])
+@pytest.mark.parametrize(
+    "text", ["lead_id,as_of\na,2026-03-02T10:00:00\n", "lead_id\na\n", "lead_id,as_of\na,\n"]
+)
 def test_moments_that_cannot_be_used_are_refused(tmp_path, text):
     path = tmp_path / "m.csv"
     path.write_text(text)
@@ -166,3 +183,24 @@ def test_a_lead_that_the_history_lacks_is_named(tmp_path):
     path = write_moments(tmp_path / "m.parquet", [("nobody", T0)])
     with pytest.raises(GridError, match="nobody"):
         choose_moments(read_moments(path), [pa.array(["a"])], str(path))
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_a_list_of_no_moments_is_a_grid_of_no_snapshots(tmp_path, name):
+    path = tmp_path / name
+    if name == "m.csv":
+        path.write_text("lead_id,as_of\n")
+    else:
+        none = pa.schema([("lead_id", pa.string()), ("as_of", TIME)]).empty_table()
+        pq.write_table(none, path)
+    grid = choose_moments(read_moments(path), [pa.array(["a"])], str(path))
+    assert look(grid, [lead("a")]) == ([], 0)
+
+
+def test_lead_ids_may_be_numbers(tmp_path):
+    path = tmp_path / "m.parquet"
+    table = pa.table({"lead_id": [7, 7], "as_of": pa.array([T0 + 2, T0 + 1]).cast(TIME)})
+    pq.write_table(table, path)
+    grid = choose_moments(read_moments(path), [pa.array(["6", "7"])], str(path))
+    assert grid.of_partition(0).lead_index.tolist() == [1, 1]
+    assert grid.of_partition(0).as_of.tolist() == [T0 + 1, T0 + 2]

@@ -1,0 +1,40 @@
+"""Who does the heavy work of a run: this process, unless somebody else is named."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalog.manifest import Catalog
+from features.compute.offline import Snapshots, compute_matrix
+from features.contracts.history import History
+from training.models.candidates import FITTERS, Fitter
+
+
+class ComputeMatrix(Protocol):
+    """Computes the features of a history's leads at their snapshots."""
+
+    def __call__(
+        self,
+        catalog: Catalog,
+        history: History,
+        snapshots: Snapshots,
+        *,
+        progress: Callable[[int], None],
+    ) -> NDArray[np.float32]:
+        """Give a row per snapshot; call ``progress`` with the number of rows just done."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where features are computed and candidates are fitted."""
+
+    compute: ComputeMatrix = compute_matrix
+    fitters: Mapping[str, Fitter] = field(default_factory=lambda: FITTERS)
+    remarks: tuple[str, ...] = ()
+    """What the card should say of it."""
+
+
+IN_PROCESS = Engine()
