@@ -8,7 +8,7 @@ computed once, before it.
 import numpy as np
 import polars as pl
 
-from benchmarks.job_log import N_CHANNELS, N_FAMILIES, WINDOWS_DAYS, JobLog
+from benchmarks.job_log import N_FAMILIES, WINDOWS_DAYS, JobLog
 from features.clock import DAY_US, MINUTE_US
 
 BITS = 20

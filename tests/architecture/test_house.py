@@ -31,7 +31,7 @@ def test_floors_and_rooms_hold():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["all.lock", "server.lock", "uv.lock"])
+@pytest.mark.parametrize("name", ["all.lock", "server.lock", "bench.lock", "uv.lock"])
 def test_locks_carry_hashes_and_no_address(name):
     text = (ROOT / "requirements" / name).read_text()
     assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
