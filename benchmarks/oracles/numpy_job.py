@@ -29,6 +29,9 @@ class _Sorted:
         self.lead, self.at, self.kind = lead[order], at[order], kind[order].astype(np.int64)
         self.channel, self.value = channel[order].astype(np.int64), value[order]
         self.first = np.searchsorted(self.lead, np.arange(len(ids)))
+        self.begin = self.at[self.first]
+        self.span = int((self.at - self.begin[self.lead]).max()) + 1
+        self.keys = self._key(self.lead, self.at)
         self.asking = np.searchsorted(ids, moments.column("lead").to_numpy())
         self.as_of = _times(moments.column("as_of"))
         self.age = self.as_of - _times(leads.column("created_at"))[self.asking]
@@ -39,18 +42,20 @@ class _Sorted:
         ]
         self.windows.append(self.low)
 
+    def _key(self, lead: np.ndarray, moment: np.ndarray) -> np.ndarray:
+        """Put lead and time in one word: time on the lead's own clock, from its first record.
+
+        On a common clock ten million events would not fit, and would wrap without a word.
+        """
+        own = np.clip(moment - self.begin[lead], 0, self.span).astype(np.uint64)
+        bits = int(self.span).bit_length()
+        if bits + len(self.first).bit_length() > 64:
+            raise OverflowError("too many leads, or too long a log, for one word")
+        return (lead.astype(np.uint64) << np.uint64(bits)) | own
+
     def _find(self, moment: np.ndarray) -> np.ndarray:
         """Find the first record of each moment's lead at or after a time."""
-        origin = min(int(self.at.min()), int(self.as_of.min()) - 91 * DAY_US)
-        span = max(int(self.at.max()), int(self.as_of.max())) - origin + 1
-        bits = int(span).bit_length()
-        keys = (self.lead.astype(np.uint64) << np.uint64(bits)) | (self.at - origin).astype(
-            np.uint64
-        )
-        asked = (self.asking.astype(np.uint64) << np.uint64(bits)) | (moment - origin).astype(
-            np.uint64
-        )
-        return np.searchsorted(keys, asked)
+        return np.searchsorted(self.keys, self._key(self.asking, moment))
 
     def before(self, counted: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Count what is true before each position."""
