@@ -107,7 +107,9 @@ def measure_job(n_events: int = 1_000_000, repeats: int = 5) -> None:
         "log in Parquet to matrix", "CPU ns/event, median", "best", "wall s", "CPU to the house's",
         "largest difference",
     ]  # fmt: skip
-    title = f"Feature job: {n_events:,} events, {len(snapshots):,} moments, 80 columns; "
+    title = (
+        f"Feature job: {n_events:,} events, {len(snapshots):,} moments, 80 columns, float32 here; "
+    )
     print_table(title + f"medians of {repeats}, paired; counts exact", headings, rows)
     measure_parts(job, repeats)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.job_log import N_CHANNELS, N_FAMILIES, N_TYPES, JobLog
+from benchmarks.lead_numbers import LeadNumbers
 from features.catalog.feature import LIFE, Feature, Op
 from features.catalog.manifest import Catalog, build_catalog
 from features.compute.offline import Snapshots, compute_columns
@@ -78,8 +78,8 @@ def read_log(job: JobLog, n_kinds: int = N_TYPES) -> tuple[Columns, Snapshots]:
     """Read the log, number its leads, and lay it out sorted."""
     leads, moments = pq.read_table(job.leads), pq.read_table(job.moments)
     events = pq.read_table(job.events)
-    ids = leads.column("lead").combine_chunks()
-    lead = pc.index_in(events.column("lead"), value_set=ids).to_numpy()
+    numbers = LeadNumbers(leads.column("lead").to_numpy())
+    lead = numbers.find(events.column("lead").to_numpy())
     at = _microseconds(events.column("ts"))
     kind = events.column("type").to_numpy()
     records = (
@@ -93,7 +93,7 @@ def read_log(job: JobLog, n_kinds: int = N_TYPES) -> tuple[Columns, Snapshots]:
     nothing = np.empty(0, np.int64)
     versions = (nothing, nothing, np.empty((0, 0)))
     columns = assemble_columns(_microseconds(leads.column("created_at")), records, versions)
-    asking = pc.index_in(moments.column("lead"), value_set=ids).to_numpy().astype(np.int64)
+    asking = numbers.find(moments.column("lead").to_numpy())
     return columns, Snapshots(asking, _microseconds(moments.column("as_of")))
 
 
