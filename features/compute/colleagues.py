@@ -7,7 +7,6 @@ from features.kernel.accounts import fill_account_rows, find_newest_versions
 from features.kernel.layout import Columns
 from features.kernel.memberships import Memberships, assemble_accounts, find_memberships
 from features.kernel.plan import AccountPlan
-from features.kernel.state import COLUMN
 
 
 def _members(
@@ -37,7 +36,9 @@ def write_account_family(
     out : ndarray of shape (n_rows, n_features), float32
         NaN is written where the lead's account is not known.
     """
-    out[:, plan.entries[:, COLUMN].astype(np.int64)] = np.nan
+    out[:, plan.columns] = np.nan
+    if not (columns.version_account >= 0).any():
+        return
     version = find_newest_versions(columns.version_offsets, columns.version_known_at, lead, as_of)
     account = np.append(columns.version_account, -1)[version]  # version -1 finds the last
     asking = np.flatnonzero(account >= 0)

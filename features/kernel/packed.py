@@ -71,12 +71,23 @@ def pack_lead(encoder: Encoder, lead: "LeadRecord") -> PackedLead:
 
 
 def _offsets(lengths: list[int]) -> NDArray[np.int64]:
+    if len(lengths) == 1:  # the common case, and a microsecond of it
+        return np.array((0, lengths[0]), np.int64)
     return np.array([0, *accumulate(lengths)], np.int64)
 
 
 def _joined(parts: list[bytes], dtype: type[np.generic]) -> NDArray[Any]:
     # A bytearray, since the memory of bytes is read-only, which numba takes for another type.
-    return np.frombuffer(bytearray().join(parts), dtype)
+    whole = bytearray(parts[0]) if len(parts) == 1 else bytearray().join(parts)
+    return np.frombuffer(whole, dtype)
+
+
+def _accounts(people: tuple[PackedLead, ...], n_versions: int) -> NDArray[np.int64]:
+    if people[0].colleagues is None:
+        return np.full(n_versions, -1, np.int64)
+    numbers: dict[str | None, int] = {None: -1}
+    codes = [numbers.setdefault(a, len(numbers) - 1) for p in people for a in p.account_ids]
+    return np.array(codes, np.int64)
 
 
 def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Columns:
@@ -92,12 +103,6 @@ def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Co
     if as_of <= known_until:
         raise PackedHistoryError(as_of, known_until)
     moments = _joined([p.version_moments for p in people], np.int64)
-    numbers: dict[str | None, int] = {None: -1}
-    account = (
-        [numbers.setdefault(a, len(numbers) - 1) for p in people for a in p.account_ids]
-        if lead.colleagues is not None
-        else [-1] * len(moments)
-    )
     columns = Columns(
         np.array([p.created_at for p in people], np.int64),
         _offsets([len(p.records) // RECORD_BYTES for p in people]),
@@ -108,7 +113,7 @@ def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Co
         _joined([p.version_cells for p in people], np.float64).reshape(
             len(moments), len(encoder.catalog.attributes)
         ),
-        np.array(account, np.int64),
+        _accounts(people, len(moments)),
     )
     put_in_order(columns)
     return columns

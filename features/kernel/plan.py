@@ -93,6 +93,7 @@ class Plan(NamedTuple):
 class AccountPlan(NamedTuple):
     """The account family as its pass sees it; fields as in ``Plan``."""
 
+    columns: NDArray[np.int64]  # (n_features of the family,) its columns of the matrix
     mask: NDArray[np.int32]
     group_kinds: NDArray[np.int64]  # (n_groups, n_kinds): 1 where the group counts the kind
     windows_us: NDArray[np.int64]
@@ -278,6 +279,7 @@ def build_account_plan(catalog: Catalog) -> AccountPlan | None:
     at = names.index(SENIORITY) if SENIORITY in names else -1
     values = catalog.attributes[at].categories if at >= 0 else ()
     return AccountPlan(
+        columns=np.array(made.columns, np.int64),
         mask=mask,
         group_kinds=np.ascontiguousarray(mask.T, np.int64),
         windows_us=np.array([round(d * DAY_US) for d in days], np.int64),
