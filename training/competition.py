@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from training.dataset import Dataset
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.calibration import AffineFit, compute_log_loss, fit_affine
-from training.models.candidates import TREES, FitData, margins
+from training.models.fit_data import FitData, margins
+from training.models.recipes import TREES
 
 Progress = Callable[[str, float], None]
 """Called with the station's name and the share of it that is done."""

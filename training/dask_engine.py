@@ -23,17 +23,9 @@ from features.compute.part import Job, compute_part, list_leads
 from features.contracts.history import History
 from features.sources.history_folder import open_history
 from training.engine import Engine
-from training.models.candidates import (
-    FITTERS,
-    MAX_ROUNDS,
-    PATIENCE,
-    TREES,
-    FitData,
-    Fitter,
-    Progress,
-    fit_boosting,
-    import_lightgbm,
-)
+from training.models.boosting import MAX_ROUNDS, PATIENCE, fit_boosting, import_lightgbm
+from training.models.fit_data import FitData, Fitter, Progress
+from training.models.recipes import RECIPES, TREES
 from training.scoring import score_part
 
 if TYPE_CHECKING:
@@ -71,7 +63,7 @@ def on_dask(client: "Client", folder: str) -> Engine:
         "differ a little: lightgbm.dask numbers its workers at random."
     )
     trees: Fitter = partial(fit_boosting, booster=DaskBooster(client))
-    return Engine(compute, {**FITTERS, TREES: trees}, (said,))
+    return Engine(compute, {**RECIPES, TREES: trees}, (said,))
 
 
 def compute_matrix_on(
@@ -158,7 +150,7 @@ class DaskBooster:
         for done, rounds in enumerate(SEARCHES):
             progress(done / len(SEARCHES))
             trees = self._grow(train, ~tuning, settings, rounds)
-            best, settled = find_best_round(trees, train.rows[tuning], train.converted[tuning])
+            best, settled = find_best_round(trees, train.take(tuning))
             if settled:
                 break
         return best
@@ -185,37 +177,36 @@ class DaskBooster:
                 for worker in list_workers(self._client)
             ]
         )
-        x, y = self._spread(train, mask)
+        x, y, weights = self._spread(train, mask)
         # A regressor of the log-odds: the classifier asks every worker to hold both outcomes.
         model = lgb.DaskLGBMRegressor(client=self._client, n_estimators=rounds, **settings)
         model.fit(
             x,
             y,
+            sample_weight=weights,
             feature_name=list(train.catalog.names),
             categorical_feature=[f.name for f in train.catalog.features if f.categories],
         )
         return model.booster_
 
-    def _spread(self, train: FitData, mask: NDArray[np.bool_]) -> tuple[Any, Any]:
+    def _spread(self, train: FitData, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
         """Deal the leads to the workers."""
         from dask import array, delayed
 
         workers = list_workers(self._client)
-        xs: list[Any] = []
-        ys: list[Any] = []
+        dealt: tuple[list[Any], ...] = ([], [], [])
         for place, worker in enumerate(workers):
             own = mask & (train.lead_index % len(workers) == place)
             if not own.any():
                 continue
-            for parts, values in ((xs, train.rows[own]), (ys, train.converted[own])):
+            columns = (train.rows[own], train.converted[own], train.weights[own])
+            for parts, values in zip(dealt, columns, strict=True):
                 held = self._client.scatter(values, workers=[worker], hash=False)
                 parts.append(array.from_delayed(delayed(held), values.shape, values.dtype))
-        return array.concatenate(xs), array.concatenate(ys)
+        return tuple(array.concatenate(parts) for parts in dealt)
 
 
-def find_best_round(
-    trees: Any, rows: NDArray[np.float32], converted: NDArray[np.int8]
-) -> tuple[int, bool]:
+def find_best_round(trees: Any, judged: FitData) -> tuple[int, bool]:
     """Find after how many trees the log loss is lowest.
 
     Stops where it was not lowered for ``PATIENCE`` trees, as LightGBM's early stopping does.
@@ -227,11 +218,13 @@ def find_best_round(
     settled : bool
         Whether it stopped before the last tree.
     """
+    rows, converted = judged.rows, judged.converted
     margin = np.zeros(len(rows))
     best, lowest = 1, np.inf
     for position in range(trees.num_trees()):
         margin += trees.predict(rows, raw_score=True, start_iteration=position, num_iteration=1)
-        loss = float(np.mean(np.logaddexp(0.0, margin) - converted * margin))
+        losses = np.logaddexp(0.0, margin) - converted * margin
+        loss = float(np.average(losses, weights=judged.weights))
         if loss < lowest:
             best, lowest = position + 1, loss
         elif position + 1 - best >= PATIENCE:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from features.compute.offline import Snapshots, compute_matrix
 from features.contracts.history import History
-from training.models.candidates import FITTERS, Fitter
+from training.models.fit_data import Fitter
+from training.models.recipes import RECIPES
 
 
 class ComputeMatrix(Protocol):
@@ -32,7 +33,7 @@ class Engine:
     """Where features are computed and candidates are fitted."""
 
     compute: ComputeMatrix = compute_matrix
-    fitters: Mapping[str, Fitter] = field(default_factory=lambda: FITTERS)
+    fitters: Mapping[str, Fitter] = field(default_factory=lambda: RECIPES)
     remarks: tuple[str, ...] = ()
     """What the card should say of it."""
 

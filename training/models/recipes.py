@@ -1,0 +1,18 @@
+"""The models that compete, simplest first: of equals the first is chosen."""
+
+from types import MappingProxyType
+
+from training.models.boosting import fit_boosting
+from training.models.fit_data import Fitter
+from training.models.logistic import fit_logistic
+
+LINEAR = "logistic regression"
+TREES = "LightGBM"
+
+RECIPES: MappingProxyType[str, Fitter] = MappingProxyType(
+    {
+        LINEAR: fit_logistic,
+        TREES: fit_boosting,
+    }
+)
+"""By name, in rising order of what they can learn."""
