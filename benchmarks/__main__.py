@@ -30,7 +30,8 @@ def make_bundle() -> Path:
     """Train LightGBM on a simulated market, unless that was done before."""
     from training.engine import Engine
     from training.models.recipes import RECIPES, TREES
-    from training.pipeline import RunOptions, train
+    from training.pipeline import train
+    from training.run_options import RunOptions
 
     for found in BUNDLES.glob("bench-*"):
         with suppress(BundleError):  # of an older format

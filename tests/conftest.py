@@ -67,7 +67,8 @@ def trained_run(market_folder: Path, tmp_path_factory: pytest.TempPathFactory):
     from features.lifecycle.stages import Stage
     from features.sources.history_folder import read_history
     from training.labels.conversion import Grid, Outcome
-    from training.pipeline import RunOptions, fingerprint_history, train
+    from training.pipeline import fingerprint_history, train
+    from training.run_options import RunOptions
 
     options = RunOptions(Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=8), "baton-sql")
     return train(

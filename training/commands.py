@@ -23,7 +23,7 @@ from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
 from features.sources.history_folder import read_history
-from training.errors import TrainingError
+from training.errors import BundleError, TrainingError
 from training.labels.conversion import Grid, Outcome
 from training.settings import TrainingSettings, silence_telemetry
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from training.engine import Engine
     from training.pipeline import Run
     from training.registry import LoggedRun
+    from training.run_options import RunOptions
 
 NOT_SERVED = 5
 """Exit code of a run whose bundle must not be served."""
@@ -97,7 +98,12 @@ class _Stations:
 
 def train_command(
     history: Annotated[Path, typer.Argument(help="Folder of an imported or simulated history.")],
-    outcome: Annotated[Stage, typer.Option(help="The stage to predict.")] = Stage.SQL,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The stage to predict; given twice, two models. With its own horizon: won@90d."
+        ),
+    ] = None,
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
     seen_at: Annotated[
         str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
@@ -109,6 +115,12 @@ def train_command(
         list[str] | None,
         typer.Option(help='FIELD="reason": keep it although it looks like a leak.'),
     ] = None,
+    tune_for: Annotated[
+        str, typer.Option(help="How long to search LightGBM's settings, e.g. 60s or 10m; 0s: not.")
+    ] = "0s",
+    repeat: Annotated[
+        Path | None, typer.Option(help="Do again what made this bundle; it takes no other option.")
+    ] = None,
     alias: Annotated[
         str, typer.Option(help="champion: the server uses it; challenger: only recorded.")
     ] = "champion",
@@ -117,31 +129,101 @@ def train_command(
 ) -> None:
     """Train on a history, write the bundle and its card, and register it in MLflow.
 
-    Exit code 1: refused, with the reason. 5: trained, but no better than chance or the base rate,
-    so not made champion. On Dask, features are computed and trees grown on workers.
+    With several outcomes each gets a model of its own from the same snapshots; the server uses the
+    first. Exit code 1: refused, with the reason. 5: trained, but no better than chance or the base
+    rate, so not made champion. On Dask, features are computed and trees grown on workers.
     """
     silence_telemetry()
     from training.leakage import LeakFoundError
 
     console = Console()
-    days = read_span(horizon) / 24.0
-    wanted = Outcome(outcome, round(days * DAY_US))
-    asked = (history, wanted, read_grid(seen_at), name, seed, drop, allow_leak, alias)
     where = choose_dask(dask, scheduler)
     try:
+        if repeat is not None:
+            several = _read_recorded(repeat, history)
+        else:
+            several = _read_asked(
+                outcome, horizon, read_grid(seen_at), name, seed, drop, allow_leak, tune_for
+            )
         with _stations(console) as stations, _engine(where, history) as engine:
-            run, logged = _run(*asked, engine, stations)
+            done = _run(history, several, alias, engine, stations)
     except (TrainingError, FeaturesError, LeakFoundError) as refusal:
         console.print(f"[red]{refusal}[/red]", highlight=False)
         raise typer.Exit(1) from refusal
-    print_run(console, run, logged)
-    if run.refusal and alias == "champion":
-        console.print(
-            f"[red]Not served: {run.refusal}. It is recorded as challenger; the champion stays as "
-            "it was.[/red]",
-            highlight=False,
-        )
+    for run, logged in done:
+        print_run(console, run, logged)
+    refused = [run for run, _ in done if run.refusal]
+    if refused and alias == "champion":
+        for run in refused:
+            console.print(
+                f"[red]{run.bundle.name} is not served: {run.refusal}. It is recorded as "
+                "challenger; the champion stays as it was.[/red]",
+                highlight=False,
+            )
         raise typer.Exit(NOT_SERVED)
+
+
+def read_outcome(text: str, horizon: str) -> Outcome:
+    """Read an outcome such as ``sql`` or ``won@90d``."""
+    stage, _, own = text.strip().lower().partition("@")
+    if stage not in {known.value for known in Stage}:
+        stages = ", ".join(known.value for known in Stage)
+        raise typer.BadParameter(f"{text!r} names no stage; there are {stages}.")
+    return Outcome(Stage(stage), round(read_span(own or horizon) / 24.0 * DAY_US))
+
+
+def read_seconds(text: str) -> float:
+    """Read a stretch of machine time in seconds.
+
+    >>> read_seconds("90s"), read_seconds("2m")
+    (90.0, 120.0)
+    """
+    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    try:
+        return float(text.strip()[:-1]) * seconds[text.strip()[-1:].lower()]
+    except (KeyError, ValueError):
+        raise typer.BadParameter(f"{text!r} is no time; write e.g. 60s or 10m.") from None
+
+
+def _read_asked(
+    outcomes: list[str] | None,
+    horizon: str,
+    grid: Grid,
+    name: str,
+    seed: int,
+    drop: list[str] | None,
+    allow_leak: list[str] | None,
+    tune_for: str,
+) -> "list[RunOptions]":
+    from training.models.tuning import Budget
+    from training.run_options import RunOptions
+
+    wanted = [read_outcome(text, horizon) for text in outcomes or [Stage.SQL.value]]
+    reasons = _read_reasons(allow_leak or [])
+    budget = Budget(seconds=read_seconds(tune_for))
+    several = []
+    for own in wanted:
+        called = name or f"baton-{own.event}"
+        if name and len(wanted) > 1:
+            called = f"{name}-{own.event}"
+        several.append(RunOptions(own, grid, called, seed, frozenset(drop or []), reasons, budget))
+    names = [own.name for own in several]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter("Two models would have one name; train them one by one.")
+    return several
+
+
+def _read_recorded(bundle: Path, history: Path) -> "list[RunOptions]":
+    """Read what made a bundle; refuse another history."""
+    from training.pipeline import fingerprint_history
+    from training.run_options import read_options
+
+    options, learned_from = read_options(bundle)
+    if fingerprint_history(history) != learned_from:
+        raise BundleError(
+            str(bundle), f"was not made from {history}: the history is another, or has changed"
+        )
+    return [options]
 
 
 @contextmanager
@@ -161,55 +243,47 @@ def _engine(where: str | None, history: Path) -> Iterator["Engine"]:
 
 def _run(
     folder: Path,
-    outcome: Outcome,
-    grid: Grid,
-    name: str,
-    seed: int,
-    drop: list[str] | None,
-    allow_leak: list[str] | None,
+    several: "list[RunOptions]",
     alias: str,
     engine: "Engine",
     stations: _Stations,
-) -> "tuple[Run, LoggedRun]":
+) -> "list[tuple[Run, LoggedRun]]":
     from training.bundle import install_champion
-    from training.pipeline import RunOptions, fingerprint_history, train
-    from training.registry import log_run
+    from training.pipeline import fingerprint_history, train_side_by_side
 
     settings = TrainingSettings()
     stations("reading the history", 0.0)
     history = read_history(folder)
     stations("reading the history", 1.0)
-    options = RunOptions(
-        outcome,
-        grid,
-        name or f"baton-{outcome.event}",
-        seed,
-        frozenset(drop or []),
-        _read_reasons(allow_leak or []),
-    )
-    run = train(
+    runs = train_side_by_side(
         history,
-        options,
+        several,
         settings.bundles,
         data_fingerprint=fingerprint_history(folder),
         engine=engine,
         progress=stations,
     )
-    stations("recording in MLflow", 0.0)
-    if run.refusal:
-        alias = "challenger"
-    logged = log_run(
+    done = []
+    for run in runs:
+        stations(f"recording {run.bundle.name} in MLflow", 0.0)
+        done.append((run, _log(run, settings, alias)))
+        stations(f"recording {run.bundle.name} in MLflow", 1.0)
+    if alias == "champion" and not runs[0].refusal:
+        install_champion(runs[0].bundle.folder, settings.champion)
+    return done
+
+
+def _log(run: "Run", settings: TrainingSettings, alias: str) -> "LoggedRun":
+    from training.registry import log_run
+
+    return log_run(
         run.bundle,
         settings=settings,
         parameters=run.parameters,
         metrics=run.metrics,
         pictures=sorted(run.bundle.folder.glob("*.png")),
-        alias=alias,
+        alias="challenger" if run.refusal else alias,
     )
-    stations("recording in MLflow", 1.0)
-    if alias == "champion":
-        install_champion(run.bundle.folder, settings.champion)
-    return run, logged
 
 
 def _candidate_table(run: "Run") -> Table:

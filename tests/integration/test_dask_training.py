@@ -14,7 +14,8 @@ from features.sources.history_folder import open_history, read_history
 from training.bundle import load_bundle
 from training.dask_engine import OF_THE_NETWORK, compute_matrix_on, on_dask, score_parts_on
 from training.labels.conversion import Grid, Outcome, label_history
-from training.pipeline import RunOptions, fingerprint_history, train
+from training.pipeline import fingerprint_history, train
+from training.run_options import RunOptions
 from training.scoring import score_parts, write_scores
 
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)
@@ -60,7 +61,7 @@ def test_a_run_on_dask_ends_in_a_normal_bundle_that_foretells_as_well(
         assert there[name]["log_loss"] == pytest.approx(entry["log_loss"], abs=LOG_LOSS_MAY_DIFFER)
     assert any("workers of Dask" in limit for limit in run.bundle.card["limits"])
     bundle = load_bundle(run.bundle.folder)
-    (trees,) = [fitted.model for fitted in run.fitted if fitted.name == "LightGBM"]
+    (trees,) = [fitted.model for fitted in run.competition.fitted if fitted.name == "LightGBM"]
     assert not any(line.startswith(OF_THE_NETWORK) for line in trees.text.splitlines())
     scores = bundle.score(bundle.profile.matrix)
     np.testing.assert_allclose(scores.probability, bundle.profile.probability, atol=1e-9)

@@ -15,8 +15,9 @@ from features.sources.history_folder import read_history
 from training.bundle import CARD, MANIFEST, install_champion, load_bundle
 from training.errors import BundleError, NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome
-from training.pipeline import RunOptions, fingerprint_history, train
+from training.pipeline import fingerprint_history, train
 from training.registry import frame_of_rows, log_run
+from training.run_options import RunOptions
 from training.settings import TrainingSettings
 
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)

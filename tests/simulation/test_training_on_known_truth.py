@@ -11,7 +11,8 @@ from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.labels.conversion import Grid, Outcome
 from training.leakage import LeakFoundError
-from training.pipeline import Run, RunOptions, train
+from training.pipeline import Run, train
+from training.run_options import RunOptions
 
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)
 WEEKLY = Grid.weekly(weeks=12, then_until_week=52)

@@ -12,6 +12,7 @@ def render_card_markdown(card: Card) -> str:
     parts = [
         render_head(card),
         render_warnings(card),
+        render_folds(card),
         render_candidates(card),
         render_quality(card),
         render_reliability(card),
@@ -41,6 +42,21 @@ def render_warnings(card: Card) -> str:
     if not card["warnings"]:
         return "## Warnings\n\nNone."
     return "## Warnings\n\n" + "\n".join(f"- {warning}" for warning in card["warnings"])
+
+
+def render_folds(card: Card) -> str:
+    """Render how the candidates fared over the rolling folds that chose."""
+    rows = [
+        [
+            row["name"],
+            number(row["log_loss"], 4),
+            number(row["behind"], 4),
+            number(row["standard_error"], 4),
+        ]
+        for row in card.get("folds", ())
+    ]
+    header = ["model", "log loss", "behind the best", "standard error"]
+    return "## Comparison that chose\n\n" + table(header, rows) if rows else ""
 
 
 def render_candidates(card: Card) -> str:

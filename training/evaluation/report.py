@@ -99,6 +99,8 @@ class CardFacts:
     """Name of the chosen candidate."""
     because: str
     """Why it was chosen, a sentence."""
+    folds: Sequence[Any] = ()
+    """How each candidate fared over rolling folds: name, log loss, behind, standard error."""
     calibration: AffineFit | None = None
     limits: Sequence[str] = ()
     """What the model is not for, sentences."""
@@ -123,7 +125,7 @@ def build_card(
     Returns
     -------
     dict
-        Keys ``format contract data candidates chosen calibration quality leak_audit warnings
+        Keys ``format contract data candidates folds chosen calibration quality leak_audit warnings
         limits pictures``. ``quality`` has the fields of `Quality` and ``has_signal``.
     """
     card = {
@@ -134,6 +136,7 @@ def build_card(
             *sorted(facts.candidates, key=lambda candidate: candidate.log_loss),
             describe_base_rate(quality),
         ],
+        "folds": facts.folds,
         "chosen": {"name": facts.chosen, "because": facts.because},
         "calibration": facts.calibration,
         "quality": asdict(quality) | {"has_signal": quality.has_signal},

@@ -107,8 +107,9 @@ def weigh_looks(lead_index: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(weights / weights.mean(), np.float64)
 
 
-Fitter = Callable[[FitData, Progress], tuple[Any, dict[str, Any]]]
-"""Fits a model; tells of its settings for the record."""
+Fitter = Callable[..., tuple[Any, dict[str, Any]]]
+"""Takes `FitData` and `Progress`; gives a `Model` and its settings for the record. Trees also take
+``tuned``: settings that a search has found."""
 
 
 def margins(model: Model, rows: NDArray[np.float32]) -> NDArray[np.float64]:

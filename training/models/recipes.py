@@ -8,6 +8,8 @@ from training.models.logistic import fit_logistic
 
 LINEAR = "logistic regression"
 TREES = "LightGBM"
+TUNED = "LightGBM, tuned"
+"""Competes beside `TREES` where settings were searched."""
 
 RECIPES: MappingProxyType[str, Fitter] = MappingProxyType(
     {

@@ -1,0 +1,87 @@
+"""What a run is asked to do, and how that is recorded so that the run can be repeated."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from features.lifecycle.stages import Stage
+from training.bundle import MANIFEST
+from training.errors import BundleError
+from training.labels.conversion import Grid, Outcome
+from training.models.tuning import Budget
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is asked to do. Together with the history's files it repeats the run exactly."""
+
+    outcome: Outcome
+    grid: Grid
+    name: str
+    seed: int = 7
+    drop: frozenset[str] = frozenset()
+    allow_leaks: Mapping[str, str] = field(default_factory=dict)
+    """Attribute to the reason it may stay although the audit calls it a leak."""
+    budget: Budget = field(default_factory=Budget)
+    """For tuning LightGBM."""
+
+    def record(self, trials: int) -> dict[str, str]:
+        """Record everything a repeat needs, as text.
+
+        Parameters
+        ----------
+        trials
+            How many settings the search tried: a repeat tries as many, however long it takes.
+        """
+        return {
+            "outcome": self.outcome.words,
+            "grid": self.grid.words,
+            "seed": str(self.seed),
+            "inputs": json.dumps(
+                {
+                    "event": str(self.outcome.event),
+                    "horizon_us": self.outcome.horizon_us,
+                    "ages_us": self.grid.ages_us,
+                    "grid": self.grid.words,
+                    "name": self.name,
+                    "seed": self.seed,
+                    "drop": sorted(self.drop),
+                    "allow_leaks": dict(sorted(self.allow_leaks.items())),
+                    "trials": trials,
+                },
+                sort_keys=True,
+            ),
+        }
+
+
+def read_options(bundle: Path) -> tuple[RunOptions, str]:
+    """Read from a bundle what its run was asked to do.
+
+    Returns
+    -------
+    options : RunOptions
+    data_fingerprint : str
+        Of the history it learned from.
+
+    Raises
+    ------
+    BundleError
+        If it does not say.
+    """
+    try:
+        manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+        provenance = manifest["provenance"]
+        told = json.loads(provenance["inputs"])
+    except (OSError, KeyError, json.JSONDecodeError) as problem:
+        raise BundleError(str(bundle), "does not say what its run was asked to do") from problem
+    options = RunOptions(
+        Outcome(Stage(told["event"]), told["horizon_us"]),
+        Grid(tuple(told["ages_us"]), told["grid"]),
+        told["name"],
+        told["seed"],
+        frozenset(told["drop"]),
+        told["allow_leaks"],
+        Budget(trials=told["trials"] or None),
+    )
+    return options, provenance["data_fingerprint"]
