@@ -18,13 +18,17 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from training.errors import BundleError
 from training.models.linear import LinearModel
+from training.models.segmented import Plain, SegmentedModel, read_part
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
 
 FORMAT = 2
 MANIFEST, CARD, SEAL = "manifest.json", "card.json", "fingerprint.json"
 TREES, LINEAR = "model.txt", "model.json"
+SEGMENTS = "segments.json"
 REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")
+
+AnyModel = Plain | SegmentedModel
 
 DOUBLING_POINTS = 10.0
 """Points that double the odds (docs/decisions/0001)."""
@@ -107,7 +111,7 @@ class Bundle:
     scale: Scale
     bands: tuple[Band, ...]
     support: Support
-    model: LinearModel | TreeModel
+    model: AnyModel
     model_kind: str
 
     @property
@@ -156,7 +160,11 @@ def _digest(path: Path) -> str:
 
 def _fingerprint(digests: Mapping[str, str]) -> str:
     """Hash what decides a score; card and pictures only describe it."""
-    deciding = {n: d for n, d in digests.items() if n in {MANIFEST, TREES, LINEAR, *REFERENCE}}
+    deciding = {
+        name: digest
+        for name, digest in digests.items()
+        if name in {MANIFEST, SEGMENTS, *REFERENCE} or name.endswith((TREES, LINEAR))
+    }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
@@ -170,7 +178,7 @@ def write_bundle(
     name: str,
     contract: Contract,
     catalog: Catalog,
-    model: LinearModel | TreeModel,
+    model: AnyModel,
     model_kind: str,
     scale: Scale,
     bands: tuple[Band, ...],
@@ -186,10 +194,7 @@ def write_bundle(
         The fingerprint of what decides a score.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(model, TreeModel):
-        (folder / TREES).write_text(model.text, encoding="utf-8")
-    else:
-        (folder / LINEAR).write_text(json.dumps(model.to_json()), encoding="utf-8")
+    _write_models(folder, model)
     profile.write(folder)
     manifest = {
         "format": FORMAT,
@@ -229,10 +234,41 @@ def _verify(folder: Path) -> str:
     return str(seal["fingerprint"])
 
 
-def _read_model(folder: Path) -> LinearModel | TreeModel:
-    if (folder / TREES).is_file():
-        return TreeModel((folder / TREES).read_text(encoding="utf-8"))
-    return LinearModel.from_json(json.loads((folder / LINEAR).read_text(encoding="utf-8")))
+def _write_models(folder: Path, model: AnyModel) -> None:
+    if not isinstance(model, SegmentedModel):
+        _write_plain(folder, "", model)
+        return
+    _write_plain(folder, "", model.everyone)
+    (folder / SEGMENTS).write_text(json.dumps(model.parts_json(), indent=1), encoding="utf-8")
+    for number, part in enumerate(model.parts):
+        _write_plain(folder, f"segment-{number}-", part.model)
+
+
+def _write_plain(folder: Path, prefix: str, model: Plain) -> None:
+    if isinstance(model, TreeModel):
+        (folder / f"{prefix}{TREES}").write_text(model.text, encoding="utf-8")
+    else:
+        text = json.dumps(model.to_json())
+        (folder / f"{prefix}{LINEAR}").write_text(text, encoding="utf-8")
+
+
+def _read_models(folder: Path) -> AnyModel:
+    everyone = _read_plain(folder, "")
+    if not (folder / SEGMENTS).is_file():
+        return everyone
+    entries = json.loads((folder / SEGMENTS).read_text(encoding="utf-8"))
+    parts = tuple(
+        read_part(entry, _read_plain(folder, f"segment-{number}-"))
+        for number, entry in enumerate(entries)
+    )
+    return SegmentedModel(everyone, parts)
+
+
+def _read_plain(folder: Path, prefix: str) -> Plain:
+    trees = folder / f"{prefix}{TREES}"
+    if trees.is_file():
+        return TreeModel(trees.read_text(encoding="utf-8"))
+    return LinearModel.from_json(json.loads((folder / f"{prefix}{LINEAR}").read_text("utf-8")))
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -263,7 +299,7 @@ def load_bundle(folder: Path) -> Bundle:
         support=Support(
             **{**support, "attribute_columns": np.array(support["attribute_columns"], np.int64)}
         ),
-        model=_read_model(folder),
+        model=_read_models(folder),
         model_kind=manifest["model_kind"],
     )
 

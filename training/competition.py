@@ -70,6 +70,8 @@ class Competition:
     folds: tuple[FoldRow, ...] = ()
     n_folds: int = 0
     tuned: Tuned = field(default_factory=Tuned)
+    fitters: Mapping[str, Fitter] = field(default_factory=dict)
+    """Who competed, with what a search has found."""
 
 
 def compete(
@@ -93,9 +95,7 @@ def compete(
     budget
         For tuning LightGBM, on the leads that no fold is judged on.
     """
-    moments = dataset.moments
-    times = (moments.created_at, moments.snapshots.as_of, moments.label_known_at)
-    folds = [fold for fold in rolling_folds(dataset.split, *times) if _is_enough(dataset, fold)]
+    folds = usable_folds(dataset)
     fitters = dict(engine.fitters)
     tuned = Tuned()
     if folds and TREES in fitters:
@@ -112,7 +112,14 @@ def compete(
         judged = "on the slice that calibrates, the history being too short for folds"
     name, because = choose(table, judged)
     chosen = next(f for f in fitted if f.name == name)
-    return Competition(fitted, chosen, because, table, len(folds), tuned)
+    return Competition(fitted, chosen, because, table, len(folds), tuned, fitters)
+
+
+def usable_folds(dataset: Dataset) -> list[Split]:
+    """List the rolling folds that have outcomes enough in each slice."""
+    moments = dataset.moments
+    times = (moments.created_at, moments.snapshots.as_of, moments.label_known_at)
+    return [fold for fold in rolling_folds(dataset.split, *times) if _is_enough(dataset, fold)]
 
 
 def _is_enough(dataset: Dataset, fold: Split) -> bool:
@@ -151,7 +158,7 @@ def fit_calibrated(
     name: str,
     fitter: Fitter,
     seed: int,
-    tell: Callable[[float], None],
+    tell: Callable[[float], None] = lambda _share: None,
 ) -> Fitted:
     """Fit one candidate on a split's fit slice and calibrate it on the later one."""
     model, settings = fitter(fit_data(dataset, split.fit, seed), tell)
@@ -194,7 +201,7 @@ def _judge_folds(
         own = fold.within(thin(dataset, fold.fit | fold.calibrate, seed) | fold.newest)
         small = narrow(dataset, own)
         for name, fitter in fitters.items():
-            fitted = fit_calibrated(small, small.split, name, fitter, seed, lambda _: None)
+            fitted = fit_calibrated(small, small.split, name, fitter, seed)
             judged = small.split.newest
             found[name].append(losses(small.converted[judged], fitted.probabilities[judged]))
             done += 1

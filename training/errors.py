@@ -32,6 +32,16 @@ class NoSnapshotsError(TrainingError):
         )
 
 
+class UnknownSegmentError(TrainingError):
+    """A segment names a field or a value that is not there."""
+
+    def __init__(self, text: str, kind: str, name: str, known: tuple[str, ...]) -> None:
+        self.text = text
+        super().__init__(
+            f"--segment {text!r}: there is no {kind} {name!r}. Known: {', '.join(known) or 'none'}."
+        )
+
+
 class BundleError(TrainingError):
     """A bundle is missing, damaged, or of another format."""
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from training.evaluation.report import Quality, build_card, render_card_markdown
 from training.leakage import LeakAudit, audit, build_audit_columns
 from training.reference_profile import build_support
 from training.run_options import RunOptions
+from training.segment_models import fit_segments, read_rules
 
 PACKAGES = ("numpy", "numba", "scikit-learn", "lightgbm", "optuna", "pyarrow")
 
@@ -182,12 +183,16 @@ def _train_on(
     progress: Progress,
 ) -> Run:
     """Audit, choose, judge, write."""
+    read_rules(options.segments, dataset.catalog)  # refused now rather than after all the fitting
     dataset = keep_accounts_if_they_help(dataset, options.seed, progress, engine)
     progress("leak audit", 0.0)
     leaks = audit_dataset(dataset, options.allow_leaks)
     progress("leak audit", 1.0)
     leaks.check()
     competition = compete(dataset, options.seed, progress, engine, budget=options.budget)
+    competition, segments = fit_segments(
+        dataset, options.segments, competition, options.seed, progress
+    )
     progress("judging on the newest slice", 0.0)
     chosen = competition.chosen
     scale = Scale(chosen.calibration.slope, chosen.calibration.intercept, chosen.model.bias)
@@ -215,6 +220,7 @@ def _train_on(
     )
     facts = gather_facts(dataset, contract, competition, data_fingerprint)
     card = build_card(facts, quality, leaks.describe())
+    card["segment_models"] = [asdict(verdict) for verdict in segments]
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}
     folder = _finish(draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality)
     progress("judging on the newest slice", 1.0)

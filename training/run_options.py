@@ -25,6 +25,8 @@ class RunOptions:
     """Attribute to the reason it may stay although the audit calls it a leak."""
     budget: Budget = field(default_factory=Budget)
     """For tuning LightGBM."""
+    segments: tuple[str, ...] = ()
+    """Filters of segments that may get a model of their own, see `segment_models.read_rules`."""
 
     def record(self, trials: int) -> dict[str, str]:
         """Record everything a repeat needs, as text.
@@ -49,6 +51,7 @@ class RunOptions:
                     "drop": sorted(self.drop),
                     "allow_leaks": dict(sorted(self.allow_leaks.items())),
                     "trials": trials,
+                    "segments": self.segments,
                 },
                 sort_keys=True,
             ),
@@ -83,5 +86,6 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         frozenset(told["drop"]),
         told["allow_leaks"],
         Budget(trials=told["trials"] or None),
+        tuple(told["segments"]),
     )
     return options, provenance["data_fingerprint"]
