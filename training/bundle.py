@@ -7,7 +7,7 @@ training.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from training.errors import BundleError
+from training.models.amount import AmountModel
 from training.models.linear import LinearModel
 from training.models.segmented import Plain, SegmentedModel, read_part
 from training.models.trees import TreeModel
@@ -25,7 +26,7 @@ from training.reference_profile import ReferenceProfile, Support
 FORMAT = 2
 MANIFEST, CARD, SEAL = "manifest.json", "card.json", "fingerprint.json"
 TREES, LINEAR = "model.txt", "model.json"
-SEGMENTS = "segments.json"
+SEGMENTS, AMOUNT = "segments.json", "amount.json"
 REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")
 
 AnyModel = Plain | SegmentedModel
@@ -70,6 +71,7 @@ class Scores:
     probability: NDArray[np.float64]  # (n_rows,)
     points: NDArray[np.float64]  # (n_rows,) before the cut to 0-100
     reasons: NDArray[np.float64]  # (n_rows, n_features) points; 50 + their sum = points
+    amounts: NDArray[np.float64] | None = None  # (n_rows,) expected if it converts; None: unknown
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Bundle:
     support: Support
     model: AnyModel
     model_kind: str
+    amount: AmountModel | None = None
+    """What a lead that converts is expected to bring; None where the history knows no amounts."""
 
     @property
     def version(self) -> str:
@@ -143,7 +147,9 @@ class Bundle:
         rows : ndarray of shape (n_rows, n_features), float32
             From ``features.compute``, with this bundle's catalogue.
         """
-        return self.scale.scores(self.model.contributions(rows))
+        scores = self.scale.scores(self.model.contributions(rows))
+        amounts = None if self.amount is None else self.amount.expected(rows)
+        return replace(scores, amounts=amounts)
 
     def find_unknown(self, rows: NDArray[np.float32]) -> list[str | None]:
         """Say, per row, why not enough is known to score it; None where it can be scored."""
@@ -163,7 +169,7 @@ def _fingerprint(digests: Mapping[str, str]) -> str:
     deciding = {
         name: digest
         for name, digest in digests.items()
-        if name in {MANIFEST, SEGMENTS, *REFERENCE} or name.endswith((TREES, LINEAR))
+        if name in {MANIFEST, SEGMENTS, AMOUNT, *REFERENCE} or name.endswith((TREES, LINEAR))
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
@@ -185,6 +191,7 @@ def write_bundle(
     support: Support,
     profile: ReferenceProfile,
     provenance: Mapping[str, str],
+    amount: AmountModel | None = None,
 ) -> str:
     """Write a bundle without its card and pictures; `seal_bundle` closes it.
 
@@ -195,6 +202,8 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_models(folder, model)
+    if amount is not None:
+        (folder / AMOUNT).write_text(json.dumps(amount.to_json()), encoding="utf-8")
     profile.write(folder)
     manifest = {
         "format": FORMAT,
@@ -271,6 +280,12 @@ def _read_plain(folder: Path, prefix: str) -> Plain:
     return LinearModel.from_json(json.loads((folder / f"{prefix}{LINEAR}").read_text("utf-8")))
 
 
+def _read_amount(folder: Path) -> AmountModel | None:
+    if not (folder / AMOUNT).is_file():
+        return None
+    return AmountModel.from_json(json.loads((folder / AMOUNT).read_text(encoding="utf-8")))
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Load a bundle after checking every file against its seal.
 
@@ -301,6 +316,7 @@ def load_bundle(folder: Path) -> Bundle:
         ),
         model=_read_models(folder),
         model_kind=manifest["model_kind"],
+        amount=_read_amount(folder),
     )
 
 

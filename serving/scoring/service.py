@@ -136,6 +136,8 @@ class _Frame:
             points=None,
             points_uncut=None,
             band=None,
+            expected_amount=None,
+            expected_value=None,
             base=self.base,
             sub_scores=None,
             reasons=[],
@@ -152,6 +154,7 @@ class _Frame:
         """Shape the answer to a lead with a score."""
         contract = self.scoring.champion.bundle.contract
         points_uncut = float(scores.points[row])
+        amount = None if scores.amounts is None else float(scores.amounts[row])
         explained = explain(
             self.scoring.champion.explainer,
             values,
@@ -170,6 +173,8 @@ class _Frame:
             points=_cut(points_uncut),
             points_uncut=points_uncut,
             band=self.bands[band],
+            expected_amount=amount,
+            expected_value=None if amount is None else amount * float(scores.probability[row]),
             base=self.base,
             sub_scores=explained.sub_scores,
             reasons=[
