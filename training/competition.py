@@ -72,6 +72,8 @@ class Competition:
     tuned: Tuned = field(default_factory=Tuned)
     fitters: Mapping[str, Fitter] = field(default_factory=dict)
     """Who competed, with what a search has found."""
+    fold_losses: tuple[NDArray[np.float64], ...] = ()
+    """Losses of the chosen recipe on the rows each of `usable_folds` is judged on."""
 
 
 def compete(
@@ -104,15 +106,20 @@ def compete(
     if tuned.settings:
         # Beside the usual ones, not instead: the best of many trials is best by luck, too.
         fitters[TUNED] = partial(fitters[TREES], tuned=tuned.settings)
-    table = _judge_folds(dataset, folds, fitters, seed, progress)
+    found = _judge_folds(dataset, folds, fitters, seed, progress)
     fitted = fit_all(dataset, fitters, seed, progress)
     judged = f"over {len(folds)} rolling folds, each judged on leads later than it learned from"
-    if not table:
+    if folds:
+        leads = np.concatenate([dataset.lead_of[fold.newest] for fold in folds])
+        table = compare({name: np.concatenate(own) for name, own in found.items()}, leads)
+    else:
         table = _judge_calibrated(dataset, fitted)
         judged = "on the slice that calibrates, the history being too short for folds"
     name, because = choose(table, judged)
     chosen = next(f for f in fitted if f.name == name)
-    return Competition(fitted, chosen, because, table, len(folds), tuned, fitters)
+    return Competition(
+        fitted, chosen, because, table, len(folds), tuned, fitters, tuple(found[name])
+    )
 
 
 def usable_folds(dataset: Dataset) -> list[Split]:
@@ -191,11 +198,10 @@ def _judge_folds(
     fitters: Mapping[str, Fitter],
     seed: int,
     progress: Progress,
-) -> tuple[FoldRow, ...]:
-    """Fit and calibrate every candidate in every fold, and compare them where each is judged."""
+) -> dict[str, list[NDArray[np.float64]]]:
+    """Fit and calibrate every candidate in every fold; give the losses where each is judged."""
     station, todo = "comparing on rolling folds", max(1, len(folds) * len(fitters))
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in fitters}
-    leads = [dataset.lead_of[fold.newest] for fold in folds]
     done = 0
     for fold in folds:
         own = fold.within(thin(dataset, fold.fit | fold.calibrate, seed) | fold.newest)
@@ -206,11 +212,7 @@ def _judge_folds(
             found[name].append(losses(small.converted[judged], fitted.probabilities[judged]))
             done += 1
             progress(station, done / todo)
-    if not folds:
-        return ()
-    return compare(
-        {name: np.concatenate(own) for name, own in found.items()}, np.concatenate(leads)
-    )
+    return found
 
 
 def _judge_calibrated(dataset: Dataset, fitted: tuple[Fitted, ...]) -> tuple[FoldRow, ...]:

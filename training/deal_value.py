@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from features.contracts.history import History
 from features.kernel.layout import lead_index
-from features.lifecycle.stages import reaches
 from training.competition import Fitted, fit_data
 from training.dataset import Dataset, Moments
 from training.evaluation.resampling import draw_totals, number_leads
@@ -46,7 +45,7 @@ class ValueFacts:
 
 
 def find_amounts(moments: Moments) -> NDArray[np.float64]:
-    """Find what each converted moment brought: the amount of the change that reached the outcome.
+    """Find what each converted moment brought: the amount of the change into the stage.
 
     Returns
     -------
@@ -63,11 +62,13 @@ def find_amounts(moments: Moments) -> NDArray[np.float64]:
 
 
 def _changes_with_amount(history: History, moments: Moments) -> dict[int, list[tuple[int, float]]]:
-    """List each lead's changes that reach the outcome and carry an amount, in order of time."""
+    """List each lead's changes into the very stage that carry an amount, in order of time.
+
+    Not into later stages: what a lead brings that is won some day is not what an SQL brings.
+    """
     table = history.stages
-    goal = pa.array([str(stage) for stage in reaches(moments.outcome.event)])
     chosen = pc.and_(
-        pc.is_in(table.column("stage").cast(pa.string()), value_set=goal),
+        pc.equal(table.column("stage").cast(pa.string()), str(moments.outcome.event)),
         pc.greater(pc.fill_null(table.column("amount"), 0.0), 0.0),
     )
     table = table.filter(chosen)

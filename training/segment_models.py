@@ -110,16 +110,15 @@ def fit_segments(
     if not rules:
         return competition, ()
     folds = usable_folds(dataset)
-    everyone = _losses_of_everyone(dataset, folds, competition, seed, progress)
     verdicts, parts = [], []
     for done, rule in enumerate(rules):
         column, codes = _find_column(dataset.catalog, rule)
         member = np.isin(dataset.rows[:, column], np.array(codes, np.float32))
-        verdict = _judge(dataset, rule, member, folds, everyone, competition, seed)
+        verdict = _judge(dataset, rule, member, folds, competition, seed)
         verdicts.append(verdict)
         if verdict.kept:
             parts.append(_fit_part(dataset, rule, member, competition, seed))
-        progress(STATION, 0.5 + 0.5 * (done + 1) / len(rules))
+        progress(STATION, (done + 1) / len(rules))
     return _extend(dataset, competition, tuple(parts)), tuple(verdicts)
 
 
@@ -131,17 +130,6 @@ def _find_column(catalog: Catalog, rule: SegmentRule) -> tuple[int, tuple[int, .
     )
     names = catalog.features[column].categories
     return column, tuple(names.index(value) for value in rule.values)
-
-
-def _losses_of_everyone(
-    dataset: Dataset, folds: list[Split], competition: Competition, seed: int, progress: Progress
-) -> list[NDArray[np.float64]]:
-    """Compute the losses of the winning recipe, fitted on everyone, on each fold's later rows."""
-    found = []
-    for done, fold in enumerate(folds):
-        found.append(_fit(dataset, fold, competition, seed))
-        progress(STATION, 0.5 * (done + 1) / len(folds))
-    return found
 
 
 def _fit(
@@ -177,7 +165,6 @@ def _judge(
     rule: SegmentRule,
     member: NDArray[np.bool_],
     folds: list[Split],
-    everyone: list[NDArray[np.float64]],
     competition: Competition,
     seed: int,
 ) -> SegmentVerdict:
@@ -186,7 +173,7 @@ def _judge(
     if lacking:
         return SegmentVerdict(rule.words, False, f"Too little data: {lacking}.")
     own, same, leads = [], [], []
-    for fold, known in zip(folds, everyone, strict=True):
+    for fold, known in zip(folds, competition.fold_losses, strict=True):
         inside = fold.within(member)
         if _lacking(dataset, inside, dict.fromkeys(ENOUGH, FEWEST_LATER)):
             continue

@@ -14,8 +14,9 @@ from features.compute.offline import Snapshots
 from features.lifecycle.stages import Stage
 from features.taxonomy import default_taxonomy
 from training.bundle import Scale, _read_models, _write_models
-from training.competition import Competition, fit_all
+from training.competition import Competition, compete
 from training.dataset import Dataset, Moments
+from training.engine import Engine
 from training.errors import UnknownSegmentError
 from training.labels.conversion import Grid, Outcome
 from training.models.fit_data import margins
@@ -59,8 +60,7 @@ def draw(*, opposite: bool, n: int = 6000, telecom: float = 0.01) -> Dataset:
 
 def compete_with_one(dataset: Dataset) -> Competition:
     fitters = {LINEAR: RECIPES[LINEAR]}
-    (fitted,) = fit_all(dataset, fitters, 7, lambda _station, _share: None)
-    return Competition((fitted,), fitted, "", fitters=fitters)
+    return compete(dataset, 7, engine=Engine(fitters=fitters))
 
 
 def test_a_segment_that_is_otherwise_gets_its_model_and_reasons_still_add_up(tmp_path):

@@ -17,13 +17,13 @@ MOST_ROWS = 60_000
 """More rows than this do not change some two hundred weights; the newest ones are kept."""
 
 
-def _build_solver(penalty: float) -> Any:
+def _build_solver(penalty: float, tolerance: float = 1e-6) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     # Many more rows than weights: the exact Newton step beats thousands of gradient steps. No
     # class is weighed up: a chance that was balanced is no chance any more.
     return LogisticRegression(
-        C=penalty, solver="newton-cholesky", max_iter=100, tol=1e-6, warm_start=True
+        C=penalty, solver="newton-cholesky", max_iter=100, tol=tolerance, warm_start=True
     )
 
 
@@ -39,7 +39,7 @@ def _choose_penalty(
     fitted, judged = design[~tuning], design[tuning]
     losses = {}
     # One solver for all: each weaker penalty starts from where the stronger one ended.
-    solver = _build_solver(PENALTIES[0])
+    solver = _build_solver(PENALTIES[0], tolerance=1e-4)
     for done, penalty in enumerate(PENALTIES):
         solver.set_params(C=penalty)
         solver.fit(fitted, train.converted[~tuning], train.weights[~tuning])
