@@ -306,8 +306,9 @@ def keep_accounts_if_they_help(
         catalog=replace(dataset.catalog, features=features),
         rows=np.ascontiguousarray(dataset.rows[:, keep]),
     )
-    later = _log_loss_later(dataset, seed, progress, engine)
-    later_without = _log_loss_later(without, seed, progress, engine)
+    rows = thin(dataset, dataset.split.fit | dataset.split.calibrate, seed)
+    later = _log_loss_later(dataset, rows, seed, progress, engine)
+    later_without = _log_loss_later(without, rows, seed, progress, engine)
     helps = later < later_without
     said = (
         f"Features of the account were {'kept' if helps else 'left out'}: on the calibration slice "
@@ -316,9 +317,12 @@ def keep_accounts_if_they_help(
     return replace(dataset if helps else without, remarks=(*dataset.remarks, said))
 
 
-def _log_loss_later(dataset: Dataset, seed: int, progress: Progress, engine: Engine) -> float:
-    """Fit trees and measure them, calibrated, on the slice that calibrates."""
+def _log_loss_later(
+    dataset: Dataset, rows: NDArray[np.bool_], seed: int, progress: Progress, engine: Engine
+) -> float:
+    """Fit trees on some rows and measure them, calibrated, on those that calibrate."""
     tell = partial(progress, "judging the account family")
-    fitted = fit_calibrated(dataset, dataset.split, TREES, engine.fitters[TREES], seed, tell)
-    later = dataset.split.calibrate
-    return float(losses(dataset.converted[later], fitted.probabilities[later]).mean())
+    small = narrow(dataset, dataset.split.within(rows))
+    fitted = fit_calibrated(small, small.split, TREES, engine.fitters[TREES], seed, tell)
+    later = small.split.calibrate
+    return float(losses(small.converted[later], fitted.probabilities[later]).mean())

@@ -11,11 +11,11 @@ from tests.command_line import baton
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("company")
-    done = baton(folder, "simulate", "--to", "var/market", "--leads", "1800", "--seed", "5")
+    done = baton(folder, "simulate", "--to", "var/market", "--leads", "3000", "--seed", "5")
     assert done.returncode == 0, done.stdout + done.stderr
     done = baton(
         folder, "train", "var/market", "--outcome", "sql", "--outcome", "won@90d",
-        "--seen-at", "24h,14d", "--tune-for", "1s", "--segment", "region=EMEA",
+        "--seen-at", "24h,14d", "--tune-for", "1s", "--segment", "region=europe",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
