@@ -162,6 +162,7 @@ def train_side_by_side(
     datasets = build_datasets(
         wanted,
         drop=several[0].drop,
+        vocabulary_us=several[0].vocabulary_us,
         engine=engine,
         progress=lambda share: progress("computing features", share),
     )
@@ -207,7 +208,7 @@ def _train_on(
     contract = Contract(str(outcome.event), outcome.horizon_days, outcome.words)
     provenance = {
         **_provenance(dataset, competition, data_fingerprint),
-        **options.record(competition.tuned.trials),
+        **options.record(competition.tuned.trials, dataset.vocabulary_us),
     }
     draft = _make_draft(bundles)
     fingerprint = write_bundle(

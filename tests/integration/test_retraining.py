@@ -11,10 +11,10 @@ from tests.command_line import baton
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("company")
-    done = baton(folder, "simulate", "--to", "var/market", "--leads", "3000", "--seed", "5")
+    done = baton(folder, "simulate", "--to", "var/market", "--leads", "2000", "--seed", "5")
     assert done.returncode == 0, done.stdout + done.stderr
     done = baton(
-        folder, "train", "var/market", "--outcome", "sql", "--outcome", "won@90d",
+        folder, "train", "var/market", "--outcome", "sql", "--outcome", "opportunity@45d",
         "--seen-at", "24h,14d", "--tune-for", "1s", "--segment", "region=europe",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -26,17 +26,17 @@ def bundles(folder: Path, name: str) -> list[Path]:
 
 
 def test_each_outcome_has_its_model_and_the_server_uses_the_first(trained):
-    (sql,), (won,) = bundles(trained, "baton-sql"), bundles(trained, "baton-won")
-    cards = [json.loads((folder / "card.json").read_text()) for folder in (sql, won)]
+    (sql,), (deal,) = bundles(trained, "baton-sql"), bundles(trained, "baton-opportunity")
+    cards = [json.loads((folder / "card.json").read_text()) for folder in (sql, deal)]
     assert [card["contract"]["text"] for card in cards] == [
         "P(SQL within 30 days)",
-        "P(won within 90 days)",
+        "P(opportunity within 45 days)",
     ]
     assert (trained / "var/champion").resolve() == sql
     assert cards[0]["value"] is None
-    assert cards[1]["value"]["ratio_low"] < 1.2
+    assert cards[1]["value"]["leads_with_amount"] >= 40
     assert {entry["segment"].split(":")[0] for entry in cards[0]["segment_models"]} == {"region"}
-    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (sql, won)]
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (sql, deal)]
     assert manifests[0]["provenance"]["data_fingerprint"]
     assert json.loads(manifests[0]["provenance"]["inputs"])["trials"] >= 1
 

@@ -55,7 +55,7 @@ def draw(*, opposite: bool, n: int = 6000, telecom: float = 0.01) -> Dataset:
         {},
         0,
     )
-    return Dataset(CATALOG, moments, rows, moments.split())
+    return Dataset(CATALOG, moments, rows, moments.split(), 0)
 
 
 def compete_with_one(dataset: Dataset) -> Competition:
