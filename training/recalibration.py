@@ -140,7 +140,8 @@ def follow_level(
 
     The level is moved once per block of time, with labels known before the block began. Which
     memory is used is decided block by block, too: the one that would have had the least log loss
-    on all rows whose labels were known by then, none at all among the choices.
+    on all rows whose labels were known by then; or none, unless that is worse by more than one
+    standard error over leads.
 
     Parameters
     ----------
@@ -171,19 +172,46 @@ def follow_level(
     tried = [np.zeros(len(begins))]
     tried += [_shifts(*ordered, seen, memory, prior) for memory in memories]
     shifts = np.stack(tried)
-    chosen = _choose_memory(shifts[:, block[order]], ordered[0], ordered[1], seen)
+    chosen = _choose_memory(shifts[:, block[order]], *ordered, seen)
     sizes = np.array([0, *memories], np.int64)
     return FollowedLevel(shifts[chosen[block], block], sizes[chosen[block]])
 
 
 def _choose_memory(
-    shifts: Floats, offset: Floats, labels: Floats, seen: Integers
+    shifts: Floats, offset: Floats, labels: Floats, leads: Integers, seen: Integers
 ) -> NDArray[np.int64]:
-    """Choose per block the row of ``shifts`` with the least log loss so far; of equals the first."""
+    """Choose per block the row of ``shifts`` that would have done best on what is known.
+
+    The first, no shift at all, stays unless the best is better by more than a standard error.
+    """
     log_odds = offset + shifts
     losses = np.logaddexp(0.0, log_odds) - labels * log_odds
-    totals = np.concatenate([np.zeros((len(shifts), 1)), np.cumsum(losses, axis=1)], axis=1)
-    return np.asarray(np.argmin(totals[:, seen], axis=0), np.int64)
+    gains = losses[0] - losses
+    totals = _sum_from_start(gains)[:, seen]
+    # The variance of a sum over leads is the sum of their squares; a row that adds d to its
+    # lead's s so far adds (s + d)^2 - s^2 to it.
+    before = np.stack([_sum_before(own, leads) for own in gains])
+    squares = _sum_from_start(2.0 * before * gains + gains**2)[:, seen]
+    best = np.argmax(totals, axis=0)
+    block = np.arange(len(seen))
+    clear = totals[best, block] > np.sqrt(np.maximum(squares[best, block], 0.0))
+    return np.where(clear, best, 0)
+
+
+def _sum_from_start(values: Floats) -> Floats:
+    """Sum each row up to, and without, each column, and once more over all of it."""
+    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def _sum_before(values: Floats, leads: Integers) -> Floats:
+    """Sum each lead's earlier values."""
+    order = np.argsort(leads, kind="stable")
+    summed = np.cumsum(values[order]) - values[order]
+    begins = np.r_[True, np.diff(leads[order]) != 0][: len(order)]
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
+    before = np.empty(len(values))
+    before[order] = summed - summed[first]
+    return before
 
 
 def _shifts(
