@@ -149,9 +149,7 @@ def walk(
     return Backtest(moments, plan, tuple(done), remarks)
 
 
-def place_periods(
-    moments: Moments, plan: Plan
-) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
+def place_periods(moments: Moments, plan: Plan) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
     """Place origins, and merge a period of too few outcomes with the next.
 
     Returns
@@ -310,9 +308,7 @@ def _keep_level(moments: Moments, log_odds: NDArray[np.float64]) -> NDArray[np.f
     return log_odds + followed.shift
 
 
-def _judge(
-    moments: Moments, learned: Learned, static: _Static, origin: int, until: int
-) -> Judged:
+def _judge(moments: Moments, learned: Learned, static: _Static, origin: int, until: int) -> Judged:
     """Gather what every rival foretold of the leads created in ``[origin, until)``."""
     dataset, chosen = learned.dataset, learned.chosen
     own = dataset.moments
@@ -323,9 +319,7 @@ def _judge(
     # The fitted rows would flatter the level; the rows it was calibrated on begin its memory.
     follows = ~dataset.split.fit
     kept = np.full(len(own), np.nan)
-    kept[follows] = _keep_level(
-        own.take(follows), _calibrate(chosen, chosen.margins[follows])
-    )
+    kept[follows] = _keep_level(own.take(follows), _calibrate(chosen, chosen.margins[follows]))
     chances = {
         KEPT: sigmoid(kept[judged]),
         RETRAINED: chosen.probabilities[judged],

@@ -23,6 +23,12 @@ BASELINES = (POINTS, BASE, STATIC)
 SELECTED = KEPT
 """What Baton serves: retrained, and its level kept by matured labels."""
 
+WORDS = {
+    POINTS: "points table",
+    BASE: "base rate known then",
+    STATIC: "static model, never retrained",
+}
+
 RESAMPLES = 200
 TOP = 0.10
 EVERYTHING = "all periods"
@@ -106,6 +112,8 @@ class PeriodTable:
     period: str
     best_baseline: str
     rows: tuple[RivalRow, ...]
+    against: Mapping[str, "Difference"]
+    """What the selected model loses more (less: negative) than each baseline."""
 
     def of(self, rival: str) -> RivalRow:
         """Get a rival's row."""
@@ -181,7 +189,12 @@ def _measure(
         )
         for name, own in losses.items()
     )
-    return PeriodTable(period, best, rows)
+    against = {
+        name: compare_losses(losses[SELECTED], losses[name], leads)
+        for name in BASELINES
+        if name in losses
+    }
+    return PeriodTable(period, best, rows, against)
 
 
 def _measure_rival(
@@ -271,20 +284,17 @@ def list_verdicts(tables: Sequence[PeriodTable]) -> tuple[str, ...]:
         f"{SELECTED}: within one standard error of the best baseline, or better, in {held}"
         + (f"; not in {', '.join(t.period for t in failed)}" if failed else "")
         + ".",
-        f"Over all periods: log loss {ours.log_loss.value:.4f}, {every.best_baseline} (the best "
-        f"baseline) {every.of(every.best_baseline).log_loss.value:.4f}: difference "
-        f"{ours.behind:+.4f}, standard error {ours.standard_error:.4f}.",
+        f"Over all periods its log loss is {ours.log_loss.words}; that of {every.best_baseline}, "
+        f"the best baseline, {every.of(every.best_baseline).log_loss.words}.",
     ]
-    for name in (BASE, STATIC):
-        theirs = every.of(name).log_loss.value
-        verdict = "below" if ours.log_loss.value < theirs else "NOT below"
-        said.append(f"Its log loss is {verdict} that of the {_who(name)}, {theirs:.4f}.")
+    for name, difference in every.against.items():
+        verdict = "below" if difference.mean < 0 else "NOT below"
+        said.append(
+            f"Its log loss is {verdict} that of the {WORDS[name]}, by {-difference.mean:+.4f}, "
+            f"standard error {difference.standard_error:.4f}."
+        )
     said.append(
         f"ECE {ours.ece.words}; perfect chances would show {ours.noise_floor:.3f} on as many "
         "leads."
     )
     return tuple(said)
-
-
-def _who(name: str) -> str:
-    return "static model, never retrained" if name == STATIC else "base rate known then"
