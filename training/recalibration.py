@@ -177,6 +177,15 @@ def follow_level(
     return FollowedLevel(shifts[chosen[block], block], sizes[chosen[block]])
 
 
+def newest_labels(
+    known_at: NDArray[np.int64], lead_index: ArrayLike, memory: int
+) -> NDArray[np.int64]:
+    """Find the rows of the ``memory`` leads whose labels matured last, in the order they did."""
+    leads, _ = number_leads(lead_index, len(known_at))
+    order = np.argsort(known_at, kind="stable")
+    return order[int(_begin_memory(leads[order], memory)[-1]) :]
+
+
 def _choose_memory(
     shifts: Floats, offset: Floats, labels: Floats, leads: Integers, seen: Integers
 ) -> NDArray[np.int64]:

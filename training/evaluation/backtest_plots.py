@@ -82,7 +82,6 @@ def _draw_losses(axes: Axes, tables: Sequence[PeriodTable]) -> None:
         )
     axes.set_xticks(range(len(tables)), [table.period for table in tables])
     axes.tick_params(axis="x", rotation=45 if len(tables) > 6 else 0)
-    axes.set_ylim(bottom=0)
     axes.set_xlabel("leads created from")
     axes.set_ylabel("log loss")
     axes.legend(frameon=False, ncols=2)

@@ -288,9 +288,9 @@ def list_verdicts(tables: Sequence[PeriodTable]) -> tuple[str, ...]:
         f"the best baseline, {every.of(every.best_baseline).log_loss.words}.",
     ]
     for name, difference in every.against.items():
-        verdict = "below" if difference.mean < 0 else "NOT below"
+        verdict = "below" if difference.mean < 0 else "NOT below, but above"
         said.append(
-            f"Its log loss is {verdict} that of the {WORDS[name]}, by {-difference.mean:+.4f}, "
+            f"Its log loss is {verdict} that of the {WORDS[name]}, by {abs(difference.mean):.4f}, "
             f"standard error {difference.standard_error:.4f}."
         )
     said.append(
