@@ -62,6 +62,43 @@ def _experiment(client: Any, settings: TrainingSettings, name: str) -> str:
     return str(client.create_experiment(name, artifact_location=location))
 
 
+def connect(settings: TrainingSettings) -> Any:
+    """Connect to the store that the settings name; give MLflow's client."""
+    silence_telemetry()
+    import mlflow
+
+    # The command says where the run went; MLflow's own chatter would drown the progress bars.
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    uri = tracking_uri(settings)
+    settings.mlruns.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient()
+
+
+def log_files(
+    settings: TrainingSettings,
+    name: str,
+    *,
+    run_name: str,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    files: Sequence[Path],
+) -> str:
+    """Record a run that trained nothing, such as a promotion, with its files; give its id."""
+    client = connect(settings)
+    import mlflow
+
+    experiment = _experiment(client, settings, name)
+    with mlflow.start_run(experiment_id=experiment, run_name=run_name) as run:
+        mlflow.set_tags(dict(tags))
+        mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)})
+        for path in files:
+            mlflow.log_artifact(str(path))
+    return str(run.info.run_id)
+
+
 def log_run(
     bundle: Bundle,
     *,
