@@ -117,7 +117,7 @@ class Impact:
     by_segment: tuple[GroupMoves, ...]
     by_owner: tuple[GroupMoves, ...]
     top_size: int
-    """Leads in the best tenth."""
+    """Leads in the best tenth of those that the champion scores."""
     top_leaving: int
     """Of them, those that the challenger does not have in its best tenth."""
     quantiles: tuple[float, ...]
@@ -163,14 +163,14 @@ def measure_impact(
     field_points
         Called once, with the rows of the leads that move most.
     """
-    n = len(everyone.lead_ids)
     step = find_steps(before, after)
-    size = int(np.ceil(TOP_SHARE * n))
+    scored = int(np.isfinite(before.points).sum())
+    size = int(np.ceil(TOP_SHARE * scored))
     top = find_top(before.points_uncut, size) & ~find_top(after.points_uncut, size)
     owners = name_owners(everyone.owners)
     return Impact(
-        leads=n,
-        scored_before=int(np.isfinite(before.points).sum()),
+        leads=len(step),
+        scored_before=scored,
         scored_after=int(np.isfinite(after.points).sum()),
         typical_before=before.typical_probability,
         typical_after=after.typical_probability,
@@ -185,7 +185,7 @@ def measure_impact(
             for row in count_groups(column, step, before, after)
         ),
         by_owner=count_groups(owners, step, before, after),
-        top_size=int(find_top(before.points_uncut, size).sum()),
+        top_size=size,
         top_leaving=int(top.sum()),
         quantiles=QUANTILES,
         points_before=find_quantiles(before.points),

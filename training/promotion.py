@@ -63,7 +63,7 @@ class Decision:
 
 def decide_promotion(
     comparison: Comparison,
-    rules: PromotionRules = PromotionRules(),  # noqa: B008 - frozen
+    rules: PromotionRules = PromotionRules(),
     *,
     champion_age_days: float | None = None,
 ) -> Decision:

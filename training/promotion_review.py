@@ -50,6 +50,9 @@ class Review:
     """None where no later lead has a matured outcome."""
     decision: Decision
     impact: Impact
+    before: View
+    after: View
+    rules: PromotionRules
 
 
 def seen_until(bundle: Bundle) -> datetime:
@@ -146,16 +149,19 @@ def review(
             rng=np.random.default_rng(options.seed),
         )
         progress("comparing on later leads", 1.0)
-    impact = find_impact(history, champion, challenger, progress)
+    impact, before, after = find_impact(history, champion, challenger, progress)
     return Review(
-        champion,
-        challenger,
-        since,
-        history.about.observed_until,
-        age,
-        comparison,
-        _decide(comparison, rules, age, since, options.grid),
-        impact,
+        champion=champion,
+        challenger=challenger,
+        later_since=since,
+        as_of=history.about.observed_until,
+        champion_age_days=age,
+        comparison=comparison,
+        decision=_decide(comparison, rules, age, since, options.grid),
+        impact=impact,
+        before=before,
+        after=after,
+        rules=rules,
     )
 
 
@@ -210,8 +216,15 @@ def list_segments(*seen: tuple[Bundle, NDArray[np.float32]]) -> tuple[SegmentCol
 
 def find_impact(
     history: History, champion: Bundle, challenger: Bundle, progress: Progress
-) -> Impact:
-    """Find what a change would do to the leads that are open at the end of a history."""
+) -> tuple[Impact, View, View]:
+    """Find what a change would do to the leads that are open at the end of a history.
+
+    Returns
+    -------
+    impact : Impact
+    before, after : View
+        How the two models see each of them.
+    """
     progress("scoring everyone who is open now", 0.0)
     as_of = to_us(history.about.observed_until)
     chosen = find_open(history, Stage(challenger.contract.event), as_of)
@@ -227,14 +240,15 @@ def find_impact(
         [owners.get(ids[lead]) for lead in chosen],
         list_segments((challenger, new), (champion, old)),
     )
+    before, after = see(champion, old), see(challenger, new)
     impact = measure_impact(
         everyone,
-        see(champion, old),
-        see(challenger, new),
+        before,
+        after,
         lambda rows: (field_points(champion, old[rows]), field_points(challenger, new[rows])),
     )
     progress("scoring everyone who is open now", 1.0)
-    return impact
+    return impact, before, after
 
 
 def see(bundle: Bundle, rows: NDArray[np.float32]) -> View:

@@ -220,7 +220,7 @@ def gain_losses(
 def number_segments(
     segments: Sequence[SegmentColumn], rows: int
 ) -> tuple[Integers, list[tuple[str, str]]]:
-    """Number everyone 0 and the segments of every field from 1 on.
+    """Give everyone the number 0, and the segments of every field those from 1 on.
 
     Returns
     -------
