@@ -103,7 +103,7 @@ def check_comparable(champion: Bundle, challenger: Bundle) -> None:
     if champion.fingerprint == challenger.fingerprint:
         raise SameModelError(challenger.name, challenger.version)
     old, new = champion.contract, challenger.contract
-    if (old.event, old.horizon_days) != (new.event, new.horizon_days):
+    if old != new:
         raise OutcomesDifferError(old.text, new.text)
 
 
@@ -149,7 +149,8 @@ def review(
             rng=np.random.default_rng(options.seed),
         )
         progress("comparing on later leads", 1.0)
-    impact, before, after = find_impact(history, champion, challenger, progress)
+    event = options.outcome.event
+    impact, before, after = find_impact(history, champion, challenger, event, progress)
     return Review(
         champion=champion,
         challenger=challenger,
@@ -215,7 +216,7 @@ def list_segments(*seen: tuple[Bundle, NDArray[np.float32]]) -> tuple[SegmentCol
 
 
 def find_impact(
-    history: History, champion: Bundle, challenger: Bundle, progress: Progress
+    history: History, champion: Bundle, challenger: Bundle, event: Stage, progress: Progress
 ) -> tuple[Impact, View, View]:
     """Find what a change would do to the leads that are open at the end of a history.
 
@@ -227,7 +228,7 @@ def find_impact(
     """
     progress("scoring everyone who is open now", 0.0)
     as_of = to_us(history.about.observed_until)
-    chosen = find_open(history, Stage(challenger.contract.event), as_of)
+    chosen = find_open(history, event, as_of)
     asked = Snapshots(chosen, np.full(len(chosen), as_of, np.int64))
     old = compute_matrix(champion.catalog, history, asked)
     progress("scoring everyone who is open now", 0.3)
