@@ -26,14 +26,14 @@ from training.bundle import install_champion, load_bundle
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     install_champion(write_small_bundle(tmp_path / "one"), tmp_path / "champion")
-    install_champion(write_small_bundle(tmp_path / "two", bias=-1.0, name="two"), tmp_path / "dare")
+    install_champion(
+        write_small_bundle(tmp_path / "two", bias=-1.0, name="two"), tmp_path / "dare"
+    )
     return tmp_path
 
 
 def shadowed(home: Path):
-    return make_settings(
-        home, shadow=True, challenger=home / "dare", shadowed=home / "shadowed"
-    )
+    return make_settings(home, shadow=True, challenger=home / "dare", shadowed=home / "shadowed")
 
 
 def count(client: httpx.Client, what: str) -> float:

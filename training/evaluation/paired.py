@@ -35,6 +35,9 @@ from training.evaluation.segments import (
 FEWEST_SEGMENT_LEADS = 50
 """Leads under which a segment is not judged on its own."""
 
+SMALLEST_SPREAD = 1e-12
+"""Of a mean log loss: below this, differences are rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gain:
@@ -267,13 +270,13 @@ def bound_together(found: Sequence[SegmentGain], drawn: Floats) -> tuple[Segment
     """
     if not found:
         return ()
-    spread = np.nanstd(drawn, axis=0)
-    spread[spread == 0] = np.inf  # both models say the same of everyone there
+    # Where both models say the same of everyone there is no spread, but also nothing to divide.
+    spread = np.maximum(np.nanstd(drawn, axis=0), SMALLEST_SPREAD)
     centre = np.array([row.gain.value for row in found])
     deviations = np.nan_to_num(np.abs(drawn - centre) / spread)
     width = float(np.quantile(deviations.max(axis=1), 0.95))
     said = f"all {len(found)} segments at once, {len(drawn)} resamples"
-    half = np.where(np.isinf(spread), 0.0, width * spread)
+    half = width * spread
     bounded = [
         SegmentGain(
             row.field,
