@@ -118,7 +118,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         )  # fmt: skip
         covered += found.log_loss.interval.covers(truth)
 
-    assert covered >= 50  # 57 expected of 60; under 50 has a chance of one in four thousand
+    assert covered >= 50  # 57 expected of 60; under 50 has a chance of one in five thousand
 
 
 def test_weighted_ranks_are_the_auc_of_rows_written_out():
