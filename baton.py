@@ -10,6 +10,7 @@ from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
 from training.backtest_command import backtest_command
 from training.commands import train_command
+from training.promote_commands import promote_command, rollback_command
 from training.relevel_command import recalibrate_command
 from training.score_command import score_command
 
@@ -25,6 +26,8 @@ app.command("simulate")(simulate_command)
 app.command("train")(train_command)
 app.command("backtest")(backtest_command)
 app.command("recalibrate")(recalibrate_command)
+app.command("promote")(promote_command)
+app.command("rollback")(rollback_command)
 app.command("score")(score_command)
 app.command("serve")(serve_command)
 app.command("drift")(drift_command)
