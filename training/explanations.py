@@ -1,0 +1,148 @@
+"""What a model as a whole pays heed to, and which features speak only together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalog.manifest import Catalog
+from training.bundle import POINTS_PER_LOGIT, Scale
+from training.business_fields import BusinessFields, find_fields, say_column
+from training.models.fit_data import Model
+from training.models.interactions import AT_ONCE, compute_interactions, measure_strength
+from training.models.trees import TreeModel
+from training.reference_profile import sample_evenly
+
+INTERACTION_ROWS = 500
+"""A mean over so many moments is close enough to rank pairs."""
+
+PAIRS = 4
+
+NO_INTERACTIONS = (
+    "This model adds up one term per feature: what a fact is worth does not depend on the others, "
+    "so there are no interactions to draw."
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two features that say together what neither says alone."""
+
+    first: int
+    second: int
+    """Columns of the matrix."""
+    strength: float
+    """Mean absolute points."""
+    points: NDArray[np.float64]
+    """Of each row of `Interactions.rows`."""
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """SHAP interaction values in points, folded where folding helps the reader."""
+
+    rows: NDArray[np.float32]  # (n, n_features)
+    by_field: NDArray[np.float64]  # (n_fields, n_fields) mean absolute points
+    partner: NDArray[np.int64]  # (n_features,) with which feature each interacts most
+    pairs: tuple[Pair, ...]
+    """Strongest first."""
+
+
+@dataclass(frozen=True)
+class ModelExplanation:
+    """The reasons of many moments, and what is drawn of them."""
+
+    catalog: Catalog
+    rows: NDArray[np.float32]  # (n, n_features)
+    reasons: NDArray[np.float64]  # (n, n_features) points; 50 + their sum = points
+    fields: BusinessFields
+    interactions: Interactions | None
+    """None where the model has none by construction."""
+
+    @property
+    def by_field(self) -> NDArray[np.float64]:
+        """Reasons summed by business field, (n, n_fields)."""
+        return self.fields.fold(self.reasons)
+
+    @property
+    def sentence(self) -> str:
+        """Say in one line what speaks together."""
+        if self.interactions is None:
+            return NO_INTERACTIONS
+        if not self.interactions.pairs:
+            return "No two features of this model say anything together that neither says alone."
+        pair = self.interactions.pairs[0]
+        first, second = (say_column(self.catalog.features[at]) for at in (pair.first, pair.second))
+        return (
+            f"Most is said together by “{first}” and “{second}”: {pair.strength:.2f} points, up "
+            f"or down, beyond what each says alone ({len(self.interactions.rows):,} moments)."
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Shape it for the card."""
+        names = self.catalog.names
+        pairs = self.interactions.pairs if self.interactions else ()
+        return {
+            "rows": len(self.rows),
+            "interactions": self.sentence,
+            "pairs": [
+                {"first": names[p.first], "second": names[p.second], "points": p.strength}
+                for p in pairs
+            ],
+        }
+
+
+def explain_model(
+    catalog: Catalog, model: Model, scale: Scale, rows: NDArray[np.float32]
+) -> ModelExplanation:
+    """Explain the scores of many moments, best those the model was not fitted on.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features), float32
+        As a rule ``bundle.profile.matrix``.
+    """
+    fields = find_fields(catalog)
+    reasons = scale.scores(model.contributions(rows)).reasons
+    found = None
+    if isinstance(model, TreeModel):
+        few = rows[sample_evenly(len(rows), INTERACTION_ROWS)]
+        found = find_interactions(model, few, fields, POINTS_PER_LOGIT * scale.slope)
+    return ModelExplanation(catalog, rows, reasons, fields, found)
+
+
+def find_interactions(
+    model: TreeModel, rows: NDArray[np.float32], fields: BusinessFields, points_per_margin: float
+) -> Interactions:
+    """Find which fields and which features of trees speak together, strongest first."""
+    points = abs(points_per_margin)
+    between = points * measure_strength(model, rows, np.arange(rows.shape[1]))
+    np.fill_diagonal(between, 0.0)
+    first, second = np.triu_indices(len(between), k=1)
+    order = np.argsort(-between[first, second], kind="stable")[:PAIRS]
+    chosen = [
+        (int(first[at]), int(second[at])) for at in order if between[first[at], second[at]] > 0
+    ]
+    values = points_per_margin * _values_of(model, rows, chosen)
+    return Interactions(
+        rows,
+        points * measure_strength(model, rows, fields.owner),
+        between.argmax(axis=1),
+        tuple(
+            Pair(one, other, float(between[one, other]), values[:, at])
+            for at, (one, other) in enumerate(chosen)
+        ),
+    )
+
+
+def _values_of(
+    model: TreeModel, rows: NDArray[np.float32], pairs: list[tuple[int, int]]
+) -> NDArray[np.float64]:
+    """Compute the interaction values of a few pairs, both orders of each together."""
+    first, second = [one for one, _ in pairs], [other for _, other in pairs]
+    pieces = [
+        2.0 * compute_interactions(model, rows[start : start + AT_ONCE])[:, first, second]
+        for start in range(0, len(rows), AT_ONCE)
+    ]
+    return np.concatenate(pieces) if pieces else np.empty((0, len(pairs)))
