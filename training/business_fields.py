@@ -52,13 +52,13 @@ def say_column(feature: Feature) -> str:
     >>> say_column(by_name["pricing_view_count_7d"])
     'pricing-page views in the last 7 days'
     >>> say_column(by_name["pricing_view_recency"]), say_column(by_name["share_night"])
-    ('last pricing-page view days ago', 'share of the activity at night (UTC)')
+    ('last pricing-page view, days ago', 'share of the activity at night (UTC)')
     """
     value = UNIT_WORDS.get(feature.unit, "...")
     if value == "share" and not feature.words.startswith("{value}"):
         value = "a share"
-    said = feature.words.replace("{value}", value)
-    said = said.removeprefix("... ").removesuffix("...").rstrip(" :,")
+    said = feature.words.replace(" {value} ago", ", days ago").replace("{value}", value)
+    said = said.removeprefix("... ").removesuffix(": ...")
     return said if len(said) <= MOST_LETTERS else said[: MOST_LETTERS - 3].rstrip() + "..."
 
 

@@ -1,6 +1,7 @@
 """What a model as a whole pays heed to, and which features speak only together."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,18 @@ from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from training.bundle import POINTS_PER_LOGIT, Scale
-from training.business_fields import BusinessFields, find_fields, say_column
+from training.business_fields import BusinessFields, find_fields, name_columns, say_column
+from training.evaluation import shap_plots as plots
 from training.models.fit_data import Model
 from training.models.interactions import AT_ONCE, compute_interactions, measure_strength
 from training.models.trees import TreeModel
 from training.reference_profile import sample_evenly
+from training.stability import STABILITY_PICTURE, Stability, write_stability_plot
 
 INTERACTION_ROWS = 500
 """A mean over so many moments is close enough to rank pairs."""
 
-PAIRS = 4
+PAIRS = 6
 
 NO_INTERACTIONS = (
     "This model adds up one term per feature: what a fact is worth does not depend on the others, "
@@ -44,7 +47,7 @@ class Interactions:
 
     rows: NDArray[np.float32]  # (n, n_features)
     by_field: NDArray[np.float64]  # (n_fields, n_fields) mean absolute points
-    partner: NDArray[np.int64]  # (n_features,) with which feature each interacts most
+    between: NDArray[np.float64]  # (n_features, n_features) the same; nothing on the diagonal
     pairs: tuple[Pair, ...]
     """Strongest first."""
 
@@ -117,7 +120,7 @@ def find_interactions(
 ) -> Interactions:
     """Find which fields and which features of trees speak together, strongest first."""
     points = abs(points_per_margin)
-    between = points * measure_strength(model, rows, np.arange(rows.shape[1]))
+    between, by_field = (points * m for m in measure_strength(model, rows, fields.owner))
     np.fill_diagonal(between, 0.0)
     first, second = np.triu_indices(len(between), k=1)
     order = np.argsort(-between[first, second], kind="stable")[:PAIRS]
@@ -127,8 +130,8 @@ def find_interactions(
     values = points_per_margin * _values_of(model, rows, chosen)
     return Interactions(
         rows,
-        points * measure_strength(model, rows, fields.owner),
-        between.argmax(axis=1),
+        by_field,
+        between,
         tuple(
             Pair(one, other, float(between[one, other]), values[:, at])
             for at, (one, other) in enumerate(chosen)
@@ -146,3 +149,91 @@ def _values_of(
         for start in range(0, len(rows), AT_ONCE)
     ]
     return np.concatenate(pieces) if pieces else np.empty((0, len(pairs)))
+
+
+def write_explanation_plots(
+    folder: Path, explanation: ModelExplanation, stability: Stability | None = None
+) -> tuple[str, ...]:
+    """Write the pictures, and return their names: those that have something to show."""
+    columns = _columns(explanation)
+    order = np.argsort(-np.abs(explanation.reasons).mean(axis=0), kind="stable")
+    plots.write_summary_plot(folder / plots.SUMMARY_PICTURE, columns)
+    written = [plots.SUMMARY_PICTURE]
+    panels = [
+        plots.Panel(columns[at], _colour(explanation, columns, int(at)))
+        for at in order
+        if columns[at].says_something
+    ][: plots.MOST_PANELS]
+    if panels:
+        plots.write_panels(folder / plots.DEPENDENCE_PICTURE, panels, "points, up or down")
+        written.append(plots.DEPENDENCE_PICTURE)
+    written.extend(_write_interactions(folder, explanation))
+    if stability is not None:
+        write_stability_plot(folder / STABILITY_PICTURE, stability)
+        written.append(STABILITY_PICTURE)
+    return tuple(written)
+
+
+def _write_interactions(folder: Path, explanation: ModelExplanation) -> list[str]:
+    found = explanation.interactions
+    if found is None or not found.pairs:
+        return []
+    plots.write_heat_map(
+        folder / plots.INTERACTIONS_PICTURE, explanation.fields.words, found.by_field
+    )
+    drawn = [_pair_panel(explanation, pair) for pair in found.pairs]
+    panels = [panel for panel in drawn if panel is not None]
+    if not panels:
+        return [plots.INTERACTIONS_PICTURE]
+    plots.write_panels(folder / plots.PAIRS_PICTURE, panels, "points of the pair")
+    return [plots.INTERACTIONS_PICTURE, plots.PAIRS_PICTURE]
+
+
+def _columns(explanation: ModelExplanation) -> list[plots.Column]:
+    return _column_of(explanation.catalog, explanation.rows, explanation.reasons)
+
+
+def _column_of(
+    catalog: Catalog, rows: NDArray[np.float32], points: NDArray[np.float64]
+) -> list[plots.Column]:
+    kinds = {kind.name: kind.one for kind in catalog.taxonomy.kinds}
+    values = rows.astype(np.float64)
+    return [
+        plots.Column(
+            words,
+            values[:, at],
+            points[:, at],
+            # Only kinds of activity are keys of ours; a company's own values are said as they are.
+            tuple(kinds.get(name, name) if feature.group else name for name in feature.categories),
+        )
+        for at, (words, feature) in enumerate(
+            zip(name_columns(catalog.features), catalog.features, strict=True)
+        )
+    ]
+
+
+def _colour(
+    explanation: ModelExplanation, columns: list[plots.Column], at: int
+) -> plots.Column | None:
+    """Find the number a feature speaks together with most: categories have no scale of colours."""
+    if explanation.interactions is None:
+        return None
+    between = explanation.interactions.between[at]
+    for other in np.argsort(-between, kind="stable"):
+        if between[other] > 0 and not columns[other].categories and columns[other].says_something:
+            return columns[other]
+    return None
+
+
+def _pair_panel(explanation: ModelExplanation, pair: Pair) -> plots.Panel | None:
+    """Lay the category along the axis, where names fit; the number colours."""
+    found = explanation.interactions
+    assert found is not None
+    points = np.repeat(pair.points[:, None], found.rows.shape[1], axis=1)
+    columns = _column_of(explanation.catalog, found.rows, points)
+    along, colour = columns[pair.first], columns[pair.second]
+    if colour.categories:
+        along, colour = colour, along
+    if colour.categories or not (along.says_something and colour.says_something):
+        return None
+    return plots.Panel(along, colour)

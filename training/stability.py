@@ -3,14 +3,17 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.business_fields import BusinessFields
-from training.models.candidates import FitData, Model, Progress
+from training.evaluation.plots import BLUE, INK, build_figure, save_figure
+from training.models.fit_data import FitData, Model, Progress
 
+STABILITY_PICTURE = "stability.png"
 REFITS = 5
 STRONGEST, AMONG = 3, 5
 """A lead's three strongest reasons are looked for among the five strongest of a refit."""
@@ -106,7 +109,8 @@ def refit_as_recorded(
     LightGBM grows as many trees as were recorded, with the same settings; the others are fitted as
     they were, search included, which costs them little.
     """
-    from training.models.candidates import LOCAL_BOOSTER, TREES
+    from training.models.boosting import LOCAL_BOOSTER
+    from training.models.recipes import TREES
     from training.models.trees import TreeModel
 
     def grow(train: FitData) -> Model:
@@ -242,24 +246,19 @@ def _spreads(
     return tuple(spread for spread in spreads if max(spread.points, spread.highest) > 0)
 
 
-def render_stability(described: Mapping[str, Any], shown: int = 10) -> str:
-    """Render it for the card, as Markdown."""
-    from training.evaluation.markdown import table
-
-    rows = [
-        [
-            row["words"],
-            f"{row['points']:.1f}",
-            f"{row['lowest']:.1f} to {row['highest']:.1f}",
-            str(row["rank"]),
-            f"{row['lowest_rank']} to {row['highest_rank']}",
-        ]
-        for row in described["fields"][:shown]
-    ]
-    header = ["business field", "points, up or down", "in the refits", "rank", "in the refits"]
-    return (
-        f"## Stability of the reasons\n\n{described['sentence']} Measured on {described['rows']:,} "
-        f"later moments with {described['refits']} refits; in the one that disagrees most it is "
-        f"{described['kept_least']:.0%}. Rank correlation of the fields' weight: "
-        f"{described['rank_correlation']:.2f}.\n\n".replace("%", " %") + table(header, rows)
+def write_stability_plot(path: Path, stability: Stability, shown: int = 15) -> None:
+    """Draw the business fields' weight with its range over the refits, and write the PNG."""
+    spreads = stability.fields[:shown][::-1]
+    figure, axes = build_figure(
+        "What moves the score, and how surely",
+        f"mean size of each reason; lines: from the least to the most in {stability.refits} refits "
+        "on other leads",
     )
+    points = np.array([spread.points for spread in spreads])
+    low = np.array([spread.lowest for spread in spreads])
+    high = np.array([spread.highest for spread in spreads])
+    axes.barh([spread.words for spread in spreads], points, color=BLUE, height=0.6, alpha=0.55)
+    axes.hlines(range(len(spreads)), low, high, color=INK, linewidth=2.2)
+    axes.set_xlabel("points, up or down")
+    axes.grid(visible=False, axis="y")
+    save_figure(figure, path)

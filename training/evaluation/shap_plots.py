@@ -28,6 +28,7 @@ INTERACTIONS_PICTURE = "interactions.png"
 MOST_FEATURES = 20
 MOST_PANELS = 6
 MOST_FIELDS = 12
+MOST_CATEGORIES = 12
 LONGEST_LINE = 36
 FAR = "percentile(99)"
 """Beyond this the axis of a number ends: one odd lead must not squeeze all the others."""
@@ -51,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Panel:
-    """A column along the axis, and one that colours the points."""
+    """A column along the axis, and a number that colours the points."""
 
     column: Column
     colour: Column | None
@@ -124,7 +125,7 @@ def write_summary_plot(path: Path, columns: Sequence[Column]) -> None:
 
 def write_panels(path: Path, panels: Sequence[Panel], ylabel: str) -> None:
     """Draw points over value, a panel per feature, and write the PNG."""
-    across = min(3, len(panels))
+    across = 2 if len(panels) in {2, 4} else min(3, len(panels))
     down = -(-len(panels) // across)
     with borrowed_figure(5.2 * across, 4.2 * down) as figure:
         places = [figure.add_subplot(down, across, 1 + at) for at in range(len(panels))]
@@ -135,6 +136,7 @@ def write_panels(path: Path, panels: Sequence[Panel], ylabel: str) -> None:
 
 
 def _draw_panel(figure: Figure, axes: Axes, panel: Panel) -> None:
+    panel, left_out = _keep_common(panel) if panel.column.categories else (panel, 0)
     column, colour = panel.column, panel.colour
     shown = build_shap_explanation([column] if colour is None else [column, colour], 0.0)
     import_shap().plots.scatter(
@@ -145,24 +147,36 @@ def _draw_panel(figure: Figure, axes: Axes, panel: Panel) -> None:
         show=False,
         ax=axes,
     )
-    axes.set_xlabel(_fold(column.words), fontsize=10)
+    more = f" ({left_out} rarer ones not drawn)" if left_out else ""
+    axes.set_xlabel(_fold(column.words + more), fontsize=10)
     axes.tick_params(labelsize=9)
     if column.categories:
-        codes = range(len(column.categories))
-        axes.set_xticks(codes, [_cut(name) for name in column.categories], rotation=60, fontsize=8)
-        axes.set_xlim(-0.6, len(column.categories) - 0.4)
+        names = [_cut(name) for name in column.categories]
+        axes.set_xticks(range(len(names)), names, rotation=50, ha="right", fontsize=8)
+        axes.set_xlim(-0.6, len(names) - 0.4)
     if colour is not None:
-        _name_colours(figure.axes[-2], colour)
+        bar = figure.axes[-2]  # the last one is the histogram's
+        bar.set_ylabel(_fold(colour.words), fontsize=9)
+        bar.tick_params(labelsize=8)
 
 
-def _name_colours(bar: Axes, colour: Column) -> None:
-    bar.set_ylabel(_fold(colour.words), fontsize=9)
-    if colour.categories:
-        known = colour.values[~np.isnan(colour.values)]
-        low, high = known.min(), known.max()
-        codes = np.arange(int(low), int(high) + 1)
-        middle = low + (codes - low + 0.5) * (high - low) / len(codes)
-        bar.set_yticks(middle, [_cut(colour.categories[code]) for code in codes], fontsize=8)
+def _keep_common(panel: Panel) -> tuple[Panel, int]:
+    """Keep the moments of the commonest categories, which then stand in order of their points."""
+    column, colour = panel.column, panel.colour
+    known = column.values[~np.isnan(column.values)].astype(np.int64)
+    times = np.bincount(known, minlength=len(column.categories))
+    common = np.argsort(-times, kind="stable")[: min(MOST_CATEGORIES, int((times > 0).sum()))]
+    means = [column.points[column.values == code].mean() for code in common]
+    common = common[np.argsort(means, kind="stable")]
+    place = np.full(len(times), np.nan)
+    place[common] = np.arange(len(common))
+    kept = np.isin(column.values, common)
+    placed = place[column.values[kept].astype(np.int64)]
+    names = tuple(column.categories[code] for code in common)
+    drawn = Column(column.words, placed, column.points[kept], names)
+    if colour is not None:
+        colour = Column(colour.words, colour.values[kept], colour.points[kept])
+    return Panel(drawn, colour), int((times > 0).sum()) - len(common)
 
 
 def write_heat_map(path: Path, words: Sequence[str], strength: NDArray[np.float64]) -> None:

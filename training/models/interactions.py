@@ -157,24 +157,28 @@ def compute_interactions(model: TreeModel, rows: NDArray[np.float32]) -> NDArray
 
 def measure_strength(
     model: TreeModel, rows: NDArray[np.float32], owner: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Measure how strongly groups of features interact: mean absolute sum of their pairs, in margin.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Measure how strongly features, and groups of them, interact: mean absolute size, in margin.
 
     Parameters
     ----------
     owner : ndarray of shape (n_features,), int64
-        The group of each feature, from 0; ``arange`` to keep features apart.
+        The group of each feature, from 0.
 
     Returns
     -------
-    ndarray of shape (n_groups, n_groups), float64
+    by_feature : ndarray of shape (n_features, n_features), float64
+    by_group : ndarray of shape (n_groups, n_groups), float64
         Symmetric. Off the diagonal both orders of a pair are counted, so it is the whole of what
-        two groups say together; on it is what a group says by itself.
+        the two say together; on it is what each says by itself.
     """
     member = np.eye(int(owner.max()) + 1)[owner]
-    strength = np.zeros((member.shape[1], member.shape[1]))
+    by_feature = np.zeros((len(owner), len(owner)))
+    by_group = np.zeros((member.shape[1], member.shape[1]))
     for start in range(0, len(rows), AT_ONCE):
         phi = compute_interactions(model, rows[start : start + AT_ONCE])
-        strength += np.abs(member.T @ phi @ member).sum(axis=0)
-    both = 2.0 - np.eye(len(strength))
-    return np.asarray(both * strength / max(1, len(rows)), np.float64)
+        by_feature += np.abs(phi).sum(axis=0)
+        by_group += np.abs(member.T @ phi @ member).sum(axis=0)
+    for strength in (by_feature, by_group):
+        strength *= (2.0 - np.eye(len(strength))) / max(1, len(rows))
+    return by_feature, by_group
