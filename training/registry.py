@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from features.catalog.manifest import Catalog
 from training.bundle import Bundle
 from training.settings import TrainingSettings, silence_telemetry
 
-REQUIREMENTS = ["numpy", "numba", "pandas", "pyarrow"]
-"""What the pyfunc model needs; named, because guessing them costs MLflow seconds."""
+REQUIREMENTS = ("numba", "numpy", "pandas", "pyarrow", "pydantic-settings")
+"""What the pyfunc model needs; named, because guessing them costs MLflow seconds. Recorded with
+their versions: an environment made anew gives the same numbers."""
 
 SOURCES = ("features", "training")
+
+ANSWER = ("probability", "points", "band", "not_enough_known")
+WORDS = frozenset({"band", "not_enough_known"})
+"""Columns of the answer, and which of them are text."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,22 @@ def frame_of_rows(catalog: Catalog, rows: NDArray[np.float32]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def build_signature(catalog: Catalog) -> Any:
+    """Build the signature of the pyfunc model: every column must be there, any cell may be empty.
+
+    Not inferred from an example: what MLflow requires would then hang on which cells of three rows
+    are empty, and Spark would refuse to find the columns by itself.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    number, text = DataType.double, DataType.string
+    return ModelSignature(
+        inputs=Schema([ColSpec(text if f.categories else number, f.name) for f in catalog.features]),
+        outputs=Schema([ColSpec(text if name in WORDS else number, name) for name in ANSWER]),
+    )
+
+
 def _experiment(client: Any, settings: TrainingSettings, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found:
@@ -80,7 +102,6 @@ def log_run(
     """
     silence_telemetry()
     import mlflow
-    from mlflow.models import infer_signature
 
     # The command says where the run went; MLflow's own chatter would drown the progress bars.
     logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -93,7 +114,6 @@ def log_run(
     client = mlflow.MlflowClient()
     experiment = _experiment(client, settings, bundle.name)
     example = frame_of_rows(bundle.catalog, bundle.profile.matrix[:3])
-    answer = answer_frame(bundle, bundle.profile.matrix[:3])
     code = [str(Path(__file__).parent.parent / name) for name in SOURCES]
     with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
         mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
@@ -107,9 +127,9 @@ def log_run(
             name="bundle",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={"bundle": str(bundle.folder)},
-            signature=infer_signature(example, answer),
+            signature=build_signature(bundle.catalog),
             input_example=example,
-            pip_requirements=REQUIREMENTS,
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
             code_paths=code,
             registered_model_name=bundle.name,
         )
