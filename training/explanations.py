@@ -20,6 +20,9 @@ from training.stability import STABILITY_PICTURE, Stability, write_stability_plo
 INTERACTION_ROWS = 500
 """A mean over so many moments is close enough to rank pairs."""
 
+PICTURE_ROWS = 2_000
+"""More points hide one another."""
+
 PAIRS = 6
 
 NO_INTERACTIONS = (
@@ -155,7 +158,8 @@ def write_explanation_plots(
     folder: Path, explanation: ModelExplanation, stability: Stability | None = None
 ) -> tuple[str, ...]:
     """Write the pictures, and return their names: those that have something to show."""
-    columns = _columns(explanation)
+    few = sample_evenly(len(explanation.rows), PICTURE_ROWS)
+    columns = _column_of(explanation.catalog, explanation.rows[few], explanation.reasons[few])
     order = np.argsort(-np.abs(explanation.reasons).mean(axis=0), kind="stable")
     plots.write_summary_plot(folder / plots.SUMMARY_PICTURE, columns)
     written = [plots.SUMMARY_PICTURE]
@@ -181,16 +185,12 @@ def _write_interactions(folder: Path, explanation: ModelExplanation) -> list[str
     plots.write_heat_map(
         folder / plots.INTERACTIONS_PICTURE, explanation.fields.words, found.by_field
     )
-    drawn = [_pair_panel(explanation, pair) for pair in found.pairs]
+    drawn = [_pair_panel(explanation.catalog, found.rows, pair) for pair in found.pairs]
     panels = [panel for panel in drawn if panel is not None]
     if not panels:
         return [plots.INTERACTIONS_PICTURE]
     plots.write_panels(folder / plots.PAIRS_PICTURE, panels, "points of the pair")
     return [plots.INTERACTIONS_PICTURE, plots.PAIRS_PICTURE]
-
-
-def _columns(explanation: ModelExplanation) -> list[plots.Column]:
-    return _column_of(explanation.catalog, explanation.rows, explanation.reasons)
 
 
 def _column_of(
@@ -219,18 +219,15 @@ def _colour(
     if explanation.interactions is None:
         return None
     between = explanation.interactions.between[at]
-    for other in np.argsort(-between, kind="stable"):
-        if between[other] > 0 and not columns[other].categories and columns[other].says_something:
-            return columns[other]
-    return None
+    others = [columns[other] for other in np.argsort(-between, kind="stable") if between[other]]
+    numbers = (other for other in others if not other.categories and other.says_something)
+    return next(numbers, None)
 
 
-def _pair_panel(explanation: ModelExplanation, pair: Pair) -> plots.Panel | None:
+def _pair_panel(catalog: Catalog, rows: NDArray[np.float32], pair: Pair) -> plots.Panel | None:
     """Lay the category along the axis, where names fit; the number colours."""
-    found = explanation.interactions
-    assert found is not None
-    points = np.repeat(pair.points[:, None], found.rows.shape[1], axis=1)
-    columns = _column_of(explanation.catalog, found.rows, points)
+    points = np.broadcast_to(pair.points[:, None], rows.shape)
+    columns = _column_of(catalog, rows, points)
     along, colour = columns[pair.first], columns[pair.second]
     if colour.categories:
         along, colour = colour, along

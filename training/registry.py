@@ -69,7 +69,9 @@ def build_signature(catalog: Catalog) -> Any:
 
     number, text = DataType.double, DataType.string
     return ModelSignature(
-        inputs=Schema([ColSpec(text if f.categories else number, f.name) for f in catalog.features]),
+        inputs=Schema(
+            [ColSpec(text if f.categories else number, f.name) for f in catalog.features]
+        ),
         outputs=Schema([ColSpec(text if name in WORDS else number, name) for name in ANSWER]),
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.business_fields import BusinessFields
 from training.evaluation.plots import BLUE, INK, build_figure, save_figure
-from training.models.fit_data import FitData, Model, Progress
+from training.models.fit_data import FitData, Fitter, Model, Progress
 
 STABILITY_PICTURE = "stability.png"
 REFITS = 5
@@ -46,6 +46,10 @@ class Stability:
     """How far reasons stay the same when the model is fitted on other leads of the same market."""
 
     refits: int
+    leads: int
+    """Drawn for each refit, with replacement: a drawn lead counts as often as it was drawn."""
+    of_leads: int
+    """The model itself was fitted on."""
     rows: int
     """Later moments whose reasons were compared."""
     kept: float
@@ -102,26 +106,42 @@ def resample_leads(train: FitData, rng: np.random.Generator, most: int = MOST_RO
 
 
 def refit_as_recorded(
-    name: str, settings: Mapping[str, Any], fitters: Mapping[str, Callable[..., Any]]
+    name: str, settings: Mapping[str, Any], fitters: Mapping[str, Fitter]
 ) -> Callable[[FitData], Model]:
-    """Give the fitter of a candidate, held to what its own search had found where that is possible.
+    """Give the fitter of a candidate, held to what its own search had found.
 
-    LightGBM grows as many trees as were recorded, with the same settings; the others are fitted as
-    they were, search included, which costs them little.
+    LightGBM grows as many trees as were recorded, with the same settings, and the logistic
+    regression keeps its penalty; what else competes has nothing to search for.
+
+    Parameters
+    ----------
+    name, settings
+        As recorded with the run.
+    fitters
+        By name: ``RECIPES``, or those of an engine.
     """
     from training.models.boosting import LOCAL_BOOSTER
-    from training.models.recipes import TREES
+    from training.models.logistic import fit_logistic
     from training.models.trees import TreeModel
 
     def grow(train: FitData) -> Model:
         recorded = {key: value for key, value in settings.items() if key != "rounds"}
-        return TreeModel(LOCAL_BOOSTER.boost(train, recorded, settings["rounds"], lambda _: None))
+        return TreeModel(LOCAL_BOOSTER.boost(train, recorded, settings["rounds"], _quietly))
+
+    def weigh(train: FitData) -> Model:
+        return fit_logistic(train, _quietly, penalty=settings["penalty_C"])[0]
 
     def fit(train: FitData) -> Model:
-        model: Model = fitters[name](train, lambda _: None)[0]
+        model: Model = fitters[name](train, _quietly)[0]
         return model
 
-    return grow if name == TREES else fit
+    if "rounds" in settings:
+        return grow
+    return weigh if "penalty_C" in settings else fit
+
+
+def _quietly(_share: float) -> None:
+    """Tell nobody of the progress within one refit."""
 
 
 def measure_stability(
@@ -134,8 +154,8 @@ def measure_stability(
     rng: np.random.Generator,
     points_per_margin: float,
     refits: int = REFITS,
-    seconds: float = 30.0,
-    progress: Progress = lambda _: None,
+    seconds: float = 8.0,
+    progress: Progress = _quietly,
 ) -> Stability:
     """Refit on drawn leads and compare the reasons of the same later rows with the model's own.
 
@@ -158,20 +178,27 @@ def measure_stability(
         No refit is begun after so long, but for the first two.
     """
     own = points_per_margin * fields.fold(model.contributions(rows))
-    others = []
+    others, leads = [], 0
     begun = time.monotonic()
     for done in range(refits):
         if done >= FEWEST_REFITS and time.monotonic() - begun > seconds:
             break
-        refit = fit(resample_leads(train, rng))
+        drawn = resample_leads(train, rng)
+        leads = len(np.unique(drawn.lead_index))
+        refit = fit(drawn)
         others.append(points_per_margin * fields.fold(refit.contributions(rows)))
         progress((done + 1) / refits)
     progress(1.0)
-    return compare_reasons(own, others, fields.words)
+    of_leads = len(np.unique(train.lead_index))
+    return compare_reasons(own, others, fields.words, leads, of_leads)
 
 
 def compare_reasons(
-    own: NDArray[np.float64], others: list[NDArray[np.float64]], words: tuple[str, ...]
+    own: NDArray[np.float64],
+    others: list[NDArray[np.float64]],
+    words: tuple[str, ...],
+    leads: int,
+    of_leads: int,
 ) -> Stability:
     """Compare reasons by field, (n_rows, n_fields) in points, of one model with those of others.
 
@@ -188,6 +215,8 @@ def compare_reasons(
     said = np.abs(np.stack([own, *others])).max(axis=(0, 1)) > 0
     return Stability(
         refits=len(others),
+        leads=leads,
+        of_leads=of_leads,
         rows=len(own),
         kept=float(np.mean(kept)),
         kept_least=min(kept),

@@ -203,7 +203,15 @@ def write_heat_map(path: Path, words: Sequence[str], strength: NDArray[np.float6
     for row, column in zip(*np.tril_indices(len(names), k=-1), strict=True):
         value = shown[row, column]
         ink = "white" if value > 0.6 * shown.max() else INK
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8)
+        axes.text(
+            float(column),
+            float(row),
+            f"{value:.2f}",
+            ha="center",
+            va="center",
+            color=ink,
+            fontsize=8,
+        )
     figure.colorbar(image, ax=axes, label="points", shrink=0.8)
     save_figure(figure, path)
 

@@ -43,9 +43,7 @@ def _follow(
         if forest.categorical[p]:
             left = in_bits(forest.cat_words, forest.cat_start[p], forest.cat_end[p], x)
         else:
-            left = goes_left(
-                x, forest.threshold[p], forest.missing[p], forest.default_left[p]
-            )
+            left = goes_left(x, forest.threshold[p], forest.missing[p], forest.default_left[p])
         follows[node] = left == forest.is_left[node]
 
 
@@ -65,7 +63,11 @@ def _walk_up(
         while at < n and path.feature[at] != edge_feature[node]:
             at += 1
         if at == n:  # met first from below: its cover is already that of all its splits
-            path.feature[n], path.cover[n], path.followed[n] = edge_feature[node], cover[node], True
+            path.feature[n], path.cover[n], path.followed[n] = (
+                edge_feature[node],
+                cover[node],
+                True,
+            )
             n += 1
         path.followed[at] = path.followed[at] and follows[node]
         node = parent[node]
@@ -179,6 +181,8 @@ def measure_strength(
         phi = compute_interactions(model, rows[start : start + AT_ONCE])
         by_feature += np.abs(phi).sum(axis=0)
         by_group += np.abs(member.T @ phi @ member).sum(axis=0)
-    for strength in (by_feature, by_group):
-        strength *= (2.0 - np.eye(len(strength))) / max(1, len(rows))
-    return by_feature, by_group
+    return _both_orders(by_feature) / max(1, len(rows)), _both_orders(by_group) / max(1, len(rows))
+
+
+def _both_orders(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((2.0 - np.eye(len(strength))) * strength, np.float64)
