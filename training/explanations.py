@@ -12,8 +12,12 @@ from training.bundle import POINTS_PER_LOGIT, Scale
 from training.business_fields import BusinessFields, find_fields, name_columns, say_column
 from training.evaluation import shap_plots as plots
 from training.models.fit_data import Model
-from training.models.interactions import AT_ONCE, compute_interactions, measure_strength
-from training.models.trees import TreeModel
+from training.models.interactions import (
+    AT_ONCE,
+    compute_interactions,
+    has_interactions,
+    measure_strength,
+)
 from training.reference_profile import sample_evenly
 from training.stability import STABILITY_PICTURE, Stability, write_stability_plot
 
@@ -112,14 +116,14 @@ def explain_model(
     fields = find_fields(catalog)
     reasons = scale.scores(model.contributions(rows)).reasons
     found = None
-    if isinstance(model, TreeModel):
+    if has_interactions(model):
         few = rows[sample_evenly(len(rows), INTERACTION_ROWS)]
         found = find_interactions(model, few, fields, POINTS_PER_LOGIT * scale.slope)
     return ModelExplanation(catalog, rows, reasons, fields, found)
 
 
 def find_interactions(
-    model: TreeModel, rows: NDArray[np.float32], fields: BusinessFields, points_per_margin: float
+    model: Model, rows: NDArray[np.float32], fields: BusinessFields, points_per_margin: float
 ) -> Interactions:
     """Find which fields and which features of trees speak together, strongest first."""
     points = abs(points_per_margin)
@@ -143,7 +147,7 @@ def find_interactions(
 
 
 def _values_of(
-    model: TreeModel, rows: NDArray[np.float32], pairs: list[tuple[int, int]]
+    model: Model, rows: NDArray[np.float32], pairs: list[tuple[int, int]]
 ) -> NDArray[np.float64]:
     """Compute the interaction values of a few pairs, both orders of each together."""
     first, second = [one for one, _ in pairs], [other for _, other in pairs]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from training.business_fields import BusinessFields
 from training.evaluation.plots import BLUE, INK, build_figure, save_figure
 from training.models.fit_data import FitData, Fitter, Model, Progress
+from training.models.segmented import SegmentedModel
 
 STABILITY_PICTURE = "stability.png"
 REFITS = 5
@@ -165,7 +166,8 @@ def measure_stability(
     Parameters
     ----------
     model
-        The one in the bundle: its reasons are those that people are shown.
+        The one in the bundle: its reasons are those that people are shown. Of one with models of
+        segments, the model for everyone is measured.
     fit
         See `refit_as_recorded`.
     train
@@ -177,6 +179,8 @@ def measure_stability(
     seconds
         No refit is begun after so long, but for the first two.
     """
+    if isinstance(model, SegmentedModel):
+        model = model.everyone
     own = points_per_margin * fields.fold(model.contributions(rows))
     others, leads = [], 0
     begun = time.monotonic()

@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from training.models.fit_data import Model
+from training.models.segmented import SegmentedModel
 from training.models.trees import N_POINTS, Forest, TreeModel, build_quadrature, goes_left, in_bits
 
 AT_ONCE = 64
@@ -138,7 +140,7 @@ def add_interactions(
                     _add_pairs(n, path, points, weights, leaf_value[leaf], phi[r])
 
 
-def compute_interactions(model: TreeModel, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def compute_interactions(model: Model, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute SHAP interaction values in margin.
 
     Returns
@@ -150,15 +152,42 @@ def compute_interactions(model: TreeModel, rows: NDArray[np.float32]) -> NDArray
     rows = np.ascontiguousarray(rows, np.float32)
     n_rows, n_features = rows.shape
     phi = np.zeros((n_rows, n_features, n_features))
-    points, weights = build_quadrature()
-    add_interactions(model.forest, points, weights, rows, phi)
+    _add_apart(model, rows, phi)
     diagonal = np.arange(n_features)
     phi[:, diagonal, diagonal] = model.contributions(rows) - phi.sum(axis=2)
     return phi
 
 
+def has_interactions(model: Model) -> bool:
+    """Tell whether there are trees in it: all else adds up one term per feature."""
+    if isinstance(model, SegmentedModel):
+        return any(
+            has_interactions(own) for own in (model.everyone, *(p.model for p in model.parts))
+        )
+    return isinstance(model, TreeModel)
+
+
+def _add_apart(model: Model, rows: NDArray[np.float32], phi: NDArray[np.float64]) -> None:
+    """Add what is off the diagonal: each row's own model decides."""
+    if isinstance(model, TreeModel):
+        add_interactions(model.forest, *build_quadrature(), rows, phi)
+    elif isinstance(model, SegmentedModel):
+        left = np.ones(len(rows), np.bool_)
+        for part in model.parts:
+            own = left & part.members(rows)
+            phi[own] = part.factor * _apart(part.model, rows[own])
+            left &= ~own
+        phi[left] = _apart(model.everyone, rows[left])
+
+
+def _apart(model: Model, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    phi = np.zeros((*rows.shape, rows.shape[1]))
+    _add_apart(model, rows, phi)
+    return phi
+
+
 def measure_strength(
-    model: TreeModel, rows: NDArray[np.float32], owner: NDArray[np.int64]
+    model: Model, rows: NDArray[np.float32], owner: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Measure how strongly features, and groups of them, interact: mean absolute size, in margin.
 

@@ -9,7 +9,9 @@ import pytest
 
 from tests.unit.models.test_trees import draw_rows, fit
 from training.evaluation.shap_plots import import_shap
-from training.models.interactions import compute_interactions, measure_strength
+from training.models.interactions import compute_interactions, has_interactions, measure_strength
+from training.models.linear import LinearModel, Term
+from training.models.segmented import SegmentedModel, SegmentPart
 from training.models.trees import TreeModel, goes_left, in_bits
 
 N_FEW = 5
@@ -113,6 +115,32 @@ def test_rows_of_the_matrix_sum_to_lightgbms_own_values():
     values = booster.predict(later, pred_contrib=True)[:, :-1]
     np.testing.assert_allclose(phi.sum(axis=2), values, atol=1e-9)
     np.testing.assert_allclose(phi, phi.transpose(0, 2, 1), atol=1e-12)
+
+
+def test_each_row_has_the_interactions_of_its_own_segments_model():
+    everyone = TreeModel(fit(draw_rows(0, 2000)).model_to_string())
+    own = TreeModel(fit(draw_rows(5, 2000)).model_to_string())
+    flat = LinearModel(0.0, 12, {0: Term(0.0, 1.0, 1.0, 0.0, (), 0.0)})
+    parts = (
+        SegmentPart("one", 3, tuple(range(20)), 0.5, 0.2, own),
+        SegmentPart("two", 3, tuple(range(10, 40)), 2.0, -0.1, flat),
+    )
+    model = SegmentedModel(everyone, parts)
+    later = draw_rows(2, 90)
+    first, second = later[:, 3] < 20, (later[:, 3] >= 20) & (later[:, 3] < 40)
+
+    phi = compute_interactions(model, later)
+
+    np.testing.assert_allclose(phi.sum(axis=2), model.contributions(later), atol=1e-9)
+    apart = ~np.eye(12, dtype=bool)
+    meant = 0.5 * compute_interactions(own, later[first])
+    np.testing.assert_allclose(phi[first][:, apart], meant[:, apart], atol=1e-12)
+    assert not phi[second][:, apart].any()
+    rest = ~first & ~second
+    meant = compute_interactions(everyone, later[rest])
+    np.testing.assert_allclose(phi[rest], meant, atol=1e-12)
+    assert has_interactions(SegmentedModel(flat, parts))
+    assert not has_interactions(SegmentedModel(flat, parts[1:]))
 
 
 def test_strength_by_group_sums_signed_points_before_it_takes_their_size():
