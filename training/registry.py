@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,18 @@ from training.bundle import SEAL, Bundle
 from training.errors import NoSuchModelError
 from training.settings import TrainingSettings, silence_telemetry
 
-REQUIREMENTS = ["numpy", "numba", "pandas", "pyarrow"]
-"""What the pyfunc model needs; named, because guessing them costs MLflow seconds."""
+REQUIREMENTS = ("numba", "numpy", "pandas", "pyarrow", "pydantic-settings")
+"""What the pyfunc model needs; named, because guessing them costs MLflow seconds. Recorded with
+their versions: an environment made anew gives the same numbers."""
 
 SOURCES = ("features", "training")
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 """Aliases of a registered model: in use, may replace it, was replaced by it."""
+
+ANSWER = ("probability", "points", "band", "not_enough_known")
+WORDS = frozenset({"band", "not_enough_known"})
+"""Columns of the answer, and which of them are text."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +236,24 @@ def frame_of_rows(catalog: Catalog, rows: NDArray[np.float32]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def build_signature(catalog: Catalog) -> Any:
+    """Build the signature of the pyfunc model: every column must be there, any cell may be empty.
+
+    Not inferred from an example: what MLflow requires would then hang on which cells of three rows
+    are empty, and Spark would refuse to find the columns by itself.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    number, text = DataType.double, DataType.string
+    return ModelSignature(
+        inputs=Schema(
+            [ColSpec(text if f.categories else number, f.name) for f in catalog.features]
+        ),
+        outputs=Schema([ColSpec(text if name in WORDS else number, name) for name in ANSWER]),
+    )
+
+
 def _experiment(client: Any, settings: TrainingSettings, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found:
@@ -238,43 +262,6 @@ def _experiment(client: Any, settings: TrainingSettings, name: str) -> str:
     if not settings.tracking_uri:
         location = (settings.mlruns / "artifacts" / name).resolve().as_uri()
     return str(client.create_experiment(name, artifact_location=location))
-
-
-def connect(settings: TrainingSettings) -> Any:
-    """Connect to the store that the settings name; give MLflow's client."""
-    silence_telemetry()
-    import mlflow
-
-    # The command says where the run went; MLflow's own chatter would drown the progress bars.
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    uri = tracking_uri(settings)
-    settings.mlruns.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient()
-
-
-def log_files(
-    settings: TrainingSettings,
-    name: str,
-    *,
-    run_name: str,
-    tags: Mapping[str, str],
-    metrics: Mapping[str, float],
-    files: Sequence[Path],
-) -> str:
-    """Record a run that trained nothing, such as a promotion, with its files; give its id."""
-    client = connect(settings)
-    import mlflow
-
-    experiment = _experiment(client, settings, name)
-    with mlflow.start_run(experiment_id=experiment, run_name=run_name) as run:
-        mlflow.set_tags(dict(tags))
-        mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)})
-        for path in files:
-            mlflow.log_artifact(str(path))
-    return str(run.info.run_id)
 
 
 def log_run(
@@ -295,11 +282,9 @@ def log_run(
     """
     client = connect(settings)
     import mlflow
-    from mlflow.models import infer_signature
 
     experiment = _experiment(client, settings, bundle.name)
     example = frame_of_rows(bundle.catalog, bundle.profile.matrix[:3])
-    answer = answer_frame(bundle, bundle.profile.matrix[:3])
     code = [str(Path(__file__).parent.parent / name) for name in SOURCES]
     with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
         mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
@@ -313,9 +298,9 @@ def log_run(
             name="bundle",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={"bundle": str(bundle.folder)},
-            signature=infer_signature(example, answer),
+            signature=build_signature(bundle.catalog),
             input_example=example,
-            pip_requirements=REQUIREMENTS,
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
             code_paths=code,
             registered_model_name=bundle.name,
         )

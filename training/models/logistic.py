@@ -49,14 +49,19 @@ def _choose_penalty(
     return min(losses, key=lambda penalty: losses[penalty])
 
 
-def fit_logistic(train: FitData, progress: Progress) -> tuple[LinearModel, dict[str, Any]]:
-    """Fit a ridge logistic regression; the newest quarter of the leads chooses the penalty."""
+def fit_logistic(
+    train: FitData, progress: Progress, penalty: float | None = None
+) -> tuple[LinearModel, dict[str, Any]]:
+    """Fit a ridge logistic regression; the newest quarter of the leads chooses the penalty.
+
+    A ``penalty`` that is given is taken as it is.
+    """
     newest = np.argsort(train.created_at, kind="stable")[-MOST_ROWS:]
     own = train.take(np.sort(newest))
     columns = list_columns(train)
     design = build_design(columns, own.rows)
-    tuning = own.tuning_mask()
-    best = USUAL_PENALTY
+    tuning = own.tuning_mask() if penalty is None else None
+    best = USUAL_PENALTY if penalty is None else penalty
     if tuning is not None:
         best = _choose_penalty(design, own, tuning, progress)
     fitted = _build_solver(best).fit(design, own.converted, own.weights)

@@ -126,7 +126,7 @@ def test_bands_of_other_names_are_compared_by_rank():
     before = build_view([70, 20], [0.5, 0.1], (("hot", 60.0), ("cold", -np.inf)), 0.1)
     after = build_view([70, 65], [0.5, 0.4], (("first", 60.0), ("second", -np.inf)), 0.1)
     impact = measure_impact(
-        Everyone(["a", "b"], [None, None]), before, after, lambda rows: ([{}] * 2, [{}] * 2)
+        Everyone(["a", "b"], [None, None]), before, after, lambda _: ([{}] * 2, [{}] * 2)
     )
 
     assert impact.bands_after == ("first", "second", "not enough known")
