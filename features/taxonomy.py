@@ -168,6 +168,8 @@ class Taxonomy:
                 }
                 for kind in self.kinds
             },
+            # Codes follow this order, and whoever writes JSON may sort its keys.
+            "order": list(self.kind_names),
         }
 
 
@@ -223,9 +225,8 @@ def read_taxonomy(section: Mapping[str, Any]) -> Taxonomy:
             )
         except KeyError as missing:
             raise TaxonomyError(f"Kind {name!r} lacks {missing}.") from missing
-    kinds = [kind for kind in kinds if kind.name != OTHER] + [
-        kind for kind in kinds if kind.name == OTHER
-    ]
+    place = {name: position for position, name in enumerate(section.get("order", ()))}
+    kinds.sort(key=lambda kind: (kind.name == OTHER, place.get(kind.name, len(place))))
     if not kinds or kinds[-1].name != OTHER:
         kinds.append(Kind(OTHER, "other event", "other events", ("engagement",)))
     words = {
