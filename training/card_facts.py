@@ -1,5 +1,7 @@
 """What a run says of the model it made: measures, bands, card, pictures."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,9 @@ from numpy.typing import NDArray
 
 from features.catalog.feature import Op
 from features.clock import DAY_US, from_us
-from training.bundle import AVERAGE_POINTS, Band, Bundle, Contract, Scale
-from training.competition import Competition, Fitted
+from training.bundle import AVERAGE_POINTS, POINTS_PER_LOGIT, Band, Bundle, Contract, Scale
+from training.business_fields import find_fields
+from training.competition import Competition, Fitted, Progress, fit_data
 from training.dataset import Dataset
 from training.evaluation.plots import write_card_plots, write_reasons_plot, write_score_plot
 from training.evaluation.report import (
@@ -23,7 +26,9 @@ from training.evaluation.report import (
     measure_quality,
 )
 from training.evaluation.segments import SegmentColumn
+from training.explanations import ModelExplanation, explain_model, write_explanation_plots
 from training.reference_profile import ReferenceProfile, sample_evenly
+from training.stability import Stability, measure_stability, refit_as_recorded
 
 BAND_EDGES: tuple[tuple[str, float], ...] = (
     ("A", 65.0),
@@ -154,6 +159,39 @@ def list_limits(dataset: Dataset, competition: Competition) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Heed:
+    """What a model pays heed to, and how firmly it does."""
+
+    explanation: ModelExplanation
+    stability: Stability
+
+
+def explain(
+    dataset: Dataset,
+    competition: Competition,
+    scale: Scale,
+    profile: ReferenceProfile,
+    seed: int,
+    progress: Progress,
+) -> Heed:
+    """Explain the chosen model as a whole, and refit it on drawn leads to see what stays."""
+    chosen, station = competition.chosen, "explaining the model"
+    progress(station, 0.0)
+    explanation = explain_model(dataset.catalog, chosen.model, scale, profile.matrix)
+    stability = measure_stability(
+        chosen.model,
+        refit_as_recorded(chosen.name, chosen.settings, competition.fitters),
+        fit_data(dataset, dataset.split.fit, seed),
+        profile.matrix,
+        explanation.fields,
+        rng=np.random.default_rng(seed),
+        points_per_margin=POINTS_PER_LOGIT * scale.slope,
+        progress=partial(progress, station),
+    )
+    return Heed(explanation, stability)
+
+
 def write_pictures(folder: Path, bundle: Bundle, quality: Quality) -> None:
     """Write the pictures of the card beside it."""
     write_card_plots(folder, quality, f"P({bundle.contract.text})")
@@ -162,13 +200,14 @@ def write_pictures(folder: Path, bundle: Bundle, quality: Quality) -> None:
     write_score_plot(
         folder / "scores.png", profile.points, [name for name, _ in BAND_EDGES], edges
     )
-    reasons = bundle.score(profile.matrix).reasons
-    fields = list(dict.fromkeys(f.field_words for f in bundle.catalog.features))
-    owner = np.array([fields.index(f.field_words) for f in bundle.catalog.features])
-    by_field = np.zeros((len(reasons), len(fields)))
-    for position, column in enumerate(owner):
-        by_field[:, column] += reasons[:, position]
-    write_reasons_plot(folder / "reasons.png", fields, by_field)
+    fields = find_fields(bundle.catalog)
+    reasons = fields.fold(bundle.score(profile.matrix).reasons)
+    write_reasons_plot(folder / "reasons.png", fields.words, reasons)
+
+
+def write_heed(folder: Path, heed: Heed) -> tuple[str, ...]:
+    """Write the pictures of what the model pays heed to; return their names."""
+    return write_explanation_plots(folder, heed.explanation, heed.stability)
 
 
 def sample_profile(dataset: Dataset, chosen: Fitted, scale: Scale) -> ReferenceProfile:

@@ -122,6 +122,10 @@ def train_command(
         list[str] | None,
         typer.Option(help="May get a model of its own: FIELD, or FIELD=VALUE,VALUE."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(help="Draw what the model pays heed to, and refit it to see what stays."),
+    ] = True,
     repeat: Annotated[
         Path | None, typer.Option(help="Do again what made this bundle; it takes no other option.")
     ] = None,
@@ -156,6 +160,7 @@ def train_command(
                 allow_leak,
                 tune_for,
                 segment,
+                explain,
             )
         with _stations(console) as stations, _engine(where, history) as engine:
             done = _run(history, several, alias, engine, stations)
@@ -207,6 +212,7 @@ def _read_asked(
     allow_leak: list[str] | None,
     tune_for: str,
     segments: list[str] | None,
+    explain: bool,
 ) -> "list[RunOptions]":
     from training.models.tuning import Budget
     from training.run_options import RunOptions
@@ -220,7 +226,9 @@ def _read_asked(
         if name and len(wanted) > 1:
             called = f"{name}-{own.event}"
         dropped, asked = frozenset(drop or []), tuple(segments or [])
-        several.append(RunOptions(own, grid, called, seed, dropped, reasons, budget, asked))
+        several.append(
+            RunOptions(own, grid, called, seed, dropped, reasons, budget, asked, explain)
+        )
     names = [own.name for own in several]
     if len(set(names)) < len(names):
         raise typer.BadParameter("Two models would have one name; train them one by one.")

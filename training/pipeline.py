@@ -15,17 +15,21 @@ import numpy as np
 from features.contracts.history import History
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
 from training.card_facts import (
+    Heed,
     evaluate,
+    explain,
     gather_facts,
     measured_bands,
     sample_profile,
+    write_heed,
     write_pictures,
 )
 from training.competition import Competition, Progress, compete, keep_accounts_if_they_help
 from training.dataset import Dataset, build_datasets, check_slices, look
 from training.deal_value import ValueFacts, find_amounts, fit_amount, measure_value
 from training.engine import IN_PROCESS, Engine
-from training.evaluation.report import Quality, build_card, render_card_markdown
+from training.evaluation.explanation_page import render_explanations
+from training.evaluation.report import Quality, build_card, render_card_markdown, to_plain
 from training.leakage import LeakAudit, audit, build_audit_columns
 from training.models.amount import AmountModel
 from training.reference_profile import build_support
@@ -204,6 +208,10 @@ def _train_on(
     quality = evaluate(dataset, chosen, scale, options.seed)
     leaks = leaks.judge_auc(quality.auc.value)
     amount, value = _value(dataset, competition, options.seed)
+    profile = sample_profile(dataset, chosen, scale)
+    heed = None
+    if options.explain:
+        heed = explain(dataset, competition, scale, profile, options.seed, progress)
     outcome = options.outcome
     contract = Contract(str(outcome.event), outcome.horizon_days, outcome.words)
     provenance = {
@@ -221,7 +229,7 @@ def _train_on(
         scale=scale,
         bands=measured_bands(quality),
         support=build_support(dataset.catalog, dataset.rows[dataset.split.fit]),
-        profile=sample_profile(dataset, chosen, scale),
+        profile=profile,
         provenance=provenance,
         amount=amount,
     )
@@ -230,7 +238,7 @@ def _train_on(
     card["segment_models"] = [asdict(verdict) for verdict in segments]
     card["value"] = value and asdict(value)
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}
-    folder = _finish(draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality)
+    folder = _finish(draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality, heed)
     progress("judging on the newest slice", 1.0)
     parameters = {
         "history": dataset.moments.history.about.source,
@@ -269,10 +277,17 @@ def _make_draft(bundles: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=".draft-", dir=bundles))
 
 
-def _finish(draft: Path, folder: Path, card: dict[str, Any], quality: Quality) -> Path:
+def _finish(
+    draft: Path, folder: Path, card: dict[str, Any], quality: Quality, heed: Heed | None
+) -> Path:
     """Add card and pictures, seal, and move into place."""
+    if heed is not None:
+        card["explanations"] = to_plain(heed.explanation.describe())
+        card["stability"] = to_plain(heed.stability.describe())
+        card["pictures"] = [*card["pictures"], *write_heed(draft, heed)]
     (draft / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    (draft / "card.md").write_text(render_card_markdown(card), encoding="utf-8")
+    page = (render_card_markdown(card), render_explanations(card))
+    (draft / "card.md").write_text("\n".join(part for part in page if part), encoding="utf-8")
     seal_bundle(draft)
     write_pictures(draft, load_bundle(draft), quality)
     seal_bundle(draft)

@@ -3,8 +3,10 @@
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib import metadata
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -294,16 +296,17 @@ def log_run(
             mlflow.log_artifact(str(picture), "card")
         for name in ("card.json", "card.md"):
             mlflow.log_artifact(str(bundle.folder / name), "card")
-        logged = mlflow.pyfunc.log_model(
-            name="bundle",
-            python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"bundle": str(bundle.folder)},
-            signature=build_signature(bundle.catalog),
-            input_example=example,
-            pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
-            code_paths=code,
-            registered_model_name=bundle.name,
-        )
+        with redirect_stderr(StringIO()):  # "Successfully registered …" is printed, not logged
+            logged = mlflow.pyfunc.log_model(
+                name="bundle",
+                python_model=str(Path(__file__).with_name("pyfunc.py")),
+                artifacts={"bundle": str(bundle.folder)},
+                signature=build_signature(bundle.catalog),
+                input_example=example,
+                pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
+                code_paths=code,
+                registered_model_name=bundle.name,
+            )
     version = str(logged.registered_model_version)
     for key, value in (("bundle", bundle.version), ("fingerprint", bundle.fingerprint)):
         client.set_model_version_tag(bundle.name, version, key, value)

@@ -27,7 +27,8 @@ class RunOptions:
     """For tuning LightGBM."""
     segments: tuple[str, ...] = ()
     """Filters of segments that may get a model of their own, see `segment_models.read_rules`."""
-
+    explain: bool = True
+    """Whether the card shows what the model as a whole pays heed to; the model is the same."""
     vocabulary_us: int | None = None
     """Categories known before this moment have a code of their own, microseconds; None: before
     the earliest calibrate slice of the outcomes trained side by side."""
@@ -94,6 +95,6 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         told["allow_leaks"],
         Budget(trials=told["trials"] or None),
         tuple(told["segments"]),
-        told["vocabulary_us"],
+        vocabulary_us=told["vocabulary_us"],
     )
     return options, provenance["data_fingerprint"]

@@ -288,6 +288,9 @@ def list_verdicts(tables: Sequence[PeriodTable]) -> tuple[str, ...]:
         f"the best baseline, {every.of(every.best_baseline).log_loss.words}.",
     ]
     for name, difference in every.against.items():
+        if difference.mean == 0 and difference.standard_error == 0:
+            said.append(f"It is the {WORDS[name]}: there is but one origin.")
+            continue
         verdict = "below" if difference.mean < 0 else "NOT below, but above"
         said.append(
             f"Its log loss is {verdict} that of the {WORDS[name]}, by {abs(difference.mean):.4f}, "
