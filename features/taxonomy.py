@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from features.errors import TaxonomyError, UnknownKindError
-from features.lifecycle.reasons import REASON_NAMES, Reason, fold_reason
+from features.lifecycle.reasons import REASON_NAMES, ReturnReason, fold_reason
 
 OTHER = "other"
 """The kind and the channel of whatever the taxonomy does not name: counted, never dropped."""
@@ -48,7 +48,7 @@ class Taxonomy:
     """Words for one and for several events of each group."""
     channel_names: Mapping[str, str] = field(default_factory=dict)
     """Raw names of channels, and the channel each means."""
-    reason_names: Mapping[str, str] = field(default_factory=lambda: REASON_NAMES)
+    reason_names: Mapping[str, str] = field(default_factory=lambda: dict(REASON_NAMES))
     """What sales writes when it gives a lead back, and the reason it means. They travel with a model,
     so that a later Baton that knows more words does not read them to an older model."""
 
@@ -94,33 +94,33 @@ class Taxonomy:
         return _table("channel", (*own, *self.channel_names.items()))
 
     @cached_property
-    def _reason_of_name(self) -> dict[str, Reason]:
-        table: dict[str, Reason] = {}
+    def _reason_of_name(self) -> dict[str, ReturnReason]:
+        table: dict[str, ReturnReason] = {}
         for raw, meant in self.reason_names.items():
-            if meant not in set(Reason):
+            if meant not in set(ReturnReason):
                 raise TaxonomyError(
                     f"Reason {raw!r} means {meant!r}, which is no reason. "
-                    f"Use one of: {', '.join(Reason)}."
+                    f"Use one of: {', '.join(ReturnReason)}."
                 )
-            if table.setdefault(fold_reason(raw), Reason(meant)) != meant:
+            if table.setdefault(fold_reason(raw), ReturnReason(meant)) != meant:
                 raise TaxonomyError(
                     f"Reason {raw!r} means both {table[fold_reason(raw)]} and {meant}: take it from "
                     "one of them. Case and punctuation do not tell reasons apart."
                 )
         return table
 
-    def find_reason(self, raw: str | None) -> Reason | None:
+    def find_reason(self, raw: str | None) -> ReturnReason | None:
         """Tell which reason a text means, if the taxonomy knows it; None if it is empty or strange.
 
         Case, blanks and punctuation do not matter.
         """
         return None if raw is None else self._reason_of_name.get(fold_reason(raw))
 
-    def reason_of(self, raw: str | None) -> Reason | None:
+    def reason_of(self, raw: str | None) -> ReturnReason | None:
         """Tell which reason a text means: ``other`` if nobody told, None if there is no text."""
         if raw is None or not raw.strip():
             return None
-        return self.find_reason(raw) or Reason.OTHER
+        return self.find_reason(raw) or ReturnReason.OTHER
 
     def with_reasons(self, pairs: Iterable[tuple[str, str]]) -> "Taxonomy":
         """Add pairs of a raw text and the reason it means; a text moves to where it is put.
@@ -286,7 +286,7 @@ def read_taxonomy(section: Mapping[str, Any]) -> Taxonomy:
     words.setdefault("engagement", ("activity", "activities"))
     channels = tuple(c for c in section.get("channels", ()) if _folded(c) != OTHER)
     channel_names = dict(section.get("channel_names", {}))
-    reason_names = section.get("reason_names", REASON_NAMES)
+    reason_names = dict(section.get("reason_names", REASON_NAMES))
     return Taxonomy(tuple(kinds), (*channels, OTHER), words, channel_names, reason_names)
 
 

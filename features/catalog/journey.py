@@ -3,7 +3,7 @@
 from functools import partial
 
 from features.catalog.feature import LIFE, STAGES_GROUP, WEEKDAYS, Feature, Op
-from features.lifecycle.reasons import TOLD_APART, Finding, Reason
+from features.lifecycle.reasons import TOLD_APART, Finding, ReturnReason
 from features.lifecycle.stages import Stage
 
 STAGE_WORDS: dict[Stage, str] = {
@@ -18,15 +18,15 @@ STAGE_WORDS: dict[Stage, str] = {
 }
 
 
-REASON_WORDS: dict[Reason, str] = {
-    Reason.BAD_FIT: "poor fit",
-    Reason.WRONG_PERSON: "wrong person",
-    Reason.NO_INTEREST: "no interest",
-    Reason.NO_BUDGET: "no budget",
-    Reason.COMPETITOR: "competitor",
-    Reason.NOT_READY: "not ready yet",
-    Reason.UNREACHABLE: "nobody reached",
-    Reason.DUPLICATE: "duplicate",
+REASON_WORDS: dict[ReturnReason, str] = {
+    ReturnReason.BAD_FIT: "poor fit",
+    ReturnReason.WRONG_PERSON: "wrong person",
+    ReturnReason.NO_INTEREST: "no interest",
+    ReturnReason.NO_BUDGET: "no budget",
+    ReturnReason.COMPETITOR: "competitor",
+    ReturnReason.NOT_READY: "not ready yet",
+    ReturnReason.UNREACHABLE: "nobody reached",
+    ReturnReason.DUPLICATE: "duplicate",
 }
 NO_REASON_WORDS = "another reason, or none given"
 

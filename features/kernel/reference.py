@@ -17,7 +17,7 @@ from features.catalog.journey import RETURNS_GROUP, finding_group, stage_group
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, EPOCH, MINUTE_US, from_us
 from features.contracts.records import LeadRecord, StageRecord
-from features.lifecycle.reasons import FINDING_OF, TOLD_APART, Reason
+from features.lifecycle.reasons import FINDING_OF, TOLD_APART, ReturnReason
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
@@ -25,7 +25,7 @@ LARGEST = 1e30
 """A number beyond this is unknown."""
 
 
-def _return_for(reason: Reason | None) -> str:
+def _return_for(reason: ReturnReason | None) -> str:
     told = reason in TOLD_APART
     return f"{RETURNS_GROUP}:{reason}" if told else RETURNS_GROUP
 

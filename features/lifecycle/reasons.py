@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class Reason(StrEnum):
+class ReturnReason(StrEnum):
     """Why a lead came back. What a CRM writes becomes one of these; its own words are kept."""
 
     BAD_FIT = "bad_fit"
@@ -37,51 +37,51 @@ class Finding(StrEnum):
     """Not now: the lead may come again."""
 
 
-TOLD_APART = tuple(reason for reason in Reason if reason is not Reason.OTHER)
+TOLD_APART = tuple(reason for reason in ReturnReason if reason is not ReturnReason.OTHER)
 """Reasons that features tell apart, in the order of their codes. Another reason and none at all say
 equally little, and share one code."""
 
-FINDING_OF: Mapping[Reason, Finding] = MappingProxyType(
+FINDING_OF: Mapping[ReturnReason, Finding] = MappingProxyType(
     {
-        Reason.BAD_FIT: Finding.REJECTED,
-        Reason.WRONG_PERSON: Finding.REJECTED,
-        Reason.NO_INTEREST: Finding.REJECTED,
-        Reason.NO_BUDGET: Finding.REJECTED,
-        Reason.COMPETITOR: Finding.REJECTED,
-        Reason.NOT_READY: Finding.TOO_EARLY,
-        Reason.UNREACHABLE: Finding.UNREACHABLE,
+        ReturnReason.BAD_FIT: Finding.REJECTED,
+        ReturnReason.WRONG_PERSON: Finding.REJECTED,
+        ReturnReason.NO_INTEREST: Finding.REJECTED,
+        ReturnReason.NO_BUDGET: Finding.REJECTED,
+        ReturnReason.COMPETITOR: Finding.REJECTED,
+        ReturnReason.NOT_READY: Finding.TOO_EARLY,
+        ReturnReason.UNREACHABLE: Finding.UNREACHABLE,
     }
 )
 """A duplicate, another reason, or none finds nothing: guessing would make rejections up."""
 
 _SAID = {
-    Reason.BAD_FIT: "poor fit, no fit, not a fit, not a good fit, bad lead, not qualified, unqualified, "
+    ReturnReason.BAD_FIT: "poor fit, no fit, not a fit, not a good fit, bad lead, not qualified, unqualified, "
     "disqualified, not relevant, wrong industry, wrong segment, wrong region, out of territory, "
     "outside territory, too small, company too small, company size, missing feature, missing features, "
     "product fit, no product fit, technical fit, not a company, student, job seeker, private person",
-    Reason.WRONG_PERSON: "wrong contact, wrong persona, not relevant persona, no authority, "
+    ReturnReason.WRONG_PERSON: "wrong contact, wrong persona, not relevant persona, no authority, "
     "not a decision maker, not decision maker, no decision maker, not the decision maker, left company, "
     "no longer with company, no longer at company",
-    Reason.NO_INTEREST: "not interested, no longer interested, lost interest, no need, no pain, "
+    ReturnReason.NO_INTEREST: "not interested, no longer interested, lost interest, no need, no pain, "
     "no use case, not needed, already has a solution, happy with current solution, status quo",
-    Reason.NO_BUDGET: "budget, no money, no funding, lack of budget, insufficient budget, price, "
+    ReturnReason.NO_BUDGET: "budget, no money, no funding, lack of budget, insufficient budget, price, "
     "too expensive, pricing, cannot afford",
-    Reason.COMPETITOR: "chose competitor, went with competitor, uses competitor, lost to competitor, "
+    ReturnReason.COMPETITOR: "chose competitor, went with competitor, uses competitor, lost to competitor, "
     "with competitor, existing contract, under contract, is a competitor, competition",
-    Reason.NOT_READY: "not ready to buy, not ready yet, not yet ready, too early, timing, bad timing, "
+    ReturnReason.NOT_READY: "not ready to buy, not ready yet, not yet ready, too early, timing, bad timing, "
     "wrong time, no timeline, not now, later, call back later, follow up later, future interest, "
     "future opportunity, nurture, recycle, recycled, long term, on hold, postponed, no project, "
     "no current project, budget next year, just researching, just browsing, evaluating",
-    Reason.UNREACHABLE: "no response, not responding, unresponsive, no answer, no reply, no contact, "
+    ReturnReason.UNREACHABLE: "no response, not responding, unresponsive, no answer, no reply, no contact, "
     "cannot contact, cannot reach, cant reach, could not reach, unable to reach, unable to contact, "
     "not reached, never reached, attempted to contact, gone quiet, gone dark, ghosted, no show, "
     "bad data, inaccurate data, invalid data, bad contact data, invalid contact data, "
     "bad contact information, wrong number, wrong phone number, invalid number, invalid phone, "
     "invalid phone number, disconnected, bounced, bad email, invalid email, email bounced",
-    Reason.DUPLICATE: "duplicate lead, duplicate contact, duplicate record, duplicated, dupe, "
+    ReturnReason.DUPLICATE: "duplicate lead, duplicate contact, duplicate record, duplicated, dupe, "
     "already in crm, already a lead, existing customer, already a customer, existing opportunity, "
     "already in pipeline",
-    Reason.OTHER: "others, misc, miscellaneous, unknown, none, n a, na, not specified, unspecified, "
+    ReturnReason.OTHER: "others, misc, miscellaneous, unknown, none, n a, na, not specified, unspecified, "
     "no reason, no reason given",
 }
 
@@ -95,8 +95,8 @@ def fold_reason(raw: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", re.sub("['\u2019]", "", raw.casefold())))
 
 
-REASON_NAMES: Mapping[str, Reason] = MappingProxyType(
-    {fold_reason(reason): reason for reason in Reason}
+REASON_NAMES: Mapping[str, ReturnReason] = MappingProxyType(
+    {fold_reason(reason): reason for reason in ReturnReason}
     | {said.strip(): reason for reason, listed in _SAID.items() for said in listed.split(",")}
 )
 """What CRMs write, folded, and the reason it means. A taxonomy carries its own copy."""

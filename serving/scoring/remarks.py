@@ -116,7 +116,7 @@ def warn_of_future(
 def warn_of_standing(stages: Sequence[StageRecord], as_of: int, target: str) -> list[str]:
     """Say if there is nothing left to predict: the model learned from open leads only."""
     predicted = find_target(target)
-    if not stages or predicted is None:
+    if predicted is None or (not stages and predicted.stage is not Stage.RETURNED):
         return []
     moves = sorted(stages, key=lambda move: (move.at, funnel_position(move.stage)))
     changes = [StageChange(m.at, m.known_at, Stage(m.stage)) for m in moves]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from features.contracts.history import History
 from features.kernel.table_columns import codes, lead_ids, leads_of, times
-from features.lifecycle.reasons import FINDING_OF, Reason
+from features.lifecycle.reasons import FINDING_OF, ReturnReason
 from features.lifecycle.stages import CLOSED, REOPENING, Stage, reaches
 from features.lifecycle.targets import WITH_SALES, Target
 
@@ -125,7 +125,8 @@ def read_moves(history: History, target: Target) -> Moves:
 
         def finds(texts: list[str]) -> list[int]:
             return [
-                FINDING_OF.get(reason_of(text) or Reason.OTHER) is target.finding for text in texts
+                FINDING_OF.get(reason_of(text) or ReturnReason.OTHER) is target.finding
+                for text in texts
             ]
 
         fulfils &= codes(table.column("reason"), finds) == 1
