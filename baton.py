@@ -8,7 +8,10 @@ from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
+from training.backtest_command import backtest_command
 from training.commands import train_command
+from training.promote_commands import promote_command, rollback_command
+from training.relevel_command import recalibrate_command
 from training.score_command import score_command
 
 app = typer.Typer(
@@ -21,6 +24,10 @@ app = typer.Typer(
 app.command("import")(import_command)
 app.command("simulate")(simulate_command)
 app.command("train")(train_command)
+app.command("backtest")(backtest_command)
+app.command("recalibrate")(recalibrate_command)
+app.command("promote")(promote_command)
+app.command("rollback")(rollback_command)
 app.command("score")(score_command)
 app.command("serve")(serve_command)
 app.command("drift")(drift_command)

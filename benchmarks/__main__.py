@@ -13,6 +13,7 @@ from benchmarks.measure import console, print_machine
 from benchmarks.one_lead import measure_one_lead, measure_reasons, measure_rows
 from benchmarks.over_http import measure_http
 from benchmarks.scale import measure_scale
+from benchmarks.training_run import measure_training
 from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
@@ -47,10 +48,13 @@ def make_bundle() -> Path:
 def bench(
     only: Annotated[
         str,
-        typer.Option(help="job, scale, rows, cold, lead, reasons, http or featuretools."),
+        typer.Option(
+            help="job, scale, rows, cold, lead, reasons, http, featuretools or training."
+        ),
     ] = "",
     events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
     scale_events: Annotated[int, typer.Option(help="Size of the streamed history.")] = 50_000_000,
+    leads: Annotated[int, typer.Option(help="Size of the market that is trained on.")] = 100_000,
     repeats: Annotated[int, typer.Option(help="Times each engine does the job.")] = 5,
 ) -> None:
     """Measure: the feature job beside others, streaming, one lead, reasons, the server."""
@@ -65,6 +69,7 @@ def bench(
         "reasons": lambda: measure_reasons(make_bundle()),
         "http": lambda: measure_http(make_bundle()),
         "featuretools": measure_featuretools,
+        "training": lambda: measure_training(leads),
     }
     if only and only not in deeds:
         raise typer.BadParameter(f"Choose one of: {', '.join(deeds)}.", param_hint="--only")

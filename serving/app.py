@@ -19,6 +19,7 @@ from serving.monitoring.metrics import Metrics, MetricsMiddleware
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
+from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
 from serving.web import routes as web_routes
 
@@ -48,21 +49,30 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     desk: ChampionDesk = app.state.champion_desk
     scored_log: ScoredLog = app.state.scored_log
     drift_desk: DriftDesk = app.state.drift_desk
-    await asyncio.to_thread(desk.refresh, clock.now())
+    shadow: Shadow | None = app.state.shadow
+    desks = [desk] if shadow is None else [desk, shadow.desk]
+    logs = [scored_log] if shadow is None else [scored_log, shadow.log]
+    for one in desks:
+        await asyncio.to_thread(one.refresh, clock.now())
     tasks = [
-        asyncio.create_task(desk.watch(settings.champion_check_seconds)),
-        asyncio.create_task(scored_log.keep_flushing(settings.scored_flush_seconds)),
+        *(asyncio.create_task(one.watch(settings.champion_check_seconds)) for one in desks),
+        *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
     ]
+    if shadow is not None:
+        shadow.start()
     try:
         yield
     finally:
+        if shadow is not None:
+            await asyncio.to_thread(shadow.stop)
         for task in tasks:
             task.cancel()
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
         await drift_desk.close()
-        await asyncio.to_thread(scored_log.flush_safely)
+        for kept in logs:
+            await asyncio.to_thread(kept.flush_safely)
 
 
 def build_app(settings: ServingSettings) -> FastAPI:
@@ -90,8 +100,11 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
     )
+    app.state.shadow = build_shadow(settings) if settings.shadow else None
     app.state.drift_desk = DriftDesk(settings, app.state.scored_log.flush)
-    app.state.metrics = Metrics(app.state.champion_desk, app.state.scored_log, clock.now)
+    app.state.metrics = Metrics(
+        app.state.champion_desk, app.state.scored_log, clock.now, app.state.shadow
+    )
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,

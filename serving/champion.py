@@ -127,10 +127,14 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 class ChampionDesk:
-    """Keeps the champion, and takes up a new one when it lies in the folder."""
+    """Keeps the champion, and takes up a new one when it lies in the folder.
 
-    def __init__(self, folder: Path) -> None:
+    ``role`` is what the bundle is called in the logs: a challenger in the shadow has a desk, too.
+    """
+
+    def __init__(self, folder: Path, role: str = "champion") -> None:
         self.folder = folder
+        self.role = role
         self.swaps = 0
         """Times a champion was taken up."""
         self.failures = 0
@@ -158,6 +162,13 @@ class ChampionDesk:
             raise NoChampionError(self.folder, self.problem or "it is still being loaded.")
         return self._champion
 
+    def _event(self, happened: str) -> str:
+        return f"{self.role}_{happened}"
+
+    def forget(self) -> None:
+        """Let go of the bundle in use."""
+        self._champion = self._mark = None
+
     def refresh(self, at: datetime) -> None:
         """Look at the folder; load what is new in it aside, then swap. Never raises."""
         mark = find_mark(self.folder)
@@ -179,7 +190,7 @@ class ChampionDesk:
                 self._settle(loaded, refused, mark)
                 return
             # Half of one bundle and half of the next is nobody's fault: it is read again.
-            log.info("champion_folder_changed", read_again=again is not None)
+            log.info(self._event("folder_changed"), read_again=again is not None)
             if again is None:
                 break
             mark = again
@@ -200,7 +211,7 @@ class ChampionDesk:
         self.problem = self.problem_in_short = None
         self.swaps += 1
         log.info(
-            "champion_taken_up",
+            self._event("taken_up"),
             model=loaded.bundle.name,
             version=loaded.bundle.version,
             before=before.bundle.version if before else None,
@@ -213,7 +224,7 @@ class ChampionDesk:
         self.problem = f"{type(error).__name__}: {error}"
         self.problem_in_short = f"the bundle cannot be loaded ({type(error).__name__})."
         log.error(
-            "champion_refused",
+            self._event("refused"),
             folder=str(self.folder),
             error=type(error).__name__,
             kept=self._champion.bundle.version if self._champion else None,

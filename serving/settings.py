@@ -29,6 +29,12 @@ class ServingSettings(BaseSettings):
     """Folder of the bundle to serve; a new bundle put there is taken up without a restart."""
     champion_check_seconds: Annotated[float, Field(gt=0)] = 1.0
     """Seconds between two looks at the champion folder."""
+    shadow: bool = False
+    """Whether a challenger scores beside the champion what is asked; its scores are only logged."""
+    challenger: Path = Path("var/challenger")
+    """Folder of the bundle that scores in the shadow, if there is one and ``shadow`` is on."""
+    shadowed: Path = Path("var/shadowed")
+    """Folder of the log of both models' scores; it holds no personal data."""
     max_batch: Annotated[int, Field(ge=1)] = 10_000
     """Most leads in one batch."""
     max_events: Annotated[int, Field(ge=1, le=100_000)] = 20_000

@@ -7,7 +7,7 @@ training.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,19 @@ from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from training.errors import BundleError
+from training.models.amount import AmountModel
 from training.models.linear import LinearModel
+from training.models.segmented import Plain, SegmentedModel, read_part
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
 
 FORMAT = 2
 MANIFEST, CARD, SEAL = "manifest.json", "card.json", "fingerprint.json"
 TREES, LINEAR = "model.txt", "model.json"
+SEGMENTS, AMOUNT = "segments.json", "amount.json"
 REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")
+
+AnyModel = Plain | SegmentedModel
 
 DOUBLING_POINTS = 10.0
 """Points that double the odds (docs/decisions/0001)."""
@@ -66,6 +71,7 @@ class Scores:
     probability: NDArray[np.float64]  # (n_rows,)
     points: NDArray[np.float64]  # (n_rows,) before the cut to 0-100
     reasons: NDArray[np.float64]  # (n_rows, n_features) points; 50 + their sum = points
+    amounts: NDArray[np.float64] | None = None  # (n_rows,) expected if it converts; None: unknown
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,10 @@ class Bundle:
     scale: Scale
     bands: tuple[Band, ...]
     support: Support
-    model: LinearModel | TreeModel
+    model: AnyModel
     model_kind: str
+    amount: AmountModel | None = None
+    """What a lead that converts is expected to bring; None where the history knows no amounts."""
 
     @property
     def version(self) -> str:
@@ -139,7 +147,9 @@ class Bundle:
         rows : ndarray of shape (n_rows, n_features), float32
             From ``features.compute``, with this bundle's catalogue.
         """
-        return self.scale.scores(self.model.contributions(rows))
+        scores = self.scale.scores(self.model.contributions(rows))
+        amounts = None if self.amount is None else self.amount.expected(rows)
+        return replace(scores, amounts=amounts)
 
     def find_unknown(self, rows: NDArray[np.float32]) -> list[str | None]:
         """Say, per row, why not enough is known to score it; None where it can be scored."""
@@ -156,7 +166,11 @@ def _digest(path: Path) -> str:
 
 def _fingerprint(digests: Mapping[str, str]) -> str:
     """Hash what decides a score; card and pictures only describe it."""
-    deciding = {n: d for n, d in digests.items() if n in {MANIFEST, TREES, LINEAR, *REFERENCE}}
+    deciding = {
+        name: digest
+        for name, digest in digests.items()
+        if name in {MANIFEST, SEGMENTS, AMOUNT, *REFERENCE} or name.endswith((TREES, LINEAR))
+    }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
@@ -170,13 +184,14 @@ def write_bundle(
     name: str,
     contract: Contract,
     catalog: Catalog,
-    model: LinearModel | TreeModel,
+    model: AnyModel,
     model_kind: str,
     scale: Scale,
     bands: tuple[Band, ...],
     support: Support,
     profile: ReferenceProfile,
     provenance: Mapping[str, str],
+    amount: AmountModel | None = None,
 ) -> str:
     """Write a bundle without its card and pictures; `seal_bundle` closes it.
 
@@ -186,10 +201,9 @@ def write_bundle(
         The fingerprint of what decides a score.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(model, TreeModel):
-        (folder / TREES).write_text(model.text, encoding="utf-8")
-    else:
-        (folder / LINEAR).write_text(json.dumps(model.to_json()), encoding="utf-8")
+    _write_models(folder, model)
+    if amount is not None:
+        (folder / AMOUNT).write_text(json.dumps(amount.to_json()), encoding="utf-8")
     profile.write(folder)
     manifest = {
         "format": FORMAT,
@@ -229,10 +243,47 @@ def _verify(folder: Path) -> str:
     return str(seal["fingerprint"])
 
 
-def _read_model(folder: Path) -> LinearModel | TreeModel:
-    if (folder / TREES).is_file():
-        return TreeModel((folder / TREES).read_text(encoding="utf-8"))
-    return LinearModel.from_json(json.loads((folder / LINEAR).read_text(encoding="utf-8")))
+def _write_models(folder: Path, model: AnyModel) -> None:
+    if not isinstance(model, SegmentedModel):
+        _write_plain(folder, "", model)
+        return
+    _write_plain(folder, "", model.everyone)
+    (folder / SEGMENTS).write_text(json.dumps(model.parts_json(), indent=1), encoding="utf-8")
+    for number, part in enumerate(model.parts):
+        _write_plain(folder, f"segment-{number}-", part.model)
+
+
+def _write_plain(folder: Path, prefix: str, model: Plain) -> None:
+    if isinstance(model, TreeModel):
+        (folder / f"{prefix}{TREES}").write_text(model.text, encoding="utf-8")
+    else:
+        text = json.dumps(model.to_json())
+        (folder / f"{prefix}{LINEAR}").write_text(text, encoding="utf-8")
+
+
+def _read_models(folder: Path) -> AnyModel:
+    everyone = _read_plain(folder, "")
+    if not (folder / SEGMENTS).is_file():
+        return everyone
+    entries = json.loads((folder / SEGMENTS).read_text(encoding="utf-8"))
+    parts = tuple(
+        read_part(entry, _read_plain(folder, f"segment-{number}-"))
+        for number, entry in enumerate(entries)
+    )
+    return SegmentedModel(everyone, parts)
+
+
+def _read_plain(folder: Path, prefix: str) -> Plain:
+    trees = folder / f"{prefix}{TREES}"
+    if trees.is_file():
+        return TreeModel(trees.read_text(encoding="utf-8"))
+    return LinearModel.from_json(json.loads((folder / f"{prefix}{LINEAR}").read_text("utf-8")))
+
+
+def _read_amount(folder: Path) -> AmountModel | None:
+    if not (folder / AMOUNT).is_file():
+        return None
+    return AmountModel.from_json(json.loads((folder / AMOUNT).read_text(encoding="utf-8")))
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -263,8 +314,9 @@ def load_bundle(folder: Path) -> Bundle:
         support=Support(
             **{**support, "attribute_columns": np.array(support["attribute_columns"], np.int64)}
         ),
-        model=_read_model(folder),
+        model=_read_models(folder),
         model_kind=manifest["model_kind"],
+        amount=_read_amount(folder),
     )
 
 

@@ -118,6 +118,10 @@ def train_command(
     tune_for: Annotated[
         str, typer.Option(help="How long to search LightGBM's settings, e.g. 60s or 10m; 0s: not.")
     ] = "0s",
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(help="May get a model of its own: FIELD, or FIELD=VALUE,VALUE."),
+    ] = None,
     repeat: Annotated[
         Path | None, typer.Option(help="Do again what made this bundle; it takes no other option.")
     ] = None,
@@ -143,7 +147,15 @@ def train_command(
             several = _read_recorded(repeat, history)
         else:
             several = _read_asked(
-                outcome, horizon, read_grid(seen_at), name, seed, drop, allow_leak, tune_for
+                outcome,
+                horizon,
+                read_grid(seen_at),
+                name,
+                seed,
+                drop,
+                allow_leak,
+                tune_for,
+                segment,
             )
         with _stations(console) as stations, _engine(where, history) as engine:
             done = _run(history, several, alias, engine, stations)
@@ -194,6 +206,7 @@ def _read_asked(
     drop: list[str] | None,
     allow_leak: list[str] | None,
     tune_for: str,
+    segments: list[str] | None,
 ) -> "list[RunOptions]":
     from training.models.tuning import Budget
     from training.run_options import RunOptions
@@ -206,7 +219,8 @@ def _read_asked(
         called = name or f"baton-{own.event}"
         if name and len(wanted) > 1:
             called = f"{name}-{own.event}"
-        several.append(RunOptions(own, grid, called, seed, frozenset(drop or []), reasons, budget))
+        dropped, asked = frozenset(drop or []), tuple(segments or [])
+        several.append(RunOptions(own, grid, called, seed, dropped, reasons, budget, asked))
     names = [own.name for own in several]
     if len(set(names)) < len(names):
         raise typer.BadParameter("Two models would have one name; train them one by one.")

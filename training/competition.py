@@ -70,6 +70,10 @@ class Competition:
     folds: tuple[FoldRow, ...] = ()
     n_folds: int = 0
     tuned: Tuned = field(default_factory=Tuned)
+    fitters: Mapping[str, Fitter] = field(default_factory=dict)
+    """Who competed, with what a search has found."""
+    fold_losses: tuple[NDArray[np.float64], ...] = ()
+    """Losses of the chosen recipe on the rows each of `usable_folds` is judged on."""
 
 
 def compete(
@@ -93,9 +97,7 @@ def compete(
     budget
         For tuning LightGBM, on the leads that no fold is judged on.
     """
-    moments = dataset.moments
-    times = (moments.created_at, moments.snapshots.as_of, moments.label_known_at)
-    folds = [fold for fold in rolling_folds(dataset.split, *times) if _is_enough(dataset, fold)]
+    folds = usable_folds(dataset)
     fitters = dict(engine.fitters)
     tuned = Tuned()
     if folds and TREES in fitters:
@@ -104,15 +106,27 @@ def compete(
     if tuned.settings:
         # Beside the usual ones, not instead: the best of many trials is best by luck, too.
         fitters[TUNED] = partial(fitters[TREES], tuned=tuned.settings)
-    table = _judge_folds(dataset, folds, fitters, seed, progress)
+    found = _judge_folds(dataset, folds, fitters, seed, progress)
     fitted = fit_all(dataset, fitters, seed, progress)
     judged = f"over {len(folds)} rolling folds, each judged on leads later than it learned from"
-    if not table:
+    if folds:
+        leads = np.concatenate([dataset.lead_of[fold.newest] for fold in folds])
+        table = compare({name: np.concatenate(own) for name, own in found.items()}, leads)
+    else:
         table = _judge_calibrated(dataset, fitted)
         judged = "on the slice that calibrates, the history being too short for folds"
     name, because = choose(table, judged)
     chosen = next(f for f in fitted if f.name == name)
-    return Competition(fitted, chosen, because, table, len(folds), tuned)
+    return Competition(
+        fitted, chosen, because, table, len(folds), tuned, fitters, tuple(found[name])
+    )
+
+
+def usable_folds(dataset: Dataset) -> list[Split]:
+    """List the rolling folds that have outcomes enough in each slice."""
+    moments = dataset.moments
+    times = (moments.created_at, moments.snapshots.as_of, moments.label_known_at)
+    return [fold for fold in rolling_folds(dataset.split, *times) if _is_enough(dataset, fold)]
 
 
 def _is_enough(dataset: Dataset, fold: Split) -> bool:
@@ -151,7 +165,7 @@ def fit_calibrated(
     name: str,
     fitter: Fitter,
     seed: int,
-    tell: Callable[[float], None],
+    tell: Callable[[float], None] = lambda _share: None,
 ) -> Fitted:
     """Fit one candidate on a split's fit slice and calibrate it on the later one."""
     model, settings = fitter(fit_data(dataset, split.fit, seed), tell)
@@ -184,26 +198,21 @@ def _judge_folds(
     fitters: Mapping[str, Fitter],
     seed: int,
     progress: Progress,
-) -> tuple[FoldRow, ...]:
-    """Fit and calibrate every candidate in every fold, and compare them where each is judged."""
+) -> dict[str, list[NDArray[np.float64]]]:
+    """Fit and calibrate every candidate in every fold; give the losses where each is judged."""
     station, todo = "comparing on rolling folds", max(1, len(folds) * len(fitters))
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in fitters}
-    leads = [dataset.lead_of[fold.newest] for fold in folds]
     done = 0
     for fold in folds:
         own = fold.within(thin(dataset, fold.fit | fold.calibrate, seed) | fold.newest)
         small = narrow(dataset, own)
         for name, fitter in fitters.items():
-            fitted = fit_calibrated(small, small.split, name, fitter, seed, lambda _: None)
+            fitted = fit_calibrated(small, small.split, name, fitter, seed)
             judged = small.split.newest
             found[name].append(losses(small.converted[judged], fitted.probabilities[judged]))
             done += 1
             progress(station, done / todo)
-    if not folds:
-        return ()
-    return compare(
-        {name: np.concatenate(own) for name, own in found.items()}, np.concatenate(leads)
-    )
+    return found
 
 
 def _judge_calibrated(dataset: Dataset, fitted: tuple[Fitted, ...]) -> tuple[FoldRow, ...]:
@@ -297,8 +306,9 @@ def keep_accounts_if_they_help(
         catalog=replace(dataset.catalog, features=features),
         rows=np.ascontiguousarray(dataset.rows[:, keep]),
     )
-    later = _log_loss_later(dataset, seed, progress, engine)
-    later_without = _log_loss_later(without, seed, progress, engine)
+    rows = thin(dataset, dataset.split.fit | dataset.split.calibrate, seed)
+    later = _log_loss_later(dataset, rows, seed, progress, engine)
+    later_without = _log_loss_later(without, rows, seed, progress, engine)
     helps = later < later_without
     said = (
         f"Features of the account were {'kept' if helps else 'left out'}: on the calibration slice "
@@ -307,9 +317,12 @@ def keep_accounts_if_they_help(
     return replace(dataset if helps else without, remarks=(*dataset.remarks, said))
 
 
-def _log_loss_later(dataset: Dataset, seed: int, progress: Progress, engine: Engine) -> float:
-    """Fit trees and measure them, calibrated, on the slice that calibrates."""
+def _log_loss_later(
+    dataset: Dataset, rows: NDArray[np.bool_], seed: int, progress: Progress, engine: Engine
+) -> float:
+    """Fit trees on some rows and measure them, calibrated, on those that calibrate."""
     tell = partial(progress, "judging the account family")
-    fitted = fit_calibrated(dataset, dataset.split, TREES, engine.fitters[TREES], seed, tell)
-    later = dataset.split.calibrate
-    return float(losses(dataset.converted[later], fitted.probabilities[later]).mean())
+    small = narrow(dataset, dataset.split.within(rows))
+    fitted = fit_calibrated(small, small.split, TREES, engine.fitters[TREES], seed, tell)
+    later = small.split.calibrate
+    return float(losses(small.converted[later], fitted.probabilities[later]).mean())

@@ -77,6 +77,8 @@ class Dataset:
     moments: Moments
     rows: NDArray[np.float32]
     split: Split
+    vocabulary_us: int
+    """Categories known before this moment have a code of their own."""
     remarks: tuple[str, ...] = ()
     """What the card should say of how it was made."""
 
@@ -182,16 +184,17 @@ def build_datasets(
     wanted: Sequence[tuple[Moments, Split]],
     *,
     drop: frozenset[str] = frozenset(),
+    vocabulary_us: int | None = None,
     engine: Engine = IN_PROCESS,
     progress: Share = lambda _: None,
 ) -> list[Dataset]:
     """Compute the features for several outcomes in one go: a moment they share is computed once.
 
-    All are of one history. The vocabulary is what was known before the earliest of the calibrate
-    slices.
+    All are of one history. The vocabulary is what was known before ``vocabulary_us``, else before
+    the earliest of the calibrate slices.
     """
     history = wanted[0][0].history
-    cut = min(to_us(split.calibrate_from) for _, split in wanted)
+    cut = vocabulary_us or min(to_us(split.calibrate_from) for _, split in wanted)
     catalog = learn_catalog(history.about.taxonomy, [history.leads], cut, without=drop)
     used = [split.fit | split.calibrate | split.newest for _, split in wanted]
     kept = [moments.take(own) for (moments, _), own in zip(wanted, used, strict=True)]
@@ -210,6 +213,7 @@ def build_datasets(
             moments,
             rows if len(kept) == 1 else rows[at],
             split.keep(own),
+            cut,
             engine.remarks,
         )
         for moments, at, (_, split), own in zip(kept, place, wanted, used, strict=True)

@@ -32,6 +32,46 @@ class NoSnapshotsError(TrainingError):
         )
 
 
+class UnknownSegmentError(TrainingError):
+    """A segment names a field or a value that is not there."""
+
+    def __init__(self, text: str, kind: str, name: str, known: tuple[str, ...]) -> None:
+        self.text = text
+        super().__init__(
+            f"--segment {text!r}: there is no {kind} {name!r}. Known: {', '.join(known) or 'none'}."
+        )
+
+
+class OutcomesDifferError(TrainingError):
+    """Champion and challenger foretell different things."""
+
+    def __init__(self, champion: str, challenger: str) -> None:
+        self.champion = champion
+        self.challenger = challenger
+        super().__init__(
+            f"The champion foretells {champion}, the challenger {challenger}: their figures cannot "
+            "be compared, and every band would mean something else. Train a challenger for the "
+            "champion's outcome, or register the other under a name of its own (--name)."
+        )
+
+
+class SameModelError(TrainingError):
+    """The challenger is the champion."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self.version = version
+        super().__init__(f"{name} {version} is the champion already; there is nothing to change.")
+
+
+class NoSuchModelError(TrainingError):
+    """The registry does not know a version that was asked for."""
+
+    def __init__(self, name: str, wanted: str, advice: str) -> None:
+        self.name = name
+        self.wanted = wanted
+        super().__init__(f"The registry has no {wanted} of {name!r}. {advice}")
+
+
 class BundleError(TrainingError):
     """A bundle is missing, damaged, or of another format."""
 

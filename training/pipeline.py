@@ -6,9 +6,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from features.contracts.history import History
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
@@ -21,11 +23,14 @@ from training.card_facts import (
 )
 from training.competition import Competition, Progress, compete, keep_accounts_if_they_help
 from training.dataset import Dataset, build_datasets, check_slices, look
+from training.deal_value import ValueFacts, find_amounts, fit_amount, measure_value
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.report import Quality, build_card, render_card_markdown
 from training.leakage import LeakAudit, audit, build_audit_columns
+from training.models.amount import AmountModel
 from training.reference_profile import build_support
 from training.run_options import RunOptions
+from training.segment_models import fit_segments, read_rules
 
 PACKAGES = ("numpy", "numba", "scikit-learn", "lightgbm", "optuna", "pyarrow")
 
@@ -157,6 +162,7 @@ def train_side_by_side(
     datasets = build_datasets(
         wanted,
         drop=several[0].drop,
+        vocabulary_us=several[0].vocabulary_us,
         engine=engine,
         progress=lambda share: progress("computing features", share),
     )
@@ -182,22 +188,27 @@ def _train_on(
     progress: Progress,
 ) -> Run:
     """Audit, choose, judge, write."""
+    read_rules(options.segments, dataset.catalog)  # refused now rather than after all the fitting
     dataset = keep_accounts_if_they_help(dataset, options.seed, progress, engine)
     progress("leak audit", 0.0)
     leaks = audit_dataset(dataset, options.allow_leaks)
     progress("leak audit", 1.0)
     leaks.check()
     competition = compete(dataset, options.seed, progress, engine, budget=options.budget)
+    competition, segments = fit_segments(
+        dataset, options.segments, competition, options.seed, progress
+    )
     progress("judging on the newest slice", 0.0)
     chosen = competition.chosen
     scale = Scale(chosen.calibration.slope, chosen.calibration.intercept, chosen.model.bias)
     quality = evaluate(dataset, chosen, scale, options.seed)
     leaks = leaks.judge_auc(quality.auc.value)
+    amount, value = _value(dataset, competition, options.seed)
     outcome = options.outcome
     contract = Contract(str(outcome.event), outcome.horizon_days, outcome.words)
     provenance = {
         **_provenance(dataset, competition, data_fingerprint),
-        **options.record(competition.tuned.trials),
+        **options.record(competition.tuned.trials, dataset.vocabulary_us),
     }
     draft = _make_draft(bundles)
     fingerprint = write_bundle(
@@ -212,9 +223,12 @@ def _train_on(
         support=build_support(dataset.catalog, dataset.rows[dataset.split.fit]),
         profile=sample_profile(dataset, chosen, scale),
         provenance=provenance,
+        amount=amount,
     )
     facts = gather_facts(dataset, contract, competition, data_fingerprint)
     card = build_card(facts, quality, leaks.describe())
+    card["segment_models"] = [asdict(verdict) for verdict in segments]
+    card["value"] = value and asdict(value)
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}
     folder = _finish(draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality)
     progress("judging on the newest slice", 1.0)
@@ -225,6 +239,18 @@ def _train_on(
         "split": dataset.split.words,
     }
     return Run(load_bundle(folder), quality, leaks, competition, parameters)
+
+
+def _value(
+    dataset: Dataset, competition: Competition, seed: int
+) -> tuple[AmountModel | None, ValueFacts | None]:
+    """Fit what a conversion brings, where amounts are known, and measure the value promised."""
+    amounts = find_amounts(dataset.moments)
+    model = fit_amount(dataset, amounts, seed)
+    if model is None:
+        return None, None
+    rng = np.random.default_rng(seed)
+    return model, measure_value(dataset, competition.chosen, model, amounts, rng)
 
 
 def _provenance(

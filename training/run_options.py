@@ -25,14 +25,22 @@ class RunOptions:
     """Attribute to the reason it may stay although the audit calls it a leak."""
     budget: Budget = field(default_factory=Budget)
     """For tuning LightGBM."""
+    segments: tuple[str, ...] = ()
+    """Filters of segments that may get a model of their own, see `segment_models.read_rules`."""
 
-    def record(self, trials: int) -> dict[str, str]:
+    vocabulary_us: int | None = None
+    """Categories known before this moment have a code of their own, microseconds; None: before
+    the earliest calibrate slice of the outcomes trained side by side."""
+
+    def record(self, trials: int, vocabulary_us: int) -> dict[str, str]:
         """Record everything a repeat needs, as text.
 
         Parameters
         ----------
         trials
             How many settings the search tried: a repeat tries as many, however long it takes.
+        vocabulary_us
+            Up to when categories were known: other outcomes of the run may have had a say.
         """
         return {
             "outcome": self.outcome.words,
@@ -49,6 +57,8 @@ class RunOptions:
                     "drop": sorted(self.drop),
                     "allow_leaks": dict(sorted(self.allow_leaks.items())),
                     "trials": trials,
+                    "segments": self.segments,
+                    "vocabulary_us": vocabulary_us,
                 },
                 sort_keys=True,
             ),
@@ -83,5 +93,7 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         frozenset(told["drop"]),
         told["allow_leaks"],
         Budget(trials=told["trials"] or None),
+        tuple(told["segments"]),
+        told["vocabulary_us"],
     )
     return options, provenance["data_fingerprint"]

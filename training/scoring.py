@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.compute.part import Job, Part, compute_part
 from features.compute.stream import in_order
 from features.contracts.columns import TIME
-from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Bundle, load_bundle
+from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Bundle, Scores, load_bundle
 
 ROWS_AT_A_TIME = 8192
 """Rows whose reasons are in memory at a time."""
@@ -26,12 +26,14 @@ SCORE_SCHEMA = pa.schema(
         pa.field("probability", pa.float64()),
         pa.field("points", pa.float64()),
         pa.field("band", pa.string()),
+        pa.field("expected_value", pa.float64()),
         pa.field("stage", pa.string()),
         pa.field("why", pa.string()),
     ]
 )
 """A row per lead. ``probability``, ``points`` (as people see them) and ``band`` are empty where
-not enough is known, and ``why`` says why. ``stage`` is where the lead stood: a model learned from
+not enough is known, and ``why`` says why. ``expected_value`` is chance times expected amount, empty
+where amounts are not known. ``stage`` is where the lead stood: a model learned from
 leads that were still open."""
 
 
@@ -72,6 +74,7 @@ def _score_rows(bundle: Bundle, part: Part, begin: int, rows: NDArray[np.float32
             _spread(scored, scores.probability),
             _spread(scored, points),
             _bands(bundle, scored, points),
+            _values(scored, scores),
             _stages(bundle, rows),
             pa.array(unknown, pa.string()),
         ],
@@ -83,6 +86,12 @@ def _spread(scored: NDArray[np.bool_], values: NDArray[np.float64]) -> pa.Array:
     cells = np.zeros(len(scored))
     cells[scored] = values
     return pa.array(cells, mask=~scored)
+
+
+def _values(scored: NDArray[np.bool_], scores: Scores) -> pa.Array:
+    if scores.amounts is None:
+        return pa.nulls(len(scored), pa.float64())
+    return _spread(scored, scores.probability * scores.amounts)
 
 
 def _bands(bundle: Bundle, scored: NDArray[np.bool_], points: NDArray[np.float64]) -> pa.Array:

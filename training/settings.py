@@ -16,6 +16,10 @@ class TrainingSettings(BaseSettings):
     """Folder that keeps every bundle ever trained here."""
     champion: Path = Path("var/champion")
     """Where the server looks for the bundle in use: a link to one of the bundles."""
+    challenger: Path = Path("var/challenger")
+    """Where the server looks for a bundle to try in the shadow of the champion: a link, too."""
+    promotions: Path = Path("var/promotions")
+    """Folder of the reports of `baton promote`, and of the log of every change of champion."""
     mlruns: Path = Path("mlruns")
     """Folder of the embedded MLflow store: ``mlflow.db`` and the artefacts beside it."""
     tracking_uri: str | None = Field(default=None)

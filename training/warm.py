@@ -7,6 +7,7 @@ import numpy as np
 
 from features.compute.warm import warm
 from features.sources.warm import warm_import
+from training.models.interactions import compute_interactions
 from training.models.linear import LinearModel, Term
 from training.models.trees import TreeModel
 
@@ -33,7 +34,9 @@ def warm_all() -> None:
     warm()
     warm_import()
     row = np.zeros((1, 1), np.float32)
-    TreeModel(_ONE_SPLIT).contributions(row)
+    trees = TreeModel(_ONE_SPLIT)
+    trees.contributions(row)
+    compute_interactions(trees, row)
     LinearModel(0.0, 1, {0: Term(0.0, 1.0, 1.0, 0.0, (), 0.0)}).contributions(row)
 
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.champion import Champion, ChampionDesk
 from serving.scoring.log import ScoredLog
+from serving.scoring.shadow import Shadow
 
 LATENCY_SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -25,10 +26,17 @@ METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
 class StateCollector(Collector):
     """Reads the state of the desks at the moment of scraping."""
 
-    def __init__(self, desk: ChampionDesk, log: ScoredLog, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        desk: ChampionDesk,
+        log: ScoredLog,
+        now: Callable[[], datetime],
+        shadow: Shadow | None,
+    ) -> None:
         self.desk = desk
         self.log = log
         self.now = now
+        self.shadow = shadow
 
     def describe(self) -> Iterator[Metric]:
         """Name nothing beforehand: the names are fixed, the state is not there yet."""
@@ -42,6 +50,8 @@ class StateCollector(Collector):
         if champion is not None:
             yield from _collect_champion(champion, at)
         yield from self._collect_log(at)
+        if self.shadow is not None:
+            yield from _collect_shadow(self.shadow)
 
     def _collect_desk(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
@@ -108,10 +118,33 @@ def _collect_champion(champion: Champion, at: datetime) -> Iterator[Metric]:
         )
 
 
+def _collect_shadow(shadow: Shadow) -> Iterator[Metric]:
+    challenger = shadow.desk.find_champion()
+    about = GaugeMetricFamily(
+        "baton_shadow_info", "The challenger in the champion's shadow.", labels=["name", "version"]
+    )
+    if challenger is not None:
+        about.add_metric([challenger.bundle.name, challenger.bundle.version], 1)
+    yield about
+    for name, words, value in (
+        ("scored", "Leads the challenger scored, too.", shadow.scored),
+        ("passed_over", "Leads it did not score because too many waited.", shadow.passed_over),
+        ("refused", "Leads its catalogue could not read.", shadow.refused),
+        ("failures", "Times it failed; no answer was touched.", shadow.failures),
+    ):
+        yield CounterMetricFamily(f"baton_shadow_{name}", words, value=value)
+
+
 class Metrics:
     """The metrics of one app; not global, so that several apps can live in one process."""
 
-    def __init__(self, desk: ChampionDesk, log: ScoredLog, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        desk: ChampionDesk,
+        log: ScoredLog,
+        now: Callable[[], datetime],
+        shadow: Shadow | None = None,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "baton_http_requests",
@@ -126,7 +159,7 @@ class Metrics:
             buckets=LATENCY_SECONDS,
             registry=self.registry,
         )
-        self.registry.register(StateCollector(desk, log, now))
+        self.registry.register(StateCollector(desk, log, now, shadow))
         ProcessCollector(registry=self.registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -62,6 +62,8 @@ EXAMPLE_ANSWER: dict[str, Any] = {
     "probability": 0.31,
     "points": 68.5,
     "points_uncut": 68.5,
+    "expected_amount": None,
+    "expected_value": None,
     "band": {
         "name": "A",
         "points_from": 65.0,

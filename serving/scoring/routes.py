@@ -13,6 +13,7 @@ from serving.scoring.batches import split_batch
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.log import ScoredLog
 from serving.scoring.service import Scoring, read_body, score_batch, score_one
+from serving.scoring.shadow import Shadow
 
 LONG_HISTORY_BYTES = 200_000
 """A lead this long is scored in a thread, so that the others need not wait for it."""
@@ -35,7 +36,8 @@ async def get_scoring(
 ) -> Scoring:
     """Gather what a request is scored with."""
     log: ScoredLog = request.app.state.scored_log
-    return Scoring(champion, log, now, top, settings.max_batch, settings.max_events)
+    shadow: Shadow | None = request.app.state.shadow
+    return Scoring(champion, log, now, top, settings.max_batch, settings.max_events, shadow)
 
 
 With = Annotated[Scoring, Depends(get_scoring)]

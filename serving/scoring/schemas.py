@@ -227,6 +227,10 @@ class LeadScore:
     points_uncut: float | None
     """The score before the cut: `base.points` and all reasons add up to it."""
     band: BandOut | None
+    expected_amount: float | None
+    """What the lead is expected to bring if it converts; null where amounts are not known."""
+    expected_value: float | None
+    """The chance times that amount."""
     base: BaseOut
     sub_scores: dict[SubScore, float] | None
     """Points by part; with `base.points` they add up to `points_uncut`."""

@@ -28,6 +28,7 @@ from serving.scoring.schemas import (
     ModelOut,
     ReasonOut,
 )
+from serving.scoring.shadow import Shadow
 from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores
 
 CHUNK_LEADS = 1_000
@@ -56,6 +57,8 @@ class Scoring:
     """Most reasons to list."""
     most_leads: int
     most_events: int
+    shadow: Shadow | None = None
+    """Who else scores what was asked, where nobody sees it."""
 
 
 def read_body(body: bytes) -> LeadIn:
@@ -136,6 +139,8 @@ class _Frame:
             points=None,
             points_uncut=None,
             band=None,
+            expected_amount=None,
+            expected_value=None,
             base=self.base,
             sub_scores=None,
             reasons=[],
@@ -152,6 +157,7 @@ class _Frame:
         """Shape the answer to a lead with a score."""
         contract = self.scoring.champion.bundle.contract
         points_uncut = float(scores.points[row])
+        amount = None if scores.amounts is None else float(scores.amounts[row])
         explained = explain(
             self.scoring.champion.explainer,
             values,
@@ -170,6 +176,8 @@ class _Frame:
             points=_cut(points_uncut),
             points_uncut=points_uncut,
             band=self.bands[band],
+            expected_amount=amount,
+            expected_value=None if amount is None else amount * float(scores.probability[row]),
             base=self.base,
             sub_scores=explained.sub_scores,
             reasons=[
@@ -267,7 +275,15 @@ def score_one(scoring: Scoring, lead: LeadIn) -> LeadScore:
     RefusedError
         If the lead does not fit the model or itself.
     """
-    return score_reads(scoring, [_read(lead, scoring)])[0]
+    answers = score_reads(scoring, [_read(lead, scoring)])
+    _shade(scoring, [lead], answers)
+    return answers[0]
+
+
+def _shade(scoring: Scoring, leads: Sequence[LeadIn], answers: Sequence[LeadScore]) -> None:
+    """Let the challenger score the same leads, later and for the log only."""
+    if scoring.shadow is not None:
+        scoring.shadow.add(scoring.champion, leads, answers, scoring.now)
 
 
 def score_batch(scoring: Scoring, raw_leads: Sequence[msgspec.Raw]) -> BatchScores:
@@ -284,13 +300,18 @@ def score_batch(scoring: Scoring, raw_leads: Sequence[msgspec.Raw]) -> BatchScor
 def _score_chunk(
     scoring: Scoring, raw_leads: Sequence[msgspec.Raw]
 ) -> list[LeadScore | LeadRefused]:
+    leads: list[LeadIn] = []
     reads: list[ReadLead] = []
     refused: dict[int, LeadRefused] = {}
     for position, raw in enumerate(raw_leads):
         try:
-            reads.append(_read(read_body(bytes(raw)), scoring))
+            lead = read_body(bytes(raw))
+            reads.append(_read(lead, scoring))
+            leads.append(lead)
         except RefusedError as refusal:
             problem = shape_refusal(refusal)
             refused[position] = LeadRefused(find_id(bytes(raw)), "invalid", problem)
-    scored = iter(score_reads(scoring, reads))
+    answers = score_reads(scoring, reads)
+    _shade(scoring, leads, answers)
+    scored = iter(answers)
     return [refused[i] if i in refused else next(scored) for i in range(len(raw_leads))]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.clock import DAY_US, to_us
-from training.splits import split_by_time
+from training.splits import rolling_folds, split_at, split_by_time
 
 
 @given(
@@ -46,3 +46,41 @@ def test_a_long_history_is_purged_and_a_short_one_says_it_is_not():
     assert "was known before the next slice began" in long.words
     assert not short.purged
     assert "The history is short" in short.words
+
+
+@given(seed=st.integers(0, 99), horizon_days=st.integers(1, 40))
+def test_at_an_origin_only_what_was_known_then_is_learned_from(seed, horizon_days):
+    rng = np.random.default_rng(seed)
+    lead = np.repeat(np.arange(150), 4)
+    born = np.sort(rng.integers(0, 300 * DAY_US, 150))[lead]
+    as_of = born + np.tile(np.array([1, 8, 15, 22]) * DAY_US, 150)
+    known_at = as_of + horizon_days * DAY_US + rng.integers(0, 5 * DAY_US, len(as_of))
+    origin, until = 200 * DAY_US, 230 * DAY_US
+    split = split_at(born, as_of, known_at, origin=origin, until=until)
+    past = split.fit | split.calibrate
+    assert (known_at[past] <= origin).all()
+    assert not set(lead[past]) & set(lead[split.newest])
+    assert not set(lead[split.fit]) & set(lead[split.calibrate])
+    assert ((born[split.newest] >= origin) & (born[split.newest] < until)).all()
+    recent = split_at(born, as_of, known_at, origin=origin, until=until, since=100 * DAY_US)
+    assert (born[recent.fit | recent.calibrate] >= 100 * DAY_US).all()
+
+
+def test_folds_roll_forward_and_never_touch_the_newest_slice():
+    born = np.repeat(np.arange(0, 500 * DAY_US, DAY_US), 2)
+    as_of = born + np.tile(np.array([1, 8]) * DAY_US, 500)
+    known_at = as_of + 30 * DAY_US
+    split = split_by_time(born, as_of, known_at)
+    folds = list(rolling_folds(split, born, as_of, known_at))
+    assert len(folds) == 4
+    judged = np.zeros(len(born), int)
+    for fold in folds:
+        learned = fold.fit | fold.calibrate
+        assert born[learned].max() < born[fold.newest].min()
+        assert (known_at[learned] <= born[fold.newest].min()).all()
+        assert not (learned & split.newest).any()
+        assert not (fold.newest & split.newest).any()
+        judged += fold.newest
+    assert judged.max() == 1
+    # All moments before the newest slice but those the first fold learns from are judged once.
+    assert judged.sum() > 0.4 * (split.fit | split.calibrate).sum()

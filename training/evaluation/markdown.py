@@ -19,6 +19,8 @@ def render_card_markdown(card: Card) -> str:
         render_gains(card),
         render_bands(card),
         render_segments(card),
+        render_segment_models(card),
+        render_value(card),
         render_leak_audit(card),
         render_data(card),
         render_limits(card),
@@ -191,6 +193,30 @@ def render_segments(card: Card) -> str:
     header = ["field", "segment", "rows", "converted", "AUC", "log loss", "foretold", "came"]
     note = "\n\nA dash under AUC: fewer than 10 rows of one outcome."
     return "## Segments\n\n" + table(header, rows) + note if rows else ""
+
+
+def render_segment_models(card: Card) -> str:
+    """Render which segments were offered a model of their own, and what came of it."""
+    rows = [
+        [entry["segment"], "kept" if entry["kept"] else "model for everyone", entry["because"]]
+        for entry in card.get("segment_models", ())
+    ]
+    header = ["segment", "verdict", "why"]
+    return "## Models of segments\n\n" + table(header, rows) if rows else ""
+
+
+def render_value(card: Card) -> str:
+    """Render whether the value promised to the newest leads came."""
+    value = card.get("value")
+    if not value:
+        return ""
+    each = "differs from lead to lead" if value["varies"] else "is the same for every lead"
+    return (
+        "## Value\n\nValue is chance times the amount expected if the lead converts, which "
+        f"{each} (fitted on {value['leads_with_amount']:,} leads). Promised to the newest leads: "
+        f"{value['promised']:,.0f}; came: {value['came']:,.0f}, {number(value['ratio'])} "
+        f"[{number(value['ratio_low'])}, {number(value['ratio_high'])}] of it."
+    )
 
 
 def render_leak_audit(card: Card) -> str:

@@ -68,7 +68,7 @@ def _sections(model: str) -> list[dict[str, str]]:
     return trees
 
 
-def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def build_quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gauss-Legendre points and weights on [0, 1]."""
     points, weights = np.polynomial.legendre.leggauss(N_POINTS)
     return (points + 1.0) / 2.0, weights / 2.0
@@ -83,7 +83,7 @@ def _tables(
     left them at this very edge, 2 it had left them before. Nothing else depends on the row, so
     the divisions happen here, once per model.
     """
-    u, weights = _quadrature()
+    u, weights = build_quadrature()
     z = cover[:, None]
     first = (above < 0)[:, None]
     z0 = np.where(first, 1.0, cover[above][:, None])
@@ -239,7 +239,7 @@ def read_forest(model: str) -> Forest:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _in_bits(words: NDArray[np.uint32], first: int, end: int, x: float) -> bool:
+def in_bits(words: NDArray[np.uint32], first: int, end: int, x: float) -> bool:
     """Tell whether a category is in a split's bit set; missing and unseen ones are not."""
     found = False
     if x >= 0.0:
@@ -251,7 +251,7 @@ def _in_bits(words: NDArray[np.uint32], first: int, end: int, x: float) -> bool:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _goes_left(x: float, threshold: float, missing: int, default_left: bool) -> bool:
+def goes_left(x: float, threshold: float, missing: int, default_left: bool) -> bool:
     """Follow a numerical split, by LightGBM's rules for missing values."""
     is_nan = np.isnan(x)
     if (is_nan and missing == 2) or (missing == 1 and (is_nan or -ZERO <= x <= ZERO)):
@@ -301,9 +301,9 @@ def add_contributions(forest: Forest, rows: NDArray[np.float32], phi: NDArray[np
                 else:
                     x = np.float64(rows[r, edge_feature[node]])
                     if categorical[p]:
-                        goes = _in_bits(cat_words, cat_start[p], cat_end[p], x)
+                        goes = in_bits(cat_words, cat_start[p], cat_end[p], x)
                     else:
-                        goes = _goes_left(x, threshold[p], missing[p], default_left[p])
+                        goes = goes_left(x, threshold[p], missing[p], default_left[p])
                     state[i] = 0 if goes == is_left[node] else 1
                 for q in range(N_POINTS):
                     path[i, q] = path[p - first, q] * step[node, state[i], q]

@@ -1,0 +1,44 @@
+"""Settings are searched within a budget, and a recorded search can be repeated."""
+
+import numpy as np
+
+from tests.unit.models.test_recipes import draw_data
+from training.models.boosting import BOOSTING, fit_boosting, list_directions
+from training.models.tuning import SPACE, Budget, tune
+
+
+def test_the_same_trials_find_the_same_settings():
+    data = draw_data(n=1500)
+    told = []
+    first = tune(data, Budget(trials=4), told.append)
+    again = tune(data, Budget(trials=4), lambda _: None)
+    assert dict(first.settings) == dict(again.settings)
+    assert first.trials == 4
+    assert first.best_loss <= first.usual_loss
+    assert told == [0.25, 0.5, 0.75, 1.0]
+    assert set(first.settings) in ({*SPACE}, set())
+    assert "4 settings" in first.words
+
+
+def test_time_ends_a_search_and_without_any_there_is_none():
+    data = draw_data(n=1500)
+    assert tune(data, Budget(seconds=1e-9), lambda _: None).trials == 1
+    assert tune(data, Budget(), lambda _: None).trials == 0
+
+
+def test_more_never_lowers_the_chance_where_the_field_agrees():
+    data = draw_data()
+    up = [i for i, d in enumerate(list_directions(data.catalog)) if d > 0]
+    assert up
+    model, settings = fit_boosting(data, lambda _: None)
+    assert settings["monotone_constraints"] == list_directions(data.catalog)
+    rows = np.nan_to_num(data.rows[:200])
+    for position in up[:25]:
+        more = rows.copy()
+        more[:, position] += 3.0
+        before = model.contributions(rows).sum(axis=1)
+        assert (model.contributions(more).sum(axis=1) >= before - 1e-9).all()
+
+
+def test_no_class_is_weighed_up():
+    assert not {"is_unbalance", "scale_pos_weight"} & {*BOOSTING, *SPACE}

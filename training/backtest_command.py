@@ -1,0 +1,186 @@
+"""``baton backtest``: walk forward through a history and print what came of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from features.clock import DAY_US, HOUR_US, to_us
+from features.contracts.history import History
+from features.errors import FeaturesError
+from features.sources.history_folder import read_history
+from training.commands import read_grid, read_outcome, read_seconds, read_span
+from training.errors import TrainingError
+from training.labels.conversion import Grid, Outcome
+from training.settings import TrainingSettings, silence_telemetry
+
+if TYPE_CHECKING:
+    from training.backtest import Backtest, Memory, Plan
+    from training.backtest import Progress as Tell
+    from training.evaluation.backtest_table import PeriodTable
+    from training.flattery import Flattery
+
+BACKTESTS = Path("var/backtests")
+EXPERIMENT = "baton-backtests"
+
+
+def read_memory(text: str) -> "Memory":
+    """Read how much a model learns from: ``180d``, ``20000 leads``, or nothing for all.
+
+    >>> read_memory("20000 leads").words, read_memory("180d").words
+    ('the newest 20,000 leads', 'the leads of the last 180 days')
+    """
+    from training.backtest import Memory
+
+    amount, _, unit = text.strip().lower().partition(" ")
+    if not amount:
+        return Memory()
+    if unit in {"lead", "leads"} or amount.isdigit():
+        if not amount.isdigit() or int(amount) < 1:
+            raise typer.BadParameter(f"{text!r} is no number of leads; write e.g. '20000 leads'.")
+        return Memory(leads=int(amount))
+    return Memory(span_us=round(read_span(amount) * HOUR_US))
+
+
+def read_day(text: str) -> int | None:
+    """Read a day, or a moment with its zone; a day begins at midnight UTC."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date; write e.g. 2026-03-01.") from None
+    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def backtest_command(
+    history: Annotated[Path, typer.Argument(help="Folder of an imported or simulated history.")],
+    outcome: Annotated[str, typer.Option(help="The stage to predict.")] = "sql",
+    horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
+    seen_at: Annotated[
+        str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
+    ] = "24h",
+    every: Annotated[str, typer.Option(help="How often the model is trained anew.")] = "30d",
+    begin: Annotated[
+        str, typer.Option("--from", help="First day; by default as soon as enough is known.")
+    ] = "",
+    memory: Annotated[
+        str, typer.Option(help="What a model learns from: 180d, '20000 leads'; default all.")
+    ] = "",
+    tune_for: Annotated[
+        str, typer.Option(help="How long to search LightGBM's settings at each origin; 0s: not.")
+    ] = "0s",
+    name: Annotated[str, typer.Option(help="Of the folder in var/backtests.")] = "",
+    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 7,
+    drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
+) -> None:
+    """Walk forward through a history: train on what was known then, score, wait for the truth.
+
+    Every period is foretold by the model retrained at its beginning, by the first one never
+    retrained, each also with its level kept by matured labels, by the points table and by the
+    base rate. Figures, picture and MLflow record have 95 % intervals over leads. Exit code 1:
+    refused, with the reason.
+    """
+    silence_telemetry()
+    from training.backtest import Plan
+    from training.models.tuning import Budget
+
+    console = Console()
+    plan = Plan(
+        round(read_span(every) / 24.0 * DAY_US),
+        read_day(begin),
+        read_memory(memory),
+        seed,
+        frozenset(drop or []),
+        Budget(seconds=read_seconds(tune_for)),
+    )
+    wanted = read_outcome(outcome, horizon)
+    called = name or f"{history.resolve().name}-{wanted.event}"
+    try:
+        _walk(console, history, wanted, read_grid(seen_at), plan, called)
+    except (TrainingError, FeaturesError) as refusal:
+        console.print(f"[red]{refusal}[/red]", highlight=False)
+        raise typer.Exit(1) from refusal
+
+
+def _walk(
+    console: Console, folder: Path, outcome: Outcome, grid: Grid, plan: "Plan", name: str
+) -> None:
+    """Walk, measure, write, record, print."""
+    from training.backtest_files import write_backtest
+    from training.backtest_tables import print_backtest
+    from training.pipeline import fingerprint_history
+
+    with _bar(console) as tell:
+        tell("reading the history", 0.0)
+        walked = run_backtest(read_history(folder), outcome, grid, plan, tell)
+    backtest, tables, flattery = walked
+    to = BACKTESTS / name
+    files = write_backtest(to, backtest, tables, flattery, fingerprint_history(folder))
+    print_backtest(console, backtest, tables, flattery)
+    console.print(f"Figures {to}", highlight=False, soft_wrap=True)
+    run_id = _log(name, walked, files)
+    said = f"MLflow  run {run_id} of {EXPERIMENT}"
+    console.print(said, highlight=False, soft_wrap=True)
+
+
+def run_backtest(
+    history: History, outcome: Outcome, grid: Grid, plan: "Plan", tell: "Tell"
+) -> "tuple[Backtest, tuple[PeriodTable, ...], Flattery]":
+    """Walk through a history, measure every rival, and set random folds beside."""
+    from training.backtest import walk
+    from training.dataset import look
+    from training.evaluation.backtest_table import measure_backtest
+    from training.flattery import measure_flattery
+
+    moments = look(history, outcome, grid, seed=plan.seed)
+    backtest = walk(moments, plan, progress=tell)
+    flattery = measure_flattery(backtest, progress=tell)
+    tell("measuring", 1.0)
+    return backtest, measure_backtest(backtest.periods, seed=plan.seed), flattery
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator["Tell"]:
+    """Show one bar for the whole walk, which says what is being done."""
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task("", total=1.0)
+        yield lambda what, share: bars.update(task, description=what, completed=share)
+
+
+def _log(
+    name: str,
+    walked: "tuple[Backtest, Sequence[PeriodTable], Flattery]",
+    files: Sequence[Path],
+) -> str:
+    from training.backtest_files import describe_plan, list_metrics
+    from training.registry import log_files
+
+    backtest, tables, flattery = walked
+    return log_files(
+        TrainingSettings(),
+        EXPERIMENT,
+        run_name=name,
+        tags={"kind": "backtest", **describe_plan(backtest)},
+        metrics=list_metrics(tables, flattery),
+        files=files,
+    )

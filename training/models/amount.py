@@ -1,0 +1,86 @@
+"""What a deal is expected to bring if it comes: a linear model of its logarithm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.models.design import build_design, build_terms, list_columns
+from training.models.fit_data import FitData
+from training.models.linear import LinearModel
+
+PENALTIES = (10.0, 100.0, 1000.0)
+"""Strengths of the ridge penalty that are tried."""
+
+
+@dataclass(frozen=True)
+class AmountModel:
+    """Expected amount of a lead that converts, in the unit of the history's amounts."""
+
+    line: LinearModel
+    """Of the natural logarithm; without terms it is one amount for everyone."""
+    level: float
+    """What the exponential is multiplied with: a mean is more than ``exp`` of a mean logarithm
+    (Duan, JASA 78, 1983). Measured on later leads than the line was fitted on."""
+    lowest: float
+    highest: float
+    """Amounts are kept within what was seen."""
+
+    def expected(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute the expected amount of each row.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features), float32
+        """
+        log_amount = self.line.bias + self.line.contributions(rows).sum(axis=1)
+        amounts = self.level * np.exp(log_amount)
+        return np.asarray(np.clip(amounts, self.lowest, self.highest), np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """Shape the model for its file."""
+        return {
+            "line": self.line.to_json(),
+            "level": self.level,
+            "lowest": self.lowest,
+            "highest": self.highest,
+        }
+
+    @staticmethod
+    def from_json(entry: Mapping[str, Any]) -> "AmountModel":
+        """Read the model back from its file."""
+        line = LinearModel.from_json(entry["line"])
+        return AmountModel(line, entry["level"], entry["lowest"], entry["highest"])
+
+
+def fit_line(train: FitData, log_amount: NDArray[np.float64]) -> LinearModel:
+    """Fit a ridge regression of the logarithm; the newest quarter of the leads sets the penalty.
+
+    Parameters
+    ----------
+    train
+        Converted moments with an amount.
+    log_amount : ndarray of shape (n,), float64
+    """
+    from sklearn.linear_model import Ridge
+
+    columns = list_columns(train)
+    design = build_design(columns, train.rows)
+    leads, first = np.unique(train.lead_index, return_index=True)
+    order = leads[np.argsort(train.created_at[first], kind="stable")]
+    newest = np.isin(train.lead_index, order[int(0.75 * len(order)) :])
+
+    def loss(penalty: float) -> float:
+        tried = Ridge(alpha=penalty).fit(
+            design[~newest], log_amount[~newest], train.weights[~newest]
+        )
+        off = tried.predict(design[newest]) - log_amount[newest]
+        return float(np.average(off**2, weights=train.weights[newest]))
+
+    best = min(PENALTIES, key=loss)
+    fitted = Ridge(alpha=best).fit(design, log_amount, train.weights)
+    terms = build_terms(columns, fitted.coef_, train.rows)
+    bias = float(fitted.intercept_) + sum(term.mean for term in terms.values())
+    return LinearModel(bias, train.rows.shape[1], terms)
