@@ -12,13 +12,15 @@ from importlib.resources import files
 from typing import Any
 
 from features.errors import TaxonomyError, UnknownKindError
+from features.lifecycle.reasons import REASON_NAMES, ReturnReason, fold_reason
 
 OTHER = "other"
 """The kind and the channel of whatever the taxonomy does not name: counted, never dropped."""
 
 MAX_KINDS = 48
 MAX_CHANNELS = 16
-"""Kinds (with the eight stages) and channels are bits of one 64-bit word in the kernel."""
+"""Kinds (with the eight stages, and a return for each reason) and channels are bits of one 64-bit
+word in the kernel."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Taxonomy:
     """Words for one and for several events of each group."""
     channel_names: Mapping[str, str] = field(default_factory=dict)
     """Raw names of channels, and the channel each means."""
+    reason_names: Mapping[str, str] = field(default_factory=lambda: dict(REASON_NAMES))
+    """What sales writes when it gives a lead back, and the reason it means. They travel with a model,
+    so that a later Baton that knows more words does not read them to an older model."""
 
     def __post_init__(self) -> None:
         if not self.kinds or self.kinds[-1].name != OTHER:
@@ -69,7 +74,7 @@ class Taxonomy:
                     f"Use one of: {', '.join(self.channels)}."
                 )
         # Built here, so that a name with two meanings is refused when the taxonomy is made.
-        _ = self._kind_of_name, self._channel_of_name
+        _ = self._kind_of_name, self._channel_of_name, self._reason_of_name
 
     @cached_property
     def kind_names(self) -> tuple[str, ...]:
@@ -87,6 +92,52 @@ class Taxonomy:
     def _channel_of_name(self) -> dict[str, str]:
         own = ((channel, channel) for channel in self.channels)
         return _table("channel", (*own, *self.channel_names.items()))
+
+    @cached_property
+    def _reason_of_name(self) -> dict[str, ReturnReason]:
+        table: dict[str, ReturnReason] = {}
+        for raw, meant in self.reason_names.items():
+            if meant not in set(ReturnReason):
+                raise TaxonomyError(
+                    f"Reason {raw!r} means {meant!r}, which is no reason. "
+                    f"Use one of: {', '.join(ReturnReason)}."
+                )
+            if table.setdefault(fold_reason(raw), ReturnReason(meant)) != meant:
+                raise TaxonomyError(
+                    f"Reason {raw!r} means both {table[fold_reason(raw)]} and {meant}: take it from "
+                    "one of them. Case and punctuation do not tell reasons apart."
+                )
+        return table
+
+    def find_reason(self, raw: str | None) -> ReturnReason | None:
+        """Tell which reason a text means, if the taxonomy knows it; None if it is empty or strange.
+
+        Case, blanks and punctuation do not matter.
+        """
+        return None if raw is None else self._reason_of_name.get(fold_reason(raw))
+
+    def reason_of(self, raw: str | None) -> ReturnReason | None:
+        """Tell which reason a text means: ``other`` if nobody told, None if there is no text."""
+        if raw is None or not raw.strip():
+            return None
+        return self.find_reason(raw) or ReturnReason.OTHER
+
+    def with_reasons(self, pairs: Iterable[tuple[str, str]]) -> "Taxonomy":
+        """Add pairs of a raw text and the reason it means; a text moves to where it is put.
+
+        Raises
+        ------
+        TaxonomyError
+            If a reason is none, or a text is given two.
+        """
+        pairs = tuple(pairs)
+        said = {fold_reason(raw) for raw, _ in pairs}
+        kept = {raw: r for raw, r in self.reason_names.items() if fold_reason(raw) not in said}
+        added: dict[str, str] = {}
+        for raw, meant in pairs:
+            if added.setdefault(fold_reason(raw), meant) != meant:
+                raise TaxonomyError(f"Reason {raw!r} is put in two places. Keep one of them.")
+        return replace(self, reason_names=kept | added)
 
     def kind_of(self, raw_name: str | None) -> str:
         """Tell which kind a raw event name means; ``other`` if none."""
@@ -156,6 +207,7 @@ class Taxonomy:
         return {
             "channels": list(self.channels),
             **named,
+            "reason_names": {raw: str(meant) for raw, meant in self.reason_names.items()},
             "groups": {
                 name: {"one": one, "many": many} for name, (one, many) in self.group_words.items()
             },
@@ -235,7 +287,8 @@ def read_taxonomy(section: Mapping[str, Any]) -> Taxonomy:
     words.setdefault("engagement", ("activity", "activities"))
     channels = tuple(c for c in section.get("channels", ()) if _folded(c) != OTHER)
     channel_names = dict(section.get("channel_names", {}))
-    return Taxonomy(tuple(kinds), (*channels, OTHER), words, channel_names)
+    reason_names = dict(section.get("reason_names", REASON_NAMES))
+    return Taxonomy(tuple(kinds), (*channels, OTHER), words, channel_names, reason_names)
 
 
 def default_taxonomy() -> Taxonomy:

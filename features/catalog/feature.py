@@ -10,7 +10,8 @@ LIFE = "life"
 """The window that never closes."""
 
 STAGES_GROUP = "stages"
-"""The group of all stage changes; a single one is ``stage:returned`` and the like."""
+"""The group of all stage changes; a single one is ``stage:returned`` and the like, and returns that
+found one thing are ``returned:rejected`` and the like."""
 
 CALENDAR_BINS = ("night", "morning", "afternoon", "evening", "weekend", "business hours")
 """UTC quarters of the day from midnight; Saturday and Sunday; Monday to Friday, 9 to 17 UTC."""

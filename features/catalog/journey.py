@@ -3,6 +3,7 @@
 from functools import partial
 
 from features.catalog.feature import LIFE, STAGES_GROUP, WEEKDAYS, Feature, Op
+from features.lifecycle.reasons import TOLD_APART, Finding, ReturnReason
 from features.lifecycle.stages import Stage
 
 STAGE_WORDS: dict[Stage, str] = {
@@ -17,9 +18,37 @@ STAGE_WORDS: dict[Stage, str] = {
 }
 
 
+REASON_WORDS: dict[ReturnReason, str] = {
+    ReturnReason.BAD_FIT: "poor fit",
+    ReturnReason.WRONG_PERSON: "wrong person",
+    ReturnReason.NO_INTEREST: "no interest",
+    ReturnReason.NO_BUDGET: "no budget",
+    ReturnReason.COMPETITOR: "competitor",
+    ReturnReason.NOT_READY: "not ready yet",
+    ReturnReason.UNREACHABLE: "nobody reached",
+    ReturnReason.DUPLICATE: "duplicate",
+}
+NO_REASON_WORDS = "another reason, or none given"
+
+FINDING_WORDS: dict[Finding, str] = {
+    Finding.REJECTED: "rejected by sales",
+    Finding.UNREACHABLE: "returned as unreachable",
+    Finding.TOO_EARLY: "returned as too early",
+}
+
+
 def stage_group(stage: Stage) -> str:
     """Name the group that holds the changes to one stage."""
     return f"stage:{stage}"
+
+
+RETURNS_GROUP = stage_group(Stage.RETURNED)
+"""All returns, whatever the reason; each reason is a kind of its own in it."""
+
+
+def finding_group(finding: Finding) -> str:
+    """Name the group that holds the returns that found one thing."""
+    return f"returned:{finding}"
 
 
 def _age() -> list[Feature]:
@@ -137,6 +166,56 @@ def _earlier() -> list[Feature]:
     return features
 
 
+def _findings() -> list[Feature]:
+    features = []
+    for finding, deed in FINDING_WORDS.items():
+        entry = partial(
+            Feature,
+            family="earlier handoffs and returns",
+            field=f"earlier_{finding}",
+            field_words=f"Earlier {deed}",
+            sub_score="journey",
+            group=finding_group(finding),
+            null_words=f"never {deed}",
+        )
+        features += [
+            entry(
+                name=f"returned_{finding}_count",
+                op=Op.COUNT,
+                window=LIFE,
+                unit="count",
+                words=f"{deed} {{value}} times so far",
+                words_one=f"{deed} once so far",
+                words_zero=f"never {deed}",
+                # Nobody reached, or not now, is no verdict on the lead.
+                direction=-1 if finding is Finding.REJECTED else 0,
+            ),
+            entry(
+                name=f"returned_{finding}_recency",
+                op=Op.RECENCY,
+                unit="days",
+                words=f"last {deed} {{value}} ago",
+            ),
+        ]
+    return features
+
+
+def _last_return() -> Feature:
+    return Feature(
+        name="last_return_reason",
+        family="earlier handoffs and returns",
+        op=Op.LAST_KIND,
+        field="earlier_returned",
+        field_words=f"Earlier {_EARLIER[Stage.RETURNED][0]}",
+        sub_score="journey",
+        unit="code",
+        group=RETURNS_GROUP,
+        words="reason of the last return: {value}",
+        null_words=_EARLIER[Stage.RETURNED][1],
+        categories=(NO_REASON_WORDS, *(REASON_WORDS[reason] for reason in TOLD_APART)),
+    )
+
+
 def journey_features() -> list[Feature]:
     """List the features of age, stage history, and earlier handoffs and returns."""
-    return [*_age(), *_moves(), *_earlier()]
+    return [*_age(), *_moves(), *_earlier(), *_findings(), _last_return()]

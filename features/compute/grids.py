@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from features.catalog.journey import stage_group
 from features.clock import DAY_US, from_us
 from features.compute.errors import GridError
 from features.compute.offline import Snapshots
@@ -147,7 +148,7 @@ class AtHandoffs(_Same):
 
     def look(self, encoder: Encoder, columns: Columns, until_us: int) -> Look:
         """Place the snapshots of one partition's leads."""
-        chosen = _kinds(columns) == encoder.stage_codes[str(self.stage)]
+        chosen = np.isin(_kinds(columns), encoder.group_members(stage_group(self.stage)))
         as_of = columns.records[::2][chosen] >> TIME_SHIFT
         return _bounded(columns, _lead_of_records(columns, chosen), as_of, until_us)
 

@@ -25,6 +25,8 @@ class StageRecord(NamedTuple):
     at: int
     known_at: int
     stage: str
+    reason: str | None = None
+    """Of a return: why, in the source's own words; the taxonomy says what they mean."""
 
 
 class LeadVersion(NamedTuple):

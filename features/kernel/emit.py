@@ -23,6 +23,7 @@ from features.kernel.state import (
     GROUP,
     HOUR_OF_DAY,
     LAST_AT,
+    LAST_CATEGORY,
     LAST_CHANNEL,
     LAST_KIND,
     NEVER,
@@ -207,10 +208,12 @@ def write_slots(
     for e in range(start[OP_FIRST_KIND], start[OP_FIRST_KIND + 1]):
         s = entries[e, GROUP]
         kind = traits[s, FIRST_KIND] - np.int64(entries[e, ARGUMENT])
+        kind = min(kind, np.int64(entries[e, LAST_CATEGORY]))
         row[entries[e, COLUMN]] = kind if tally[total, slot_group[s]] else np.nan
     for e in range(start[OP_LAST_KIND], start[OP_LAST_KIND + 1]):
         s = entries[e, GROUP]
         kind = traits[s, LAST_KIND] - np.int64(entries[e, ARGUMENT])
+        kind = min(kind, np.int64(entries[e, LAST_CATEGORY]))
         row[entries[e, COLUMN]] = kind if tally[total, slot_group[s]] else np.nan
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from features.catalog.feature import STAGES_GROUP
 from features.catalog.fit import OTHER_CATEGORY, Attribute
-from features.catalog.journey import stage_group
+from features.catalog.journey import RETURNS_GROUP, finding_group, stage_group
 from features.catalog.manifest import Catalog
 from features.kernel.record import LARGEST
+from features.lifecycle.reasons import FINDING_OF, TOLD_APART, Finding
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
@@ -28,7 +29,8 @@ class Encoder:
     """Codes of kinds, channels and categories for one catalogue.
 
     Kinds of the taxonomy come first, the stages after them, so that stage changes run through
-    the same pass as events.
+    the same pass as events. The last stage is the return: a return for a reason that is told apart
+    has a code of its own, after that of a return for no such reason.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -39,8 +41,12 @@ class Encoder:
         self.stage_codes = {
             str(stage): self.first_stage_code + position for position, stage in enumerate(Stage)
         }
+        self.return_code = self.stage_codes[Stage.RETURNED]
+        self.reason_codes: dict[str, int] = {
+            reason: self.return_code + position for position, reason in enumerate(TOLD_APART, 1)
+        }
         self.channel_codes = {name: code for code, name in enumerate(taxonomy.channels)}
-        self.n_kinds = self.first_stage_code + len(self.stage_codes)
+        self.n_kinds = self.first_stage_code + len(self.stage_codes) + len(self.reason_codes)
 
     def kinds(self, names: Iterable[str]) -> list[int]:
         """Code kinds; unknown ones count as ``other``."""
@@ -51,6 +57,19 @@ class Encoder:
         """Code channels; a missing one is ``UNKNOWN_CODE``, a strange one ``other``."""
         codes, other = self.channel_codes, self.channel_codes[OTHER]
         return [UNKNOWN_CODE if name is None else codes.get(name, other) for name in names]
+
+    def move(self, stage: str, reason: str | None) -> int:
+        """Code a stage change; of a return, by its reason, and of no other."""
+        code = self.stage_codes[stage]
+        return code if code != self.return_code or reason is None else self.returns([reason])[0]
+
+    def returns(self, reasons: Iterable[str]) -> list[int]:
+        """Code returns by what was written as their reasons."""
+        meant = map(self.catalog.taxonomy.find_reason, reasons)
+        return [
+            self.return_code if reason is None else self.reason_codes.get(reason, self.return_code)
+            for reason in meant
+        ]
 
     @cached_property
     def _category_codes(self) -> dict[str, dict[str, int]]:
@@ -83,8 +102,14 @@ class Encoder:
             If the taxonomy has neither a group nor a kind of that name.
         """
         if group == STAGES_GROUP:
-            return tuple(self.stage_codes.values())
+            return (*self.stage_codes.values(), *self.reason_codes.values())
+        if group == RETURNS_GROUP:
+            return (self.return_code, *self.reason_codes.values())
         for stage in Stage:
             if group == stage_group(stage):
                 return (self.stage_codes[stage],)
+        for finding in Finding:
+            if group == finding_group(finding):
+                found = (r for r in TOLD_APART if FINDING_OF.get(r) is finding)
+                return tuple(self.reason_codes[reason] for reason in found)
         return tuple(self.kind_codes[name] for name in self.catalog.taxonomy.kinds_in(group))

@@ -1,14 +1,14 @@
 """Records as sorted columns: everything the hot path needs is decided and checked here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import ContractError
 from features.kernel.encode import UNKNOWN_CODE, Encoder, sound_numbers
 from features.kernel.order import any_late, count_records, mend_order, place_records
+from features.kernel.table_columns import codes, distinct, lead_ids, leads_of, times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -192,7 +192,7 @@ class _Gathered:
         for move in record.stages:
             self.at.append(move.at)
             self.known_at.append(move.known_at)
-            self.kind.append(self._encoder.stage_codes[move.stage])
+            self.kind.append(self._encoder.move(move.stage, move.reason))
         n_new = len(record.events) + len(record.stages)
         self.lead += [index] * n_new
         self.channel += [UNKNOWN_CODE] * len(record.stages)
@@ -249,70 +249,16 @@ def columns_of_records(encoder: Encoder, leads: Sequence["LeadRecord"]) -> Colum
     )
 
 
-def _times(column: "pa.ChunkedArray") -> NDArray[np.int64]:
-    import pyarrow as pa
-
-    return np.asarray(column.cast(pa.int64()).to_numpy())
-
-
-def _distinct(column: "pa.ChunkedArray") -> tuple["pa.Array", NDArray[np.int32]]:
-    """Give a text column's distinct values, and the position of each row's among them.
-
-    A missing value has position -1.
-    """
-    import pyarrow as pa
-
-    is_coded = pa.types.is_dictionary(column.type)
-    whole = (column.unify_dictionaries() if is_coded else column).combine_chunks()
-    coded = whole if is_coded else whole.dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = pa.chunked_array(coded).unify_dictionaries().combine_chunks()
-    indices = coded.indices.cast(pa.int32())
-    if indices.null_count:
-        indices = indices.fill_null(-1)
-    return coded.dictionary, indices.to_numpy(zero_copy_only=False)
-
-
-def _codes(
-    column: "pa.ChunkedArray", code_all: Callable[[list[str]], Sequence[float]]
-) -> NDArray[np.int16]:
-    """Code a text column by coding its distinct values once; a missing one is -1."""
-    values, positions = _distinct(column)
-    # A last code, which position -1 finds, for what is missing.
-    codes = np.array([*code_all(values.to_pylist()), UNKNOWN_CODE], np.int16)
-    return np.asarray(codes[positions])
-
-
-def _leads_of(record: str, column: "pa.ChunkedArray", lead_ids: "pa.Array") -> NDArray[np.int64]:
-    """Find each row's lead: its number in the lead table."""
-    import pyarrow.compute as pc
-
-    values, positions = _distinct(column)
-    found = pc.index_in(values.cast(lead_ids.type), value_set=lead_ids)
-    if found.null_count:
-        strange = values.filter(found.is_null())[0].as_py()
-        raise ContractError(record, f"names lead {strange!r}, which the lead table lacks")
-    return np.asarray(found.to_numpy(zero_copy_only=False).astype(np.int64)[positions])
-
-
-def _lead_ids(leads: "pa.Table") -> tuple["pa.Array", NDArray[np.int64]]:
-    """List the leads of a lead table by first appearance, and number the lead of each row."""
-    import pyarrow as pa
-
-    values, positions = _distinct(leads.column("lead_id").cast(pa.string()))
-    return values, positions.astype(np.int64)
-
-
 def lead_index(leads: "pa.Table") -> dict[str, int]:
     """Give each lead of a lead table its row number, by first appearance."""
-    return {lead_id: n for n, lead_id in enumerate(_lead_ids(leads)[0].to_pylist())}
+    return {lead_id: n for n, lead_id in enumerate(lead_ids(leads)[0].to_pylist())}
 
 
 def creation_times(leads: "pa.Table") -> NDArray[np.int64]:
     """Read when each lead was created, by row number, in microseconds since the epoch."""
-    ids, number = _lead_ids(leads)
+    ids, number = lead_ids(leads)
     created = np.zeros(len(ids), np.int64)
-    created[number] = _times(leads.column("created_at"))
+    created[number] = times(leads.column("created_at"))
     return created
 
 
@@ -325,8 +271,8 @@ def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
             continue
         column = leads.column(attribute.name)
         if attribute.type == "category":
-            distinct, positions = _distinct(column)
-            cells = [encoder.attribute_cell(attribute, v) for v in distinct.to_pylist()]
+            named, positions = distinct(column)
+            cells = [encoder.attribute_cell(attribute, v) for v in named.to_pylist()]
             values[:, position] = np.array([*cells, np.nan])[positions]
         else:
             if attribute.type == "time":
@@ -339,7 +285,17 @@ def _version_values(encoder: Encoder, leads: "pa.Table") -> NDArray[np.float64]:
 
 
 def _codes_of_accounts(leads: "pa.Table") -> NDArray[np.int64]:
-    return _distinct(leads.column("account_id"))[1].astype(np.int64)
+    return distinct(leads.column("account_id"))[1].astype(np.int64)
+
+
+def _move_codes(encoder: Encoder, stages: "pa.Table") -> NDArray[np.int16]:
+    moved = stages.column("stage")
+    found = codes(moved, lambda names: [encoder.stage_codes[name] for name in names])
+    reasons = stages.column("reason")
+    explained = (found == encoder.return_code) & reasons.is_valid().to_numpy()
+    if explained.any():
+        found[explained] = codes(reasons, encoder.returns)[explained]
+    return found
 
 
 def columns_of_history(encoder: Encoder, history: "History") -> Columns:
@@ -351,27 +307,26 @@ def columns_of_history(encoder: Encoder, history: "History") -> Columns:
         If an event or stage change names a lead that the lead table lacks.
     """
     events, stages = history.events, history.stages
-    lead_ids, version_lead = _lead_ids(history.leads)
-    moved = stages.column("stage")
+    ids, version_lead = lead_ids(history.leads)
     moves = (
-        _leads_of("stage change", stages.column("lead_id"), lead_ids),
-        _times(stages.column("at")),
-        _times(stages.column("known_at")),
-        _codes(moved, lambda names: [encoder.stage_codes[name] for name in names]),
+        leads_of("stage change", stages.column("lead_id"), ids),
+        times(stages.column("at")),
+        times(stages.column("known_at")),
+        _move_codes(encoder, stages),
         np.full(stages.num_rows, UNKNOWN_CODE, np.int16),
         np.full(stages.num_rows, np.nan),
     )
     records = (
-        _leads_of("event", events.column("lead_id"), lead_ids),
-        _times(events.column("occurred_at")),
-        _times(events.column("known_at")),
-        _codes(events.column("kind"), encoder.kinds),
-        _codes(events.column("channel"), encoder.channels),
+        leads_of("event", events.column("lead_id"), ids),
+        times(events.column("occurred_at")),
+        times(events.column("known_at")),
+        codes(events.column("kind"), encoder.kinds),
+        codes(events.column("channel"), encoder.channels),
         events.column("value").to_numpy(),
     )
     versions = (
         version_lead,
-        _times(history.leads.column("known_at")),
+        times(history.leads.column("known_at")),
         _version_values(encoder, history.leads),
         _codes_of_accounts(history.leads),
     )

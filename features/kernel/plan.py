@@ -118,9 +118,9 @@ def _argument(feature: Feature, encoder: Encoder, half_lives: list[float]) -> in
     if feature.op in {Op.ATTRIBUTE, Op.ATTRIBUTE_AGE}:
         return [a.name for a in encoder.catalog.attributes].index(feature.attribute)
     if feature.op in {Op.FIRST_KIND, Op.LAST_KIND}:
-        # A group of stages names its categories from the first stage on, not from kind 0.
-        members = encoder.group_members(feature.group)
-        return encoder.first_stage_code if min(members) >= encoder.first_stage_code else 0
+        # Stages and returns name their categories from the first of them on, not from kind 0.
+        first = min(encoder.group_members(feature.group))
+        return first if first >= encoder.first_stage_code else 0
     return 0
 
 
@@ -163,6 +163,9 @@ class _Compiler:
         """Turn one feature into the numbers the kernel reads."""
         f = self.features[column]
         other = self.groups.index(f.other_group) if f.other_group else 0
+        if f.op in {Op.FIRST_KIND, Op.LAST_KIND}:
+            # The last stage, the return, has a kind for each reason: all are that stage.
+            other = len(f.categories) - 1
         argument = _argument(f, self.encoder, self.half_lives)
         return [
             column,

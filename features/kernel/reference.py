@@ -13,15 +13,32 @@ from itertools import pairwise
 from features.catalog.account import SENIORITY, is_senior
 from features.catalog.feature import LIFE, STAGES_GROUP, Feature, Op, window_days
 from features.catalog.fit import CONTACT_COMPLETENESS, OTHER_CATEGORY, is_contact
-from features.catalog.journey import stage_group
+from features.catalog.journey import RETURNS_GROUP, finding_group, stage_group
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, EPOCH, MINUTE_US, from_us
-from features.contracts.records import LeadRecord
+from features.contracts.records import LeadRecord, StageRecord
+from features.lifecycle.reasons import FINDING_OF, TOLD_APART, ReturnReason
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
 LARGEST = 1e30
 """A number beyond this is unknown."""
+
+
+def _return_for(reason: ReturnReason | None) -> str:
+    told = reason in TOLD_APART
+    return f"{RETURNS_GROUP}:{reason}" if told else RETURNS_GROUP
+
+
+RETURNS = tuple(_return_for(reason) for reason in (None, *TOLD_APART))
+"""Kinds of returns: for another reason or none, and for each reason that is told apart."""
+
+
+def _move_kind(catalog: Catalog, move: StageRecord) -> str:
+    stage = Stage(move.stage)
+    if stage is not Stage.RETURNED:
+        return stage_group(stage)
+    return _return_for(catalog.taxonomy.reason_of(move.reason))
 
 
 @dataclass(frozen=True)
@@ -46,9 +63,14 @@ class View:
     def members(self, group: str) -> set[str]:
         """Name the kinds of a group."""
         if group == STAGES_GROUP:
-            return {stage_group(stage) for stage in Stage}
+            return {*(stage_group(stage) for stage in Stage), *RETURNS}
+        if group == RETURNS_GROUP:
+            return set(RETURNS)
         if group.startswith("stage:"):
             return {group}
+        if group.startswith("returned:"):
+            found = {r for r, f in FINDING_OF.items() if finding_group(f) == group}
+            return {_return_for(reason) for reason in found}
         return set(self.catalog.taxonomy.kinds_in(group))
 
     def of(self, group: str, window: str = LIFE) -> list[Happening]:
@@ -62,7 +84,7 @@ class View:
 
 
 def _order(happening: Happening, catalog: Catalog) -> tuple[float, ...]:
-    kinds = (*catalog.taxonomy.kind_names, *(stage_group(stage) for stage in Stage))
+    kinds = (*catalog.taxonomy.kind_names, *(stage_group(stage) for stage in Stage), *RETURNS[1:])
     channels = catalog.taxonomy.channels
     channel = -1 if happening.channel is None else channels.index(happening.channel)
     value = math.inf if happening.value is None else happening.value
@@ -87,7 +109,7 @@ def view_of(catalog: Catalog, lead: LeadRecord, as_of: int) -> View:
         if e.occurred_at < as_of and e.known_at < as_of
     ]
     moves = [
-        Happening(m.at, stage_group(Stage(m.stage)), None, None)
+        Happening(m.at, _move_kind(catalog, m), None, None)
         for m in lead.stages
         if m.at < as_of and m.known_at < as_of
     ]
@@ -229,9 +251,13 @@ def _kind(view: View, f: Feature, position: int) -> float | None:
     chosen = view.of(f.group)
     if not chosen:
         return None
-    stages = [stage_group(stage) for stage in Stage]
-    names = stages if f.group == STAGES_GROUP else list(view.catalog.taxonomy.kind_names)
-    return names.index(chosen[position].kind)
+    kind = chosen[position].kind
+    if f.group == RETURNS_GROUP:
+        return RETURNS.index(kind)
+    if f.group == STAGES_GROUP:
+        stages = [stage_group(stage) for stage in Stage]
+        return stages.index(RETURNS_GROUP if kind in RETURNS else kind)
+    return view.catalog.taxonomy.kind_names.index(kind)
 
 
 def first_kind(view: View, f: Feature) -> float | None:

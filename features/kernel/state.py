@@ -38,6 +38,7 @@ WANTS_GAPS, WANTS_CALENDAR, WANTS_SPREAD, WANTS_VALUES, WANTS_MIX = range(5)
 
 # Columns of Plan.entries.
 COLUMN, GROUP, WINDOW, OTHER_GROUP, OTHER_WINDOW, ARGUMENT = range(6)
+LAST_CATEGORY = OTHER_GROUP  # of first and last kinds: later ones count as this one
 
 # Columns of a slot's whole numbers: (n_slots, N_TRAITS).
 FIRST_AT, LAST_AT, LAST_DAY = 0, 1, 2

@@ -115,6 +115,15 @@ def _reject_table(report: ImportReport) -> Table:
     return table
 
 
+def _say_strange_reasons(counts: dict[str, int]) -> str:
+    listed = ", ".join(f"{reason!r} ({n:,})" for reason, n in list(counts.items())[:5])
+    more = ", ..." if len(counts) > 5 else ""
+    return (
+        f"{sum(counts.values()):,} returns have a reason Baton does not know, and count as other: "
+        f"{listed}{more}. Say what they mean under [reasons] in the mapping."
+    )
+
+
 def _oddities(report: ImportReport) -> list[str]:
     """Word what was kept but is worth knowing."""
     quality = report.quality
@@ -123,6 +132,8 @@ def _oddities(report: ImportReport) -> list[str]:
         lines.append(
             f"{report.events_before_creation:,} events lie before their lead was created."
         )
+    if report.strange_reasons:
+        lines.append(_say_strange_reasons(report.strange_reasons))
     for counts, words in (
         (quality.late, "became known more than a day after they happened"),
         (quality.doubled, "repeat another one in all but their id"),

@@ -1,5 +1,6 @@
 """Records as they are gathered: the checks between them, and the four tables they become."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,9 @@ BATCH = 100_000
 
 MOST_AS_DICT = 500_000
 """Leads from which on the times of their creation move out of Python's memory."""
+
+MOST_STRANGE = 10_000
+"""Different reasons that are counted: a column of free text has no end of them."""
 
 FIRST_CREATED_US = to_us(datetime(1980, 1, 1, tzinfo=UTC))
 """No lead is older: an earlier time is an empty date, such as 1970-01-01, written as one."""
@@ -120,6 +124,8 @@ class Gathering:
         """Whether every lead has been read: from then on an unknown lead stays unknown."""
         self.latest_us: int | None = None
         self.events_before_creation = 0
+        self.strange_reasons: Counter[str] = Counter()
+        """Reasons of returns that the taxonomy does not know, and how often each was given."""
         lead_fields = [pa.field(n, ATTRIBUTE_ARROW_TYPES[t]) for n, t in attributes.items()]
         self.tables = {
             Record.LEAD: TableBuffer(pa.schema([*LEAD_SCHEMA, *lead_fields])),
@@ -305,6 +311,8 @@ class Gathering:
         if at_us < created_us:
             raise UnusableCellError("at", Reason.BEFORE_CREATION)
         self._note_latest(max(at_us, known_us))
+        if stage == Stage.RETURNED and reason and self.taxonomy.find_reason(reason) is None:
+            self._note_strange(reason)
         self.tables[Record.STAGE].append(
             (lead_id, at_us, known_us, stage, signal, reason, actor, amount)
         )
@@ -352,6 +360,10 @@ class Gathering:
         if created_us is None and self.leads_complete:
             raise UnusableCellError("lead_id", Reason.UNKNOWN_LEAD)
         return created_us
+
+    def _note_strange(self, reason: str) -> None:
+        if reason in self.strange_reasons or len(self.strange_reasons) < MOST_STRANGE:
+            self.strange_reasons[reason] += 1
 
     def _note_latest(self, moment_us: int) -> None:
         if self.latest_us is None or moment_us > self.latest_us:

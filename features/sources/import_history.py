@@ -69,6 +69,8 @@ class ImportReport:
     rejects_file: Path | None
     quality: QualityCounts
     events_before_creation: int
+    strange_reasons: dict[str, int] = field(default_factory=dict)
+    """Reasons of returns that nobody told Baton about, most frequent first; they count as other."""
     clock_changes: dict[str, int] = field(default_factory=dict)
     columns_unused: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns of each file that the mapping does not name."""
@@ -240,6 +242,7 @@ class _Run:
             rejects_file=to / REJECTS_FILE if self.rejects.total else None,
             quality=quality,
             events_before_creation=self.gathering.events_before_creation,
+            strange_reasons=dict(self.gathering.strange_reasons.most_common()),
             clock_changes=dict(self.clock_changes),
             columns_unused=self.columns_unused,
             columns_unmet=self.columns_unmet,

@@ -20,7 +20,15 @@ Pair = tuple[str, str]
 
 
 def read_mapping_taxonomy(top: Section) -> Taxonomy:
-    """Read the taxonomy a mapping names or brings along."""
+    """Read the taxonomy a mapping names or brings along, and what its reasons mean."""
+    taxonomy = _read_named(top)
+    try:
+        return taxonomy.with_reasons((top.find_words("reasons") or {}).items())
+    except TaxonomyError as error:
+        raise MappingError(top.file, "reasons", "map", str(error)) from error
+
+
+def _read_named(top: Section) -> Taxonomy:
     section = top.entries.get("taxonomy", "marketing")
     if section == "marketing":
         return default_taxonomy()
@@ -33,7 +41,7 @@ def read_mapping_taxonomy(top: Section) -> Taxonomy:
 
 
 def with_mapped_names(mapping: ImportMapping) -> ImportMapping:
-    """Fold the maps of its event sources into the mapping's taxonomy.
+    """Fold the maps of its event sources, and of reasons, into the mapping's taxonomy.
 
     Raises
     ------
@@ -47,7 +55,7 @@ def with_mapped_names(mapping: ImportMapping) -> ImportMapping:
         taxonomy = mapping.taxonomy.with_names(
             [pair for source in events for pair in _kind_names(source, mapping.taxonomy)],
             [pair for source in events for pair in _words(source, "channel")],
-        )
+        ).with_reasons(_reason_names(mapping))
     except TaxonomyError as error:
         raise MappingError(
             mapping.file,
@@ -109,6 +117,16 @@ def _kind_names(source: Source, taxonomy: Taxonomy) -> Iterator[Pair]:
     if "kind" not in source.fields:
         for raw, name in _words(source, "name"):
             yield raw, taxonomy.kind_of(name)
+
+
+def _reason_names(mapping: ImportMapping) -> Iterator[Pair]:
+    """Give raw reasons of returns and what the map of their source turns them into."""
+    for source in mapping.sources:
+        if source.record is Record.STAGE:
+            for raw, word in _words(source, "reason"):
+                meant = mapping.taxonomy.find_reason(word)
+                if meant is not None:
+                    yield raw, meant
 
 
 def _check_otherwise(file: str, source: Source) -> None:

@@ -36,7 +36,7 @@ from features.taxonomy import Taxonomy
 
 TOP_KEYS = (
     *("name", "about", "time_zone", "time_format", "observed_from", "observed_until"),
-    *("taxonomy", "notes", "source"),
+    *("taxonomy", "reasons", "notes", "source"),
 )
 SOURCE_KEYS = (
     *("record", "file", "format", "delimiter", "encoding", "optional", "where", "where_not"),

@@ -17,6 +17,7 @@ from serving.scoring.remarks import (
     warn_of_repeats,
     warn_of_standing,
     warn_of_unknown_names,
+    warn_of_unknown_reasons,
 )
 from serving.scoring.schemas import EventIn, LeadIn, StageIn
 
@@ -54,7 +55,8 @@ def _read_event(event: EventIn, taxonomy: Taxonomy) -> EventRecord:
 
 def _read_stage(move: StageIn) -> StageRecord:
     at = clock.to_us(move.at)
-    return StageRecord(at, at if move.known_at is None else clock.to_us(move.known_at), move.stage)
+    known_at = at if move.known_at is None else clock.to_us(move.known_at)
+    return StageRecord(at, known_at, move.stage, move.reason)
 
 
 def _leave_out_repeats(events: Sequence[EventIn]) -> list[EventIn]:
@@ -135,7 +137,7 @@ def read_lead(
     catalog
         Of the model that will score it.
     target
-        The stage whose reaching is predicted.
+        What is predicted, as `features.lifecycle.targets` writes it.
     now
         The moment to look at the lead if it names none.
     most_events
@@ -159,6 +161,7 @@ def read_lead(
         *warn_of_moment(lead, as_of, now, has_facts=bool(attributes.known)),
         *warn_of_repeats(len(lead.events) - len(sent)),
         *warn_of_unknown_names(sent, events, catalog.taxonomy),
+        *warn_of_unknown_reasons(stages, catalog.taxonomy),
         *warn_of_future(events, stages, attributes.versions[1:], as_of_us),
         *warn_of_standing(stages, as_of_us, target),
         *warn_of_account(lead, catalog),

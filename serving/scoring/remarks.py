@@ -7,6 +7,7 @@ from features.catalog.manifest import Catalog
 from features.contracts.records import EventRecord, LeadVersion, StageRecord
 from features.lifecycle.replay import StageChange, standing_at
 from features.lifecycle.stages import Stage, funnel_position
+from features.lifecycle.targets import find_target
 from features.taxonomy import OTHER, Taxonomy
 from serving.scoring.schemas import EventIn, LeadIn
 
@@ -19,6 +20,13 @@ PRESENT = timedelta(days=1)
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
+
+
+def _listed(strange: Sequence[str]) -> str:
+    """List words once each, the first few of them."""
+    words = list(dict.fromkeys(strange))
+    more = ", ..." if len(words) > NAMES_LISTED else ""
+    return ", ".join(repr(word) for word in words[:NAMES_LISTED]) + more
 
 
 def warn_of_moment(lead: LeadIn, as_of: datetime, now: datetime, *, has_facts: bool) -> list[str]:
@@ -52,18 +60,27 @@ def warn_of_unknown_names(
     strange = [name for name in strange if name.strip().casefold() not in meant]
     if not strange:
         return []
-    listed = list(dict.fromkeys(strange))
-    more = ", ..." if len(listed) > NAMES_LISTED else ""
-    names = ", ".join(repr(name) for name in listed[:NAMES_LISTED])
     return [
         f"{_count(len(strange), 'event has a name', 'events have names')} the taxonomy does not "
-        f"know and {'counts' if len(strange) == 1 else 'count'} as other: {names}{more}."
+        f"know and {'counts' if len(strange) == 1 else 'count'} as other: {_listed(strange)}."
     ]
 
 
 def _names_of_other(taxonomy: Taxonomy) -> frozenset[str]:
     kind = taxonomy.kinds[-1]
     return frozenset(name.strip().casefold() for name in (kind.name, *kind.names))
+
+
+def warn_of_unknown_reasons(stages: Sequence[StageRecord], taxonomy: Taxonomy) -> list[str]:
+    """Say which reasons of returns count as other because nobody told what they mean."""
+    returned = [m.reason or "" for m in stages if m.stage == Stage.RETURNED]
+    strange = [why for why in returned if why.strip() and taxonomy.find_reason(why) is None]
+    if not strange:
+        return []
+    return [
+        f"{_count(len(strange), 'return has a reason', 'returns have reasons')} the model does not "
+        f"know and {'counts' if len(strange) == 1 else 'count'} as other: {_listed(strange)}."
+    ]
 
 
 def warn_of_future(
@@ -98,11 +115,19 @@ def warn_of_future(
 
 def warn_of_standing(stages: Sequence[StageRecord], as_of: int, target: str) -> list[str]:
     """Say if there is nothing left to predict: the model learned from open leads only."""
-    if not stages or target not in set(Stage):
+    predicted = find_target(target)
+    if predicted is None or (not stages and predicted.stage is not Stage.RETURNED):
         return []
     moves = sorted(stages, key=lambda move: (move.at, funnel_position(move.stage)))
     changes = [StageChange(m.at, m.known_at, Stage(m.stage)) for m in moves]
-    standing = standing_at(changes, as_of, Stage(target))
+    standing = standing_at(changes, as_of, predicted)
+    if predicted.stage is Stage.RETURNED:
+        if standing.is_open:
+            return []
+        return [
+            "At as_of the lead did not stand with sales, so there was nothing to return; the model "
+            "learned from leads with sales only."
+        ]
     if standing.reached:
         what = f"had already reached {target.upper()}"
     elif not standing.is_open:

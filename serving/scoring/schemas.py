@@ -22,6 +22,9 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Word = Annotated[str, StringConstraints(max_length=500)]
 """Text that may be empty, which counts as left out: exports leave empty cells."""
 
+Reason = Annotated[str, StringConstraints(max_length=200)]
+"""Longer ones are no reasons but notes, which may hold personal data."""
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 AttributeValue = Annotated[bool, Field(strict=True)] | Number | str | None
@@ -63,6 +66,9 @@ class StageIn:
     """When it moved, with its time zone."""
     known_at: Moment | None = None
     """When the company could know; as `at` if left out."""
+    reason: Reason | None = None
+    """Of a return: why sales gave the lead back, as it writes it (`no_budget`, "Not ready", ...). A
+    reason the model does not know counts as other; `warnings` says so."""
 
 
 @with_config(_CLOSED)

@@ -56,7 +56,10 @@ def read_records(history) -> dict[str, LeadRecord]:
                 EventRecord(e["occurred_at"], e["known_at"], e["kind"], e["channel"], e["value"])
                 for e in events[lead_id]
             ),
-            tuple(StageRecord(m["at"], m["known_at"], m["stage"]) for m in stages[lead_id]),
+            tuple(
+                StageRecord(m["at"], m["known_at"], m["stage"], m["reason"])
+                for m in stages[lead_id]
+            ),
         )
         for lead_id, versions in rows_of(history.leads).items()
     }

@@ -6,6 +6,7 @@ from features.catalog.fit import OTHER_CATEGORY, Attribute
 from features.catalog.manifest import build_catalog
 from features.clock import DAY_US, HOUR_US
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
+from features.lifecycle.reasons import TOLD_APART
 from features.lifecycle.stages import Stage
 from features.taxonomy import default_taxonomy
 
@@ -47,10 +48,14 @@ def events(draw):
     return EventRecord(at, at + draw(delays), draw(kinds), draw(channels), draw(values))
 
 
+reasons = st.sampled_from([None, "", *TOLD_APART, "NO-BUDGET", "other", "a reason nobody told"])
+
+
 @st.composite
 def stage_moves(draw):
     at = START + draw(st.integers(0, 120 * DAY_US))
-    return StageRecord(at, at + draw(delays), str(draw(st.sampled_from(list(Stage)))))
+    stage = str(draw(st.sampled_from([*Stage, Stage.RETURNED])))
+    return StageRecord(at, at + draw(delays), stage, draw(reasons))
 
 
 @st.composite

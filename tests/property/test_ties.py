@@ -28,10 +28,11 @@ events = st.builds(
     values,
 )
 stage_moves = st.builds(
-    lambda at, delay, stage: StageRecord(at, at + delay, stage),
+    lambda at, delay, stage, reason: StageRecord(at, at + delay, stage, reason),
     moments,
     delays,
     st.sampled_from([str(stage) for stage in Stage]),
+    st.sampled_from([None, "no budget", "Unreachable", "a reason nobody told"]),
 )
 looking = st.sampled_from(
     [START + HOUR_US, START + DAY_US, START + 8 * DAY_US, START + 40 * DAY_US]

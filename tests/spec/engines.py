@@ -175,7 +175,7 @@ def write_down(catalog: Catalog, leads: Sequence[LeadRecord]) -> History:
     ]
     stages = [
         {"lead_id": lead.lead_id, "at": from_us(m.at), "known_at": from_us(m.known_at)}
-        | {"stage": m.stage}
+        | {"stage": m.stage, "reason": m.reason}
         for lead in leads
         for m in lead.stages
     ]

@@ -71,6 +71,15 @@ STAGES = {
     "z": "lost",
     "r": "returned",
 }
+RETURNS = {
+    "j": "Not a fit",
+    "p": "Wrong person",
+    "u": "no_response",
+    "n": "Too early!",
+    "d": "duplicate",
+    "y": "a reason nobody told us about",
+}
+"""Returns for a reason, as sales writes it."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +189,10 @@ class _Reader:
         for moment, letter in self.moments(cells):
             late = arrivals[letter].pop(0) if arrivals[letter] else None
             if stages:
-                lead.stages.append(StageRecord(moment, late or moment, STAGES[letter]))
-                self.letters[letter] = f"becomes {STAGES[letter]}"
+                reason = RETURNS.get(letter)
+                stage = STAGES["r"] if reason else STAGES[letter]
+                lead.stages.append(StageRecord(moment, late or moment, stage, reason))
+                self.letters[letter] = f"becomes {stage}" + (f" ({reason})" if reason else "")
                 continue
             mark = self.marks[letter]
             at = moment + mark.shift_us

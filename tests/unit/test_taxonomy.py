@@ -107,6 +107,44 @@ def test_a_name_added_to_two_kinds_is_refused() -> None:
         read_taxonomy(SECTION).with_names([("Open", "visit"), ("open", "demo")], [])
 
 
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ("no_budget", "no_budget"),
+        (" No-Budget! ", "no_budget"),
+        ("CAN'T REACH", "unreachable"),
+        ("Kein Bedarf", "other"),
+        ("", None),
+        (" ", None),
+        (None, None),
+    ],
+)
+def test_a_reason_is_read_without_regard_to_case_blanks_and_punctuation(raw, found) -> None:
+    assert read_taxonomy(SECTION).reason_of(raw) == found
+
+
+def test_a_reason_moves_to_where_it_is_put_and_travels_with_the_taxonomy() -> None:
+    told = read_taxonomy(SECTION).with_reasons(
+        [("Kein Bedarf", "no_interest"), ("Price", "other")]
+    )
+    again = read_taxonomy(json.loads(json.dumps(told.to_json())))
+    for taxonomy in (told, again):
+        found = [taxonomy.reason_of(raw) for raw in ("kein bedarf", "PRICE", "too expensive")]
+        assert found == ["no_interest", "other", "no_budget"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "problem"),
+    [
+        ([("Kein Bedarf", "no_need")], "'no_need', which is no reason"),
+        ([("Post", "no_budget"), ("post!", "other")], "'post!' is put in two places"),
+    ],
+)
+def test_a_reason_that_cannot_be_told_is_refused(pairs, problem) -> None:
+    with pytest.raises(TaxonomyError, match=problem):
+        read_taxonomy(SECTION).with_reasons(pairs)
+
+
 TAXONOMIES = {
     "own": read_taxonomy(SECTION),
     "default": default_taxonomy(),

@@ -1,19 +1,19 @@
-"""Did the lead reach the stage within the horizon? Labels exist only when they have matured."""
+"""Did the event come within the horizon? Labels exist only when they have matured."""
 
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.catalog.journey import FINDING_WORDS
 from features.clock import DAY_US, HOUR_US, to_us
 from features.compute.offline import Snapshots
 from features.contracts.history import History
-from features.kernel.layout import creation_times, lead_index
-from features.lifecycle.replay import StageChange, first_reached, standing_at
-from features.lifecycle.stages import Stage, funnel_position, reaches
+from features.kernel.layout import creation_times
+from features.lifecycle.reasons import Finding
+from features.lifecycle.stages import Stage
+from features.lifecycle.targets import Target
+from training.labels.moves import Moves, read_moves
 
 REPORTED = 0.99
 """A label has matured when all but this share of the outcomes of its time had become known."""
@@ -25,6 +25,38 @@ class Outcome:
 
     event: Stage
     horizon_us: int
+    finding: Finding | None = None
+    """Of a return: only those that find this; see `features.lifecycle.reasons`."""
+
+    def __post_init__(self) -> None:
+        if self.finding is not None and self.event is not Stage.RETURNED:
+            raise ValueError(
+                f"A lead can be returned as {self.finding}, not {self.event} as that."
+            )
+
+    @staticmethod
+    def of(target: Target, horizon_us: int) -> "Outcome":
+        """Make the outcome of a target: see `features.lifecycle.targets.find_target`."""
+        return Outcome(target.stage, horizon_us, target.finding)
+
+    @property
+    def target(self) -> Target:
+        """The event itself, whenever it comes."""
+        return Target(self.event, self.finding)
+
+    @property
+    def name(self) -> str:
+        """The event as part of a name: of a model, a folder.
+
+        >>> Outcome(Stage.RETURNED, DAY_US, Finding.TOO_EARLY).name
+        'returned-too-early'
+        """
+        return self.target.text.replace(":", "-").replace("_", "-")
+
+    @property
+    def is_hoped_for(self) -> bool:
+        """Whether more interest should make it likelier: not so for being lost or returned."""
+        return self.event not in {Stage.LOST, Stage.RETURNED}
 
     @property
     def horizon_days(self) -> float:
@@ -37,8 +69,12 @@ class Outcome:
 
         >>> Outcome(Stage.SQL, 30 * DAY_US).words
         'SQL within 30 days'
+        >>> Outcome(Stage.RETURNED, 30 * DAY_US, Finding.UNREACHABLE).words
+        'returned as unreachable within 30 days'
         """
         said = self.event.upper() if self.event in {"mql", "sal", "sql"} else str(self.event)
+        if self.finding is not None:
+            said = FINDING_WORDS[self.finding]
         return f"{said} within {self.horizon_days:g} days"
 
 
@@ -82,93 +118,78 @@ class Labelled:
     """Moments that were not used, by reason."""
 
 
-def _moves_by_lead(history: History, ids: dict[str, int]) -> dict[int, list[StageChange]]:
-    table = history.stages.select(["lead_id", "at", "known_at", "stage"])
-    columns = [
-        [ids[lead_id] for lead_id in table.column("lead_id").to_pylist()],
-        table.column("at").cast(pa.int64()).to_pylist(),
-        table.column("known_at").cast(pa.int64()).to_pylist(),
-        table.column("stage").to_pylist(),
-    ]
-    rows = sorted(
-        zip(*columns, strict=True), key=lambda row: (row[0], row[1], funnel_position(row[3]))
-    )
-    return {
-        lead: [StageChange(at, known_at, Stage(stage)) for _, at, known_at, stage in own]
-        for lead, own in groupby(rows, key=itemgetter(0))
-    }
-
-
-def _reporting_delay(moves_of: dict[int, list[StageChange]], outcome: Outcome) -> int:
+def _reporting_delay(moves: Moves) -> int:
     """Measure how late outcomes become known.
 
     Without it, an outcome that happened in time but was recorded after the cut would be a false
     zero, and only in the newest slice, the one that judges.
     """
-    goal = reaches(outcome.event)
-    delays = [m.known_at - m.at for moves in moves_of.values() for m in moves if m.stage in goal]
-    return int(np.quantile(delays, REPORTED, method="higher")) if delays else 0
+    delays = (moves.known_at - moves.at)[moves.fulfils]
+    return int(np.quantile(delays, REPORTED, method="higher")) if len(delays) else 0
 
 
-def _why_not(
-    moves: list[StageChange], as_of: int, outcome: Outcome, matured_by: int
-) -> str | None:
-    """Name the reason a moment cannot be labelled, or None."""
-    if as_of + outcome.horizon_us > matured_by:
-        return "outcome not matured"
-    if not moves:
-        return None
-    if not standing_at(moves, as_of, outcome.event).is_open:
-        return "already converted or closed"
-    goal = reaches(outcome.event)
-    if any(m.stage in goal and m.at < as_of <= m.known_at for m in moves):
-        return "converted already, known only later"
-    return None
+@dataclass(frozen=True)
+class _Looks:
+    """Moments of looking, by lead and then time."""
+
+    lead: NDArray[np.int64]
+    as_of: NDArray[np.int64]
+
+    @staticmethod
+    def at_ages(created_at: NDArray[np.int64], grid: Grid) -> "_Looks":
+        ages = np.array(grid.ages_us, np.int64)
+        return _Looks(
+            np.repeat(np.arange(len(created_at)), len(ages)),
+            (created_at[:, np.newaxis] + ages).ravel(),
+        )
+
+    def take(self, chosen: NDArray[np.bool_]) -> "_Looks":
+        return _Looks(self.lead[chosen], self.as_of[chosen])
+
+
+def _why_closed(outcome: Outcome) -> str:
+    if outcome.event is Stage.RETURNED:
+        return "not with sales"
+    return "already converted or closed"
 
 
 def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
     """Look at every lead at the ages of a grid and label each moment by what came after.
 
     A moment is used if the lead was open as far as was known then, and its whole horizon, and the
-    time outcomes take to be recorded, lie before the end of observation. Leads created before ``observed_from`` are left out: their
-    early outcomes were never recorded, so the survivors would mislead.
+    time outcomes take to be recorded, lie before the end of observation. For a return, open means
+    that the lead stood with sales, from MQL to opportunity: there is nothing to give back otherwise.
+    A lead that has not closed is never counted as lost: it is a 0 where the whole horizon was
+    observed, and no label at all where it was not. Leads created before ``observed_from`` are left
+    out: their early outcomes were never recorded, so the survivors would mislead.
     """
-    ids = lead_index(history.leads)
-    moves_of = _moves_by_lead(history, ids)
-    about = history.about
-    delay = _reporting_delay(moves_of, outcome)
+    about, created_at = history.about, creation_times(history.leads)
+    moves = read_moves(history, outcome.target)
+    delay = _reporting_delay(moves)
     matured_by = to_us(about.observed_until) - delay
-    start = to_us(about.observed_from) if about.observed_from else None
-    leads: list[int] = []
-    moments: list[int] = []
-    converted: list[int] = []
-    known_at: list[int] = []
     left_out: dict[str, int] = {}
-    for lead, created in enumerate(creation_times(history.leads).tolist()):
-        moves = moves_of.get(lead, [])
-        for age in grid.ages_us:
-            as_of = created + age
-            reason = (
-                "created before outcomes were recorded"
-                if start is not None and created < start
-                else _why_not(moves, as_of, outcome, matured_by)
-            )
-            if reason:
-                left_out[reason] = left_out.get(reason, 0) + 1
-                continue
-            end = as_of + outcome.horizon_us
-            reached = first_reached(moves, as_of, outcome.event)
-            in_time = reached is not None and reached.at < end
-            leads.append(lead)
-            moments.append(as_of)
-            converted.append(in_time)
-            known_at.append(
-                max(end + delay, reached.known_at) if in_time and reached else end + delay
-            )
+
+    def leave(reason: str, looks: _Looks, out: NDArray[np.bool_]) -> _Looks:
+        if out.any():
+            left_out[reason] = int(out.sum())
+        return looks.take(~out)
+
+    looks = _Looks.at_ages(created_at, grid)
+    if about.observed_from:
+        start = to_us(about.observed_from)
+        looks = leave(
+            "created before outcomes were recorded", looks, created_at[looks.lead] < start
+        )
+    late = looks.as_of + outcome.horizon_us > matured_by
+    looks = leave("outcome not matured", looks, late)
+    seen = moves.seen_at(looks.lead, looks.as_of)
+    looks = leave(_why_closed(outcome), looks, ~seen.is_open)
+    seen = seen.take(seen.is_open)
+    looks = leave("converted already, known only later", looks, seen.is_hidden)
+    seen = seen.take(~seen.is_hidden)
+    end = looks.as_of + outcome.horizon_us
+    converted = seen.next_at < end
+    known_at = np.where(converted, np.maximum(end + delay, seen.next_known_at), end + delay)
     return Labelled(
-        Snapshots(np.array(leads, np.int64), np.array(moments, np.int64)),
-        np.array(converted, np.int8),
-        np.array(known_at, np.int64),
-        delay,
-        left_out,
+        Snapshots(looks.lead, looks.as_of), converted.astype(np.int8), known_at, delay, left_out
     )

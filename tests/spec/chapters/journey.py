@@ -101,6 +101,63 @@ Whether this lead has been here before: handed over, accepted, returned, lost, w
             current_stage | lead   | lead
             """,
         ),
+        Spec(
+            "Rejected, unreachable, too early: three kinds of return, counted apart",
+            """
+            days       | 0123456789ABCDE
+            ann, stage | lmaj..mu..ma.n
+            bob, stage | lmr..
+            look       |               ^
+            """,
+            """
+                                       | ann           | bob
+            returned_count             | 3             | 1
+            returned_rejected_count    | 1             | 0
+            returned_rejected_recency  | 12            | unknown
+            returned_unreachable_count | 1             | 0
+            returned_unreachable_recency | 8           | unknown
+            returned_too_early_count   | 1             | 0
+            returned_too_early_recency | 2             | unknown
+            last_return_reason         | not ready yet | another reason, or none given
+            current_stage              | returned to marketing | returned to marketing
+            """,
+            because="Bob came back without a word of why: that is a return, and no verdict on him.",
+        ),
+        Spec(
+            "Sales writes what it likes; what nobody told Baton about finds nothing",
+            """
+            days       | 012345
+            ann, stage | lm.y
+            bob, stage | lm.d
+            cid, stage | lmppp
+            dee, stage | lma.z
+            look       |      ^
+            """,
+            """
+                                       | ann | bob | cid | dee
+            returned_count             | 1   | 1   | 3   | 0
+            returned_rejected_count    | 0   | 0   | 3   | 0
+            returned_unreachable_count | 0   | 0   | 0   | 0
+            returned_too_early_count   | 0   | 0   | 0   | 0
+            last_return_reason | another reason, or none given | duplicate | wrong person | unknown
+            """,
+            because="A duplicate is a return, but says nothing of the lead. Lost is not returned.",
+        ),
+        Spec(
+            "A return, and why, count from when they were known",
+            """
+            days       | 0123456789
+            ann, stage | lmu.mj
+              known    |       u j
+            look       |      ABC D
+            """,
+            """
+                                       | ann at A | ann at B | ann at C       | ann at D
+            returned_unreachable_count | 0        | 0        | 1              | 1
+            returned_rejected_count    | 0        | 0        | 0              | 1
+            last_return_reason         | unknown  | unknown  | nobody reached | poor fit
+            """,
+        ),
     ),
 )
 

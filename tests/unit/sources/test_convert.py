@@ -219,6 +219,36 @@ def test_event_names_become_kinds_by_taxonomy_and_the_rest_is_other(tmp_path: Pa
     assert events["event_id"].to_pylist() == ["events.csv:2", "events.csv:3"]
 
 
+def test_returns_keep_their_reason_as_written_and_strange_ones_are_told(tmp_path: Path) -> None:
+    mapping = mapping_of(
+        TOP, LEADS, STAGES, 'reason = "why"\n', '[reasons]\n"Kein Bedarf" = "no_interest"\n'
+    )
+    stages = (
+        "lead,time,stage,why\n007,2024-01-11 09:00,returned,Kein Bedarf\n"
+        "007,2024-01-12 09:00,returned,Sommerpause\n007,2024-01-13 09:00,returned,NO BUDGET\n"
+        "007,2024-01-14 09:00,lost,Insolvenz\n"
+    )
+    report = import_texts(tmp_path, mapping, leads=ANN, stages=stages)
+    written = report.history.stages["reason"].to_pylist()
+    assert written == ["Kein Bedarf", "Sommerpause", "NO BUDGET", "Insolvenz"]
+    assert report.strange_reasons == {"Sommerpause": 1}
+    read_back = report.history.about.taxonomy
+    assert [read_back.reason_of(raw) for raw in written[:3]] == [
+        "no_interest",
+        "other",
+        "no_budget",
+    ]
+
+
+def test_what_a_map_turns_reasons_into_travels_with_the_taxonomy(tmp_path: Path) -> None:
+    cell = 'reason = { column = "why", map = { "KB" = "No budget", "SP" = "Sommerpause" } }\n'
+    mapping = mapping_of(TOP, LEADS, STAGES, cell)
+    stages = "lead,time,stage,why\n007,2024-01-11 09:00,returned,KB\n"
+    report = import_texts(tmp_path, mapping, leads=ANN, stages=stages)
+    assert report.history.stages["reason"].to_pylist() == ["No budget"]
+    assert [mapping.taxonomy.find_reason(raw) for raw in ("kb", "SP")] == ["no_budget", None]
+
+
 @pytest.mark.parametrize(
     ("amount", "reason"), [("lots", "unparsable number"), ("4e38", "number beyond 3e38")]
 )

@@ -23,7 +23,9 @@ def test_the_example_export_is_imported_without_a_reject(tmp_path: Path) -> None
     report = _import(tmp_path)
     assert report.exit_code == 0
     assert report.columns_unused == {}
-    assert report.history.stages["stage"].to_pylist() == ["mql", "mql", "sql", "won"]
+    assert report.history.stages["stage"].to_pylist() == ["mql", "returned", "mql", "sql", "won"]
+    assert report.history.stages["reason"].to_pylist() == [None, "Too early", None, None, None]
+    assert report.strange_reasons == {}
     assert report.history.events["kind"].to_pylist() == [
         "pricing_view",
         "email_open",

@@ -43,6 +43,11 @@ MISTAKES = {
         "stage",
         "is not known here",
     ),
+    "a reason that is none": (
+        TOP + LEADS + STAGES + '[reasons]\n"Kein Bedarf" = "no_need"\n',
+        "map",
+        "no_need', which is no reason",
+    ),
     "a stage that is none": (
         TOP + LEADS + STAGES.replace('stage = "stage"', 'stage = { value = "sold" }'),
         "stage",
