@@ -107,7 +107,7 @@ def backtest_command(
         Budget(seconds=read_seconds(tune_for)),
     )
     wanted = read_outcome(outcome, horizon)
-    called = name or f"{history.resolve().name}-{wanted.event}"
+    called = name or f"{history.resolve().name}-{wanted.name}"
     try:
         _walk(console, history, wanted, read_grid(seen_at), plan, called)
     except (TrainingError, FeaturesError) as refusal:

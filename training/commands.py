@@ -22,6 +22,7 @@ from features.compute.commands import DaskOption, SchedulerOption
 from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
+from features.lifecycle.targets import TARGETS, find_target
 from features.sources.history_folder import read_history
 from training.errors import BundleError, TrainingError
 from training.labels.conversion import Grid, Outcome
@@ -101,7 +102,7 @@ def train_command(
     outcome: Annotated[
         list[str] | None,
         typer.Option(
-            help="The stage to predict; given twice, two models. With its own horizon: won@90d."
+            help="What to predict, such as sql, won@90d, returned:unreachable; given twice, two models."
         ),
     ] = None,
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
@@ -169,6 +170,13 @@ def train_command(
         raise typer.Exit(1) from refusal
     for run, logged in done:
         print_run(console, run, logged)
+    if not several[0].outcome.is_hoped_for:
+        console.print(
+            f"The server keeps its champion: it hands on the leads of most points, and here they "
+            f"are the likeliest to be {several[0].outcome.words}. The first --outcome is the one "
+            "to serve.",
+            highlight=False,
+        )
     refused = [run for run, _ in done if run.refusal]
     if refused and alias == "champion":
         for run in refused:
@@ -181,12 +189,18 @@ def train_command(
 
 
 def read_outcome(text: str, horizon: str) -> Outcome:
-    """Read an outcome such as ``sql`` or ``won@90d``."""
-    stage, _, own = text.strip().lower().partition("@")
-    if stage not in {known.value for known in Stage}:
-        stages = ", ".join(known.value for known in Stage)
-        raise typer.BadParameter(f"{text!r} names no stage; there are {stages}.")
-    return Outcome(Stage(stage), round(read_span(own or horizon) / 24.0 * DAY_US))
+    """Read an outcome such as ``sql``, ``won@90d`` or ``returned:unreachable``."""
+    event, _, own = text.partition("@")
+    target = find_target(event)
+    if target is None:
+        known = ", ".join(target.text for target in TARGETS)
+        raise typer.BadParameter(f"{text!r} is nothing that can be predicted; there are {known}.")
+    return Outcome.of(target, round(read_span(own or horizon) / 24.0 * DAY_US))
+
+
+def is_served(alias: str, outcome: Outcome, refusal: str | None) -> bool:
+    """Whether the server takes a bundle up: asked for, fit for it, and an outcome hoped for."""
+    return alias == "champion" and refusal is None and outcome.is_hoped_for
 
 
 def read_seconds(text: str) -> float:
@@ -222,9 +236,9 @@ def _read_asked(
     budget = Budget(seconds=read_seconds(tune_for))
     several = []
     for own in wanted:
-        called = name or f"baton-{own.event}"
+        called = name or f"baton-{own.name}"
         if name and len(wanted) > 1:
-            called = f"{name}-{own.event}"
+            called = f"{name}-{own.name}"
         dropped, asked = frozenset(drop or []), tuple(segments or [])
         several.append(
             RunOptions(own, grid, called, seed, dropped, reasons, budget, asked, explain)
@@ -290,7 +304,7 @@ def _run(
         stations(f"recording {run.bundle.name} in MLflow", 0.0)
         done.append((run, _log(run, settings, alias)))
         stations(f"recording {run.bundle.name} in MLflow", 1.0)
-    if alias == "champion" and not runs[0].refusal:
+    if is_served(alias, several[0].outcome, runs[0].refusal):
         install_champion(runs[0].bundle.folder, settings.champion)
     return done
 

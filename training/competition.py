@@ -146,6 +146,7 @@ def fit_data(dataset: Dataset, rows: NDArray[np.bool_], seed: int) -> FitData:
         dataset.moments.created_at[rows],
         dataset.lead_of[rows],
         seed,
+        dataset.moments.outcome.is_hoped_for,
     )
 
 

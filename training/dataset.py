@@ -108,7 +108,7 @@ def look(history: History, outcome: Outcome, grid: Grid, *, seed: int) -> Moment
     """
     labelled = label_history(history, outcome, grid)
     if not len(labelled.snapshots):
-        raise NoSnapshotsError(outcome.event, outcome.horizon_days)
+        raise NoSnapshotsError(outcome.target.text, outcome.horizon_days)
     created = creation_times(history.leads)
     moments = Moments(
         history,

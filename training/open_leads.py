@@ -12,6 +12,7 @@ from features.contracts.history import History
 from features.kernel.layout import creation_times, lead_index
 from features.lifecycle.replay import StageChange, standing_at
 from features.lifecycle.stages import Stage, funnel_position
+from features.lifecycle.targets import Target
 
 
 def _known_before(table: pa.Table, as_of: int) -> pa.Table:
@@ -21,13 +22,13 @@ def _known_before(table: pa.Table, as_of: int) -> pa.Table:
     return table.filter(pc.and_(pc.less(times[0], moment), pc.less(times[1], moment)))
 
 
-def find_open(history: History, event: Stage, as_of: int) -> NDArray[np.int64]:
+def find_open(history: History, target: Target, as_of: int) -> NDArray[np.int64]:
     """Find the leads for which there is still something to predict.
 
     Parameters
     ----------
-    event
-        The stage whose reaching is predicted.
+    target
+        What is predicted.
     as_of
         The moment of looking, microseconds since the epoch.
 
@@ -50,7 +51,7 @@ def find_open(history: History, event: Stage, as_of: int) -> NDArray[np.int64]:
     )
     for lead, own in groupby(rows, key=itemgetter(0)):
         moves = [StageChange(at, known_at, Stage(stage)) for _, at, known_at, stage in own]
-        is_open[lead] &= standing_at(moves, as_of, event).is_open
+        is_open[lead] &= standing_at(moves, as_of, target).is_open
     return np.flatnonzero(is_open)
 
 

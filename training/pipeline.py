@@ -213,7 +213,7 @@ def _train_on(
     if options.explain:
         heed = explain(dataset, competition, scale, profile, options.seed, progress)
     outcome = options.outcome
-    contract = Contract(str(outcome.event), outcome.horizon_days, outcome.words)
+    contract = Contract(outcome.target.text, outcome.horizon_days, outcome.words)
     provenance = {
         **_provenance(dataset, competition, data_fingerprint),
         **options.record(competition.tuned.trials, dataset.vocabulary_us),

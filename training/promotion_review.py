@@ -13,7 +13,7 @@ from features.clock import DAY_US, from_us, to_us
 from features.compute.offline import Snapshots, compute_matrix
 from features.contracts.history import History
 from features.kernel.layout import lead_index
-from features.lifecycle.stages import Stage
+from features.lifecycle.targets import Target
 from training.bundle import MANIFEST, Bundle
 from training.dataset import look
 from training.errors import BundleError, OutcomesDifferError, SameModelError
@@ -149,8 +149,8 @@ def review(
             rng=np.random.default_rng(options.seed),
         )
         progress("comparing on later leads", 1.0)
-    event = options.outcome.event
-    impact, before, after = find_impact(history, champion, challenger, event, progress)
+    target = options.outcome.target
+    impact, before, after = find_impact(history, champion, challenger, target, progress)
     return Review(
         champion=champion,
         challenger=challenger,
@@ -216,7 +216,7 @@ def list_segments(*seen: tuple[Bundle, NDArray[np.float32]]) -> tuple[SegmentCol
 
 
 def find_impact(
-    history: History, champion: Bundle, challenger: Bundle, event: Stage, progress: Progress
+    history: History, champion: Bundle, challenger: Bundle, target: Target, progress: Progress
 ) -> tuple[Impact, View, View]:
     """Find what a change would do to the leads that are open at the end of a history.
 
@@ -228,7 +228,7 @@ def find_impact(
     """
     progress("scoring everyone who is open now", 0.0)
     as_of = to_us(history.about.observed_until)
-    chosen = find_open(history, event, as_of)
+    chosen = find_open(history, target, as_of)
     asked = Snapshots(chosen, np.full(len(chosen), as_of, np.int64))
     old = compute_matrix(champion.catalog, history, asked)
     progress("scoring everyone who is open now", 0.3)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from features.lifecycle.stages import Stage
+from features.lifecycle.targets import find_target
 from training.bundle import MANIFEST
 from training.errors import BundleError
 from training.labels.conversion import Grid, Outcome
@@ -49,7 +49,7 @@ class RunOptions:
             "seed": str(self.seed),
             "inputs": json.dumps(
                 {
-                    "event": str(self.outcome.event),
+                    "event": self.outcome.target.text,
                     "horizon_us": self.outcome.horizon_us,
                     "ages_us": self.grid.ages_us,
                     "grid": self.grid.words,
@@ -84,10 +84,13 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
         provenance = manifest["provenance"]
         told = json.loads(provenance["inputs"])
+        target = find_target(told["event"])
     except (OSError, KeyError, json.JSONDecodeError) as problem:
         raise BundleError(str(bundle), "does not say what its run was asked to do") from problem
+    if target is None:
+        raise BundleError(str(bundle), f"was made for an outcome unknown here, {told['event']!r}")
     options = RunOptions(
-        Outcome(Stage(told["event"]), told["horizon_us"]),
+        Outcome.of(target, told["horizon_us"]),
         Grid(tuple(told["ages_us"]), told["grid"]),
         told["name"],
         told["seed"],

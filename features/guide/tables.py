@@ -105,6 +105,8 @@ def _say_counted(group: str, catalog: Catalog) -> str:
     if group == STAGES_GROUP or group.startswith("stage:"):
         stage = group.removeprefix("stage:")
         return "all stage changes" if stage == group else f"stage changes to {stage}"
+    if group.startswith("returned:"):
+        return f"returns whose reason says {group.removeprefix('returned:').replace('_', ' ')}"
     for kind in catalog.taxonomy.kinds:
         if kind.name == group:
             return ", ".join((group, *(f"“{name}”" for name in kind.names)))

@@ -111,7 +111,7 @@ def list_kinds(feature: Feature, catalog: Catalog) -> tuple[str, ...]:
     """List the kinds of activity, or the stages, that the feature counts."""
     if not feature.group:
         return ()
-    if feature.group == STAGES_GROUP or feature.group.startswith("stage:"):
+    if feature.group == STAGES_GROUP or feature.group.startswith(("stage:", "returned:")):
         return (feature.group,)
     return catalog.taxonomy.kinds_in(feature.group)
 

@@ -129,6 +129,7 @@ def history_of(records) -> History:
                 "at": from_us(m.at),
                 "known_at": from_us(m.known_at),
                 "stage": m.stage,
+                "reason": m.reason,
             }
             for m in lead.stages
         ]

@@ -127,12 +127,13 @@ def search_rounds(
     )
 
 
-def list_directions(catalog: Catalog) -> list[int]:
+def list_directions(catalog: Catalog, *, hoped_for: bool = True) -> list[int]:
     """List what LightGBM must hold to, per feature: more means a higher chance (1), a lower (-1).
 
-    Only where the field agrees on it, as the catalogue says; a category has no direction.
+    Only where the field agrees on it, as the catalogue says; a category has no direction. Nobody
+    agrees on what makes a lead come back, so for such an outcome nothing is held to.
     """
-    return [0 if f.categories else f.direction for f in catalog.features]
+    return [f.direction if hoped_for and not f.categories else 0 for f in catalog.features]
 
 
 def _lgb_dataset(train: FitData, mask: NDArray[np.bool_]) -> Any:
@@ -188,7 +189,7 @@ def choose_settings(
     return {
         **BOOSTING,
         **tuned,
-        "monotone_constraints": list_directions(train.catalog),
+        "monotone_constraints": list_directions(train.catalog, hoped_for=train.hoped_for),
         "seed": train.seed,
         **booster.settings,
     }

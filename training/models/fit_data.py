@@ -41,6 +41,8 @@ class FitData:
     created_at: NDArray[np.int64]
     lead_index: NDArray[np.int64]
     seed: int
+    hoped_for: bool = True
+    """Whether more interest should make the outcome likelier: else no direction is held to."""
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -71,6 +73,7 @@ class FitData:
             self.created_at[mask],
             self.lead_index[mask],
             self.seed,
+            self.hoped_for,
         )
 
 

@@ -113,11 +113,11 @@ Whether this lead has been here before: handed over, accepted, returned, lost, w
                                        | ann           | bob
             returned_count             | 3             | 1
             returned_rejected_count    | 1             | 0
-            returned_rejected_recency  | 12            | unknown
+            returned_rejected_recency  | 11            | unknown
             returned_unreachable_count | 1             | 0
-            returned_unreachable_recency | 8           | unknown
+            returned_unreachable_recency | 7           | unknown
             returned_too_early_count   | 1             | 0
-            returned_too_early_recency | 2             | unknown
+            returned_too_early_recency | 1             | unknown
             last_return_reason         | not ready yet | another reason, or none given
             current_stage              | returned to marketing | returned to marketing
             """,

@@ -32,6 +32,7 @@ def test_more_never_lowers_the_chance_where_the_field_agrees():
     assert up
     model, settings = fit_boosting(data, lambda _: None)
     assert settings["monotone_constraints"] == list_directions(data.catalog)
+    assert not any(list_directions(data.catalog, hoped_for=False))
     rows = np.nan_to_num(data.rows[:200])
     for position in up[:25]:
         more = rows.copy()
