@@ -70,8 +70,8 @@ run: var/champion/manifest.json ## Set up, train on a simulated market, and serv
 serve: $(READY) ## Serve the champion that is there
 	@$(BIN)/baton serve
 
-test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run all tests, a file at a time on every core
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 check: $(READY) ## Check format, lint, import contracts and types
 	@$(BIN)/ruff format --check .

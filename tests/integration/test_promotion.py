@@ -36,6 +36,8 @@ from training.registry import find_bundle, find_version, list_versions, log_run,
 from training.run_options import read_options
 from training.settings import TrainingSettings
 
+pytestmark = pytest.mark.slow
+
 NAME = "baton-sql"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.command_line import baton
 
+pytestmark = pytest.mark.slow
+
 LEAK = 0.85
 """An AUC above this on these data is a leak until shown otherwise."""
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.command_line import baton
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
@@ -64,7 +66,7 @@ def test_another_history_is_not_taken_for_the_one_it_was_made_from(trained):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--outcome", "sqll"], "names no stage"),
+        (["--outcome", "sqll"], "is nothing that can be predicted"),
         (["--outcome", "won@soon"], "is not a span of time"),
         (["--tune-for", "long"], "is no time"),
         (["--outcome", "sql", "--outcome", "sql@60d"], "Two models would have one name"),

@@ -20,7 +20,7 @@ WEEKLY = Grid.weekly(weeks=12, then_until_week=52)
 
 def train_on(scenario: str, n_leads: int, folder: Path, **options) -> Run:
     market = simulate_history(get_scenario(scenario), n_leads=n_leads, seed=7)
-    asked = RunOptions(SQL_IN_30, WEEKLY, scenario, **options)
+    asked = RunOptions(SQL_IN_30, WEEKLY, scenario, explain=False, **options)
     return train(market.history, asked, folder, data_fingerprint="simulated")
 
 
