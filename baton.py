@@ -9,6 +9,7 @@ from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
 from training.backtest_command import backtest_command
+from training.cold_start_command import cold_start_command
 from training.commands import train_command
 from training.promote_commands import promote_command, rollback_command
 from training.relevel_command import recalibrate_command
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("import")(import_command)
 app.command("simulate")(simulate_command)
+app.command("cold-start")(cold_start_command)
 app.command("train")(train_command)
 app.command("backtest")(backtest_command)
 app.command("recalibrate")(recalibrate_command)

@@ -21,6 +21,7 @@ from training.evaluation.backtest_table import (
     Judged,
 )
 from training.evaluation.logistic import sigmoid
+from training.models import recipes
 from training.models.fit_data import margins
 from training.models.tuning import Budget
 from training.recalibration import follow_level
@@ -328,7 +329,7 @@ def _judge(moments: Moments, learned: Learned, static: _Static, origin: int, unt
         BASE: np.full(int(judged.sum()), rate),
     }
     for fitted in learned.competition.fitted:
-        if fitted.name == POINTS:
+        if fitted.name == recipes.POINTS:
             chances[POINTS] = fitted.probabilities[judged]
     return Judged(
         from_us(origin),

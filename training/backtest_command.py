@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,52 +16,30 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from features.clock import DAY_US, HOUR_US, to_us
+from features.clock import DAY_US
 from features.contracts.history import History
 from features.errors import FeaturesError
 from features.sources.history_folder import read_history
-from training.commands import read_grid, read_outcome, read_seconds, read_span
+from training.command_words import (
+    read_day,
+    read_grid,
+    read_memory,
+    read_outcome,
+    read_seconds,
+    read_span,
+)
 from training.errors import TrainingError
 from training.labels.conversion import Grid, Outcome
 from training.settings import TrainingSettings, silence_telemetry
 
 if TYPE_CHECKING:
-    from training.backtest import Backtest, Memory, Plan
+    from training.backtest import Backtest, Plan
     from training.backtest import Progress as Tell
     from training.evaluation.backtest_table import PeriodTable
     from training.flattery import Flattery
 
 BACKTESTS = Path("var/backtests")
 EXPERIMENT = "baton-backtests"
-
-
-def read_memory(text: str) -> "Memory":
-    """Read how much a model learns from: ``180d``, ``20000 leads``, or nothing for all.
-
-    >>> read_memory("20000 leads").words, read_memory("180d").words
-    ('the newest 20,000 leads', 'the leads of the last 180 days')
-    """
-    from training.backtest import Memory
-
-    amount, _, unit = text.strip().lower().partition(" ")
-    if not amount:
-        return Memory()
-    if unit in {"lead", "leads"} or amount.isdigit():
-        if not amount.isdigit() or int(amount) < 1:
-            raise typer.BadParameter(f"{text!r} is no number of leads; write e.g. '20000 leads'.")
-        return Memory(leads=int(amount))
-    return Memory(span_us=round(read_span(amount) * HOUR_US))
-
-
-def read_day(text: str) -> int | None:
-    """Read a day, or a moment with its zone; a day begins at midnight UTC."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date; write e.g. 2026-03-01.") from None
-    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def backtest_command(

@@ -19,6 +19,7 @@ from features.catalog.manifest import Catalog
 from training.errors import BundleError
 from training.models.amount import AmountModel
 from training.models.linear import LinearModel
+from training.models.odds import POINTS_PER_LOGIT
 from training.models.segmented import Plain, SegmentedModel, read_part
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
@@ -31,10 +32,6 @@ REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_point
 
 AnyModel = Plain | SegmentedModel
 
-DOUBLING_POINTS = 10.0
-"""Points that double the odds (docs/decisions/0001)."""
-
-POINTS_PER_LOGIT = DOUBLING_POINTS / np.log(2.0)
 AVERAGE_POINTS = 50.0
 LOWEST_POINTS, HIGHEST_POINTS = 0.0, 100.0
 """Where the points that people see are cut."""

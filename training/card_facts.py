@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.catalog.feature import Op
 from features.clock import DAY_US, from_us
-from training.bundle import AVERAGE_POINTS, POINTS_PER_LOGIT, Band, Bundle, Contract, Scale
+from training.bundle import AVERAGE_POINTS, Band, Bundle, Contract, Scale
 from training.business_fields import find_fields
 from training.competition import Competition, Fitted, Progress, fit_data
 from training.dataset import Dataset
@@ -27,6 +27,7 @@ from training.evaluation.report import (
 )
 from training.evaluation.segments import SegmentColumn
 from training.explanations import ModelExplanation, explain_model, write_explanation_plots
+from training.models.odds import POINTS_PER_LOGIT
 from training.reference_profile import ReferenceProfile, sample_evenly
 from training.stability import Stability, measure_stability, refit_as_recorded
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,15 +17,20 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from features.clock import DAY_US
 from features.compute.commands import DaskOption, SchedulerOption
 from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
-from features.lifecycle.targets import TARGETS, find_target
 from features.sources.history_folder import read_history
+from training.command_words import (
+    read_file,
+    read_grid,
+    read_outcome,
+    read_reasons,
+    read_seconds,
+)
 from training.errors import BundleError, TrainingError
-from training.labels.conversion import Grid, Outcome
+from training.labels.conversion import Outcome
 from training.settings import TrainingSettings, silence_telemetry
 
 if TYPE_CHECKING:
@@ -36,43 +41,6 @@ if TYPE_CHECKING:
 
 NOT_SERVED = 5
 """Exit code of a run whose bundle must not be served."""
-
-WEEKS, LAST_WEEK = 12, 52
-"""By default a lead is looked at weekly for so long, then every four weeks for a year."""
-
-
-def read_span(text: str) -> float:
-    """Read a span of time in hours.
-
-    >>> read_span("30d"), read_span("24h"), read_span("2w")
-    (720.0, 24.0, 336.0)
-    """
-    hours = {"h": 1.0, "d": 24.0, "w": 168.0}
-    unit = text.strip()[-1:].lower()
-    try:
-        span = float(text.strip()[:-1]) * hours[unit]
-    except (KeyError, ValueError):
-        span = 0.0
-    if span <= 0:
-        raise typer.BadParameter(f"{text!r} is not a span of time; write e.g. 24h, 30d or 2w.")
-    return span
-
-
-def read_grid(text: str) -> Grid:
-    """Read when leads are looked at: ``weekly``, or ages such as ``24h,7d``."""
-    if text.strip().lower() == "weekly":
-        return Grid.weekly(weeks=WEEKS, then_until_week=LAST_WEEK)
-    return Grid.at_ages(tuple(read_span(part) for part in text.split(",")))
-
-
-def _read_reasons(entries: list[str]) -> dict[str, str]:
-    reasons = {}
-    for entry in entries:
-        name, equals, reason = entry.partition("=")
-        if not equals or not reason.strip():
-            raise typer.BadParameter(f'{entry!r} has no reason; write FIELD="why it is no leak".')
-        reasons[name.strip()] = reason.strip()
-    return reasons
 
 
 @contextmanager
@@ -123,6 +91,10 @@ def train_command(
         list[str] | None,
         typer.Option(help="May get a model of its own: FIELD, or FIELD=VALUE,VALUE."),
     ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="Your points table (TOML), to compete with what is learned."),
+    ] = None,
     explain: Annotated[
         bool,
         typer.Option(help="Draw what the model pays heed to, and refit it to see what stays."),
@@ -144,6 +116,7 @@ def train_command(
     """
     silence_telemetry()
     from training.leakage import LeakFoundError
+    from training.models.tuning import Budget
 
     console = Console()
     where = choose_dask(dask, scheduler)
@@ -151,17 +124,17 @@ def train_command(
         if repeat is not None:
             several = _read_recorded(repeat, history)
         else:
-            several = _read_asked(
-                outcome,
-                horizon,
-                read_grid(seen_at),
+            several = _name_models(
+                [read_outcome(text, horizon) for text in outcome or [Stage.SQL.value]],
                 name,
-                seed,
-                drop,
-                allow_leak,
-                tune_for,
-                segment,
-                explain,
+                grid=read_grid(seen_at),
+                seed=seed,
+                drop=frozenset(drop or []),
+                allow_leaks=read_reasons(allow_leak or []),
+                budget=Budget(seconds=read_seconds(tune_for)),
+                segments=tuple(segment or []),
+                explain=explain,
+                points=read_file(points),
             )
         with _stations(console) as stations, _engine(where, history) as engine:
             done = _run(history, several, alias, engine, stations)
@@ -188,72 +161,34 @@ def train_command(
         raise typer.Exit(NOT_SERVED)
 
 
-def read_outcome(text: str, horizon: str) -> Outcome:
-    """Read an outcome such as ``sql``, ``won@90d`` or ``returned:unreachable``."""
-    event, _, own = text.partition("@")
-    target = find_target(event)
-    if target is None:
-        known = ", ".join(target.text for target in TARGETS)
-        raise typer.BadParameter(f"{text!r} is nothing that can be predicted; there are {known}.")
-    return Outcome.of(target, round(read_span(own or horizon) / 24.0 * DAY_US))
-
-
 def is_served(alias: str, outcome: Outcome, refusal: str | None) -> bool:
     """Whether the server takes a bundle up: asked for, fit for it, and an outcome hoped for."""
     return alias == "champion" and refusal is None and outcome.is_hoped_for
 
 
-def read_seconds(text: str) -> float:
-    """Read a stretch of machine time in seconds.
-
-    >>> read_seconds("90s"), read_seconds("2m")
-    (90.0, 120.0)
-    """
-    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    try:
-        return float(text.strip()[:-1]) * seconds[text.strip()[-1:].lower()]
-    except (KeyError, ValueError):
-        raise typer.BadParameter(f"{text!r} is no time; write e.g. 60s or 10m.") from None
-
-
-def _read_asked(
-    outcomes: list[str] | None,
-    horizon: str,
-    grid: Grid,
-    name: str,
-    seed: int,
-    drop: list[str] | None,
-    allow_leak: list[str] | None,
-    tune_for: str,
-    segments: list[str] | None,
-    explain: bool,
-) -> "list[RunOptions]":
-    from training.models.tuning import Budget
+def _name_models(outcomes: list[Outcome], name: str, **same: Any) -> "list[RunOptions]":
+    """Ask for a model of each outcome; they share everything else."""
     from training.run_options import RunOptions
 
-    wanted = [read_outcome(text, horizon) for text in outcomes or [Stage.SQL.value]]
-    reasons = _read_reasons(allow_leak or [])
-    budget = Budget(seconds=read_seconds(tune_for))
     several = []
-    for own in wanted:
-        called = name or f"baton-{own.name}"
-        if name and len(wanted) > 1:
-            called = f"{name}-{own.name}"
-        dropped, asked = frozenset(drop or []), tuple(segments or [])
-        several.append(
-            RunOptions(own, grid, called, seed, dropped, reasons, budget, asked, explain)
-        )
-    names = [own.name for own in several]
-    if len(set(names)) < len(names):
+    for outcome in outcomes:
+        called = name or f"baton-{outcome.name}"
+        if name and len(outcomes) > 1:
+            called = f"{name}-{outcome.name}"
+        several.append(RunOptions(outcome, name=called, **same))
+    if len({own.name for own in several}) < len(several):
         raise typer.BadParameter("Two models would have one name; train them one by one.")
     return several
 
 
 def _read_recorded(bundle: Path, history: Path) -> "list[RunOptions]":
     """Read what made a bundle; refuse another history."""
+    from training.bundle import load_bundle
     from training.pipeline import fingerprint_history
     from training.run_options import read_options
 
+    if not load_bundle(bundle).card.get("learned", True):
+        raise BundleError(str(bundle), "was not learned but made by `baton cold-start`")
     options, learned_from = read_options(bundle)
     if fingerprint_history(history) != learned_from:
         raise BundleError(

@@ -16,7 +16,8 @@ class TooLittleHistoryError(TrainingError):
         super().__init__(
             f"The {slice_name} slice has {rows} matured snapshots, {converted} of them converted "
             f"and {rows - converted} not; at least {needed} of each are needed. Give a longer "
-            "history, a shorter --horizon, or an outcome that happens more often."
+            "history, a shorter --horizon, or an outcome that happens more often; until then "
+            "`baton cold-start` scores by a points table."
         )
 
 
@@ -39,6 +40,32 @@ class UnknownSegmentError(TrainingError):
         self.text = text
         super().__init__(
             f"--segment {text!r}: there is no {kind} {name!r}. Known: {', '.join(known) or 'none'}."
+        )
+
+
+class PointsTableError(TrainingError):
+    """A points table cannot be read, or asks what a history cannot answer."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"The points table: {problem}. Each [[rule]] names a feature and says at_least, is or "
+            "unknown with points, or each with most; see docs/how-to/start-without-outcomes.md."
+        )
+
+
+class ColdStartError(TrainingError):
+    """There is too little to say where a points table stands."""
+
+    def __init__(self, conversions: int, needed: int) -> None:
+        self.conversions = conversions
+        self.needed = needed
+        super().__init__(
+            f"Only {conversions} conversions have matured, too few to take the base rate from "
+            f"them ({needed} are needed, and as many that did not convert). Say what share of "
+            "leads usually converts: --base-rate 5%."
+            if needed
+            else "No lead is open at the end of this history, so there is nobody to score."
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
-from training.bundle import POINTS_PER_LOGIT, Scale
+from training.bundle import Scale
 from training.business_fields import BusinessFields, find_fields, name_columns, say_column
 from training.evaluation import shap_plots as plots
 from training.models.fit_data import Model
@@ -18,6 +18,7 @@ from training.models.interactions import (
     has_interactions,
     measure_strength,
 )
+from training.models.odds import POINTS_PER_LOGIT
 from training.reference_profile import sample_evenly
 from training.stability import STABILITY_PICTURE, Stability, write_stability_plot
 

@@ -3,17 +3,18 @@
 import hashlib
 import importlib.metadata
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from features.catalog.manifest import Catalog
 from features.contracts.history import History
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
+from training.bundle_draft import make_draft, place_draft
 from training.card_facts import (
     Heed,
     evaluate,
@@ -32,6 +33,8 @@ from training.evaluation.explanation_page import render_explanations
 from training.evaluation.report import Quality, build_card, render_card_markdown, to_plain
 from training.leakage import LeakAudit, audit, build_audit_columns
 from training.models.amount import AmountModel
+from training.models.points import fit_points, read_points
+from training.models.recipes import POINTS
 from training.reference_profile import build_support
 from training.run_options import RunOptions
 from training.segment_models import fit_segments, read_rules
@@ -192,7 +195,9 @@ def _train_on(
     progress: Progress,
 ) -> Run:
     """Audit, choose, judge, write."""
-    read_rules(options.segments, dataset.catalog)  # refused now rather than after all the fitting
+    # Refused now rather than after all the fitting.
+    read_rules(options.segments, dataset.catalog)
+    engine = _with_points(engine, options.points, dataset.catalog)
     dataset = keep_accounts_if_they_help(dataset, options.seed, progress, engine)
     progress("leak audit", 0.0)
     leaks = audit_dataset(dataset, options.allow_leaks)
@@ -218,7 +223,7 @@ def _train_on(
         **_provenance(dataset, competition, data_fingerprint),
         **options.record(competition.tuned.trials, dataset.vocabulary_us),
     }
-    draft = _make_draft(bundles)
+    draft = make_draft(bundles)
     fingerprint = write_bundle(
         draft,
         name=options.name,
@@ -249,6 +254,15 @@ def _train_on(
     return Run(load_bundle(folder), quality, leaks, competition, parameters)
 
 
+def _with_points(engine: Engine, text: str, catalog: Catalog) -> Engine:
+    """Let a team's own points table compete in place of the usual one."""
+    if not text:
+        return engine
+    table = read_points(text)
+    table.check(catalog)
+    return replace(engine, fitters={**engine.fitters, POINTS: partial(fit_points, table=table)})
+
+
 def _value(
     dataset: Dataset, competition: Competition, seed: int
 ) -> tuple[AmountModel | None, ValueFacts | None]:
@@ -272,11 +286,6 @@ def _provenance(
     }
 
 
-def _make_draft(bundles: Path) -> Path:
-    bundles.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=".draft-", dir=bundles))
-
-
 def _finish(
     draft: Path, folder: Path, card: dict[str, Any], quality: Quality, heed: Heed | None
 ) -> Path:
@@ -291,8 +300,4 @@ def _finish(
     seal_bundle(draft)
     write_pictures(draft, load_bundle(draft), quality)
     seal_bundle(draft)
-    draft.chmod(0o755)
-    if folder.exists():
-        shutil.rmtree(folder)  # the same version, trained again
-    draft.rename(folder)
-    return folder
+    return place_draft(draft, folder)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,18 +17,19 @@ from training.bundle import (
     AVERAGE_POINTS,
     CARD,
     MANIFEST,
-    POINTS_PER_LOGIT,
     Band,
     Bundle,
     load_bundle,
     seal_bundle,
 )
+from training.bundle_draft import make_draft, place_draft
 from training.dataset import Moments, look
 from training.engine import IN_PROCESS, Engine
 from training.errors import BundleError, TrainingError
 from training.evaluation.calibration import FEWEST_OF_A_KIND, compute_log_loss
 from training.evaluation.logistic import sigmoid
 from training.evaluation.report import render_card_markdown
+from training.models.odds import POINTS_PER_LOGIT
 from training.recalibration import LevelFit, fit_level, follow_level, newest_labels
 from training.run_options import read_options
 
@@ -245,8 +245,7 @@ def write_releveled(found: Relevel, bundles: Path, data_fingerprint: str) -> Bun
     manifest["scale"]["intercept"] = old.scale.intercept + found.level.shift
     manifest["bands"] = _bands_json(found)
     manifest["provenance"] |= _provenance(found, data_fingerprint)
-    bundles.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=bundles))
+    draft = make_draft(bundles)
     shutil.copytree(old.folder, draft, dirs_exist_ok=True)
     text = json.dumps(manifest, indent=1, sort_keys=True)
     (draft / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -258,12 +257,7 @@ def write_releveled(found: Relevel, bundles: Path, data_fingerprint: str) -> Bun
     moved = load_bundle(draft)
     _write_card(draft, moved, found)
     seal_bundle(draft)
-    draft.chmod(0o755)
-    folder = bundles / f"{moved.name}-{moved.version}"
-    if folder.exists():
-        shutil.rmtree(folder)  # the same shift, found again
-    draft.rename(folder)
-    return load_bundle(folder)
+    return load_bundle(place_draft(draft, bundles / f"{moved.name}-{moved.version}"))
 
 
 def _provenance(found: Relevel, data_fingerprint: str) -> dict[str, str]:

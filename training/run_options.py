@@ -29,6 +29,8 @@ class RunOptions:
     """Filters of segments that may get a model of their own, see `segment_models.read_rules`."""
     explain: bool = True
     """Whether the card shows what the model as a whole pays heed to; the model is the same."""
+    points: str = ""
+    """The points table that competes, as TOML; empty for the one that ships with Baton."""
     vocabulary_us: int | None = None
     """Categories known before this moment have a code of their own, microseconds; None: before
     the earliest calibrate slice of the outcomes trained side by side."""
@@ -59,6 +61,7 @@ class RunOptions:
                     "allow_leaks": dict(sorted(self.allow_leaks.items())),
                     "trials": trials,
                     "segments": self.segments,
+                    "points": self.points,
                     "vocabulary_us": vocabulary_us,
                 },
                 sort_keys=True,
@@ -98,6 +101,7 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         told["allow_leaks"],
         Budget(trials=told["trials"] or None),
         tuple(told["segments"]),
+        points=told.get("points", ""),
         vocabulary_us=told["vocabulary_us"],
     )
     return options, provenance["data_fingerprint"]

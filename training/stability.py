@@ -111,8 +111,8 @@ def refit_as_recorded(
 ) -> Callable[[FitData], Model]:
     """Give the fitter of a candidate, held to what its own search had found.
 
-    LightGBM grows as many trees as were recorded, with the same settings, and the logistic
-    regression keeps its penalty; what else competes has nothing to search for.
+    LightGBM grows as many trees as were recorded, with the same settings, the logistic regression
+    keeps its penalty and naive Bayes its features; what else competes has nothing to search for.
 
     Parameters
     ----------
@@ -123,6 +123,7 @@ def refit_as_recorded(
     """
     from training.models.boosting import LOCAL_BOOSTER
     from training.models.logistic import fit_logistic
+    from training.models.naive_bayes import fit_naive_bayes
     from training.models.trees import TreeModel
 
     def grow(train: FitData) -> Model:
@@ -132,12 +133,17 @@ def refit_as_recorded(
     def weigh(train: FitData) -> Model:
         return fit_logistic(train, _quietly, penalty=settings["penalty_C"])[0]
 
+    def count(train: FitData) -> Model:
+        return fit_naive_bayes(train, _quietly, features=settings["naive_bayes_features"])[0]
+
     def fit(train: FitData) -> Model:
         model: Model = fitters[name](train, _quietly)[0]
         return model
 
     if "rounds" in settings:
         return grow
+    if "naive_bayes_features" in settings:
+        return count
     return weigh if "penalty_C" in settings else fit
 
 

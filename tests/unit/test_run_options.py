@@ -7,7 +7,8 @@ import typer
 
 from features.clock import DAY_US
 from features.lifecycle.targets import TARGETS
-from training.commands import is_served, read_outcome
+from training.command_words import read_outcome
+from training.commands import is_served
 from training.errors import BundleError
 from training.labels.conversion import Grid, Outcome
 from training.models.tuning import Budget

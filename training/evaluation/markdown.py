@@ -9,6 +9,8 @@ UNKNOWN = "-"
 
 def render_card_markdown(card: Card) -> str:
     """Render a card made by `build_card` as Markdown, pictures linked beside it."""
+    if not card.get("learned", True):
+        return render_cold_card(card)
     parts = [
         render_head(card),
         render_warnings(card),
@@ -26,6 +28,18 @@ def render_card_markdown(card: Card) -> str:
         render_limits(card),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_cold_card(card: Card) -> str:
+    """Render the card of a bundle that was not learned."""
+    rules = table(["feature", "gives"], card["rules"])
+    parts = (
+        render_head(card),
+        render_warnings(card),
+        f"## The points table\n\n{rules}",
+        render_limits(card),
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 def render_head(card: Card) -> str:

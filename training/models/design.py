@@ -1,5 +1,6 @@
 """How features enter a linear model: squeezed, standardised, one column per category."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,6 +75,11 @@ def build_terms(
         codes = tuple(float(w) for w in own[: column.n_codes])
         weight = 0.0 if codes else float(own[0])
         terms[column.position] = Term(column.center, column.scale, weight, missing, codes, 0.0)
+    return measure_from_mean(terms, rows)
+
+
+def measure_from_mean(terms: Mapping[int, Term], rows: NDArray[np.float32]) -> dict[int, Term]:
+    """Let each term count from its mean over some rows."""
     bare = LinearModel(0.0, rows.shape[1], terms)
     means = bare.contributions(rows).mean(axis=0)
     return {at: replace(term, mean=float(means[at])) for at, term in terms.items()}

@@ -24,9 +24,12 @@ class Term:
     missing: float
     """Log-odds when the feature is not known."""
     by_code: tuple[float, ...]
-    """Log-odds per category code; empty for a number."""
+    """Log-odds per category code, or per step of a number with ``edges``; else empty."""
     mean: float
     """Mean contribution over the rows it was fitted on: reasons are measured from there."""
+    edges: tuple[float, ...] = ()
+    """Lower edges of a number's steps from the second on, rising; with them the number counts by
+    its step, ``by_code`` holding one weight more than there are edges."""
 
 
 class Terms(NamedTuple):
@@ -38,8 +41,10 @@ class Terms(NamedTuple):
     weight: NDArray[np.float64]
     missing: NDArray[np.float64]
     mean: NDArray[np.float64]
-    code_start: NDArray[np.int64]  # (n_terms + 1,): a category's weights; none for a number
+    code_start: NDArray[np.int64]  # (n_terms + 1,): weights of categories and steps
     code_weight: NDArray[np.float64]
+    edge_start: NDArray[np.int64]  # (n_terms + 1,): lower edges of steps; none for the others
+    edge: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class LinearModel:
     def _compiled(self) -> Terms:
         terms = list(self.terms.values())
         codes = [np.array(term.by_code, np.float64) for term in terms]
-        sizes = np.cumsum([0, *(len(own) for own in codes)])
+        edges = [np.array(term.edges, np.float64) for term in terms]
 
         def column(values: list[float]) -> NDArray[np.float64]:
             return np.array(values, np.float64)
@@ -85,8 +90,10 @@ class LinearModel:
             column([t.weight for t in terms]),
             column([t.missing for t in terms]),
             column([t.mean for t in terms]),
-            sizes.astype(np.int64),
+            _starts(codes),
             np.concatenate([*codes, np.zeros(1)]),
+            _starts(edges),
+            np.concatenate([*edges, np.zeros(1)]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -95,7 +102,10 @@ class LinearModel:
             "bias": self.bias,
             "n_features": self.n_features,
             "terms": {
-                str(column): [t.center, t.scale, t.weight, t.missing, list(t.by_code), t.mean]
+                str(column): [
+                    *(t.center, t.scale, t.weight, t.missing, list(t.by_code), t.mean),
+                    *([list(t.edges)] if t.edges else []),
+                ]
                 for column, t in self.terms.items()
             },
         }
@@ -104,10 +114,19 @@ class LinearModel:
     def from_json(entry: Mapping[str, Any]) -> "LinearModel":
         """Read the model back from its file."""
         terms = {
-            int(column): Term(center, scale, weight, missing, tuple(by_code), mean)
-            for column, (center, scale, weight, missing, by_code, mean) in entry["terms"].items()
+            int(column): Term(
+                center, scale, weight, missing, tuple(by_code), mean, *map(tuple, edges)
+            )
+            for column, (center, scale, weight, missing, by_code, mean, *edges) in entry[
+                "terms"
+            ].items()
         }
         return LinearModel(entry["bias"], entry["n_features"], terms)
+
+
+def _starts(own: list[NDArray[np.float64]]) -> NDArray[np.int64]:
+    """Tell where each term's part begins, and where the last one ends."""
+    return np.cumsum([0, *(len(part) for part in own)]).astype(np.int64)
 
 
 def transform(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,6 +149,11 @@ def add_terms(terms: Terms, rows: NDArray[np.float32], phi: NDArray[np.float64])
             first, end = terms.code_start[t], terms.code_start[t + 1]
             if np.isnan(x):
                 y = terms.missing[t]
+            elif terms.edge_start[t + 1] > terms.edge_start[t]:
+                step = 0
+                for e in range(terms.edge_start[t], terms.edge_start[t + 1]):
+                    step += x >= terms.edge[e]
+                y = terms.code_weight[first + step]
             elif end > first:
                 inside = 0.0 <= x < end - first  # a code beyond the table adds nothing
                 y = terms.code_weight[first + int(x)] if inside else 0.0

@@ -27,9 +27,10 @@ def _build_solver(penalty: float, tolerance: float = 1e-6) -> Any:
     )
 
 
-def _log_loss(
+def log_loss(
     y: NDArray[np.int8], margin: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> float:
+    """Compute the weighted mean log loss of calibrated log-odds."""
     return float(np.average(np.logaddexp(0.0, margin) - y * margin, weights=weights))
 
 
@@ -44,7 +45,7 @@ def _choose_penalty(
         solver.set_params(C=penalty)
         solver.fit(fitted, train.converted[~tuning], train.weights[~tuning])
         margin = solver.decision_function(judged)
-        losses[penalty] = _log_loss(train.converted[tuning], margin, train.weights[tuning])
+        losses[penalty] = log_loss(train.converted[tuning], margin, train.weights[tuning])
         progress((done + 1) / (len(PENALTIES) + 1))
     return min(losses, key=lambda penalty: losses[penalty])
 

@@ -5,7 +5,11 @@ from types import MappingProxyType
 from training.models.boosting import fit_boosting
 from training.models.fit_data import Fitter
 from training.models.logistic import fit_logistic
+from training.models.naive_bayes import fit_naive_bayes
+from training.models.points import fit_points
 
+POINTS = "points table"
+BAYES = "naive Bayes"
 LINEAR = "logistic regression"
 TREES = "LightGBM"
 TUNED = "LightGBM, tuned"
@@ -13,6 +17,8 @@ TUNED = "LightGBM, tuned"
 
 RECIPES: MappingProxyType[str, Fitter] = MappingProxyType(
     {
+        POINTS: fit_points,
+        BAYES: fit_naive_bayes,
         LINEAR: fit_logistic,
         TREES: fit_boosting,
     }

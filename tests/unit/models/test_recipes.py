@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from features.catalog.manifest import build_catalog
 from features.taxonomy import default_taxonomy
 from training.models.fit_data import FitData, margins
 from training.models.linear import LinearModel
-from training.models.recipes import RECIPES
+from training.models.points import fit_points, read_points
+from training.models.recipes import POINTS, RECIPES
 from training.models.trees import TreeModel
 
 CATALOG = build_catalog(
@@ -23,6 +25,18 @@ CATALOG = build_catalog(
 )
 SIGNAL = CATALOG.names.index("pricing_view_count_7d")
 INDUSTRY = CATALOG.names.index("industry")
+TABLE = read_points("""
+[[rule]]
+feature = "pricing_view_count_7d"
+each = 4
+most = 20
+[[rule]]
+feature = "industry"
+is = ["software"]
+points = 15
+""")
+FITTERS = {**RECIPES, POINTS: partial(fit_points, table=TABLE)}
+"""The team that wrote this points table knows its market."""
 
 
 def draw_data(seed: int = 3, n: int = 3000) -> FitData:
@@ -37,10 +51,10 @@ def draw_data(seed: int = 3, n: int = 3000) -> FitData:
     return FitData(CATALOG, rows, y, np.sort(rng.integers(0, 10**12, n)), np.arange(n), seed)
 
 
-@pytest.fixture(scope="module", params=list(RECIPES))
+@pytest.fixture(scope="module", params=list(FITTERS))
 def fitted(request):
     data = draw_data()
-    return request.param, data, RECIPES[request.param](data, lambda _: None)[0]
+    return request.param, data, FITTERS[request.param](data, lambda _: None)[0]
 
 
 def test_it_finds_the_signal(fitted):
@@ -60,7 +74,7 @@ def test_reasons_add_up_to_the_margin_from_the_average_lead(fitted):
 
 def test_refitting_gives_the_same_numbers(fitted):
     name, data, model = fitted
-    again = RECIPES[name](data, lambda _: None)[0]
+    again = FITTERS[name](data, lambda _: None)[0]
     assert margins(again, data.rows).tobytes() == margins(model, data.rows).tobytes()
 
 
@@ -71,7 +85,7 @@ def test_a_row_of_nothing_known_and_an_unseen_category_get_a_finite_score(fitted
     assert np.isfinite(margins(model, nothing)).all()
 
 
-@pytest.mark.parametrize("fitter", list(RECIPES))
+@pytest.mark.parametrize("fitter", list(FITTERS))
 def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstacle(fitter):
     data = draw_data()
     in_one_go = replace(data, created_at=np.zeros_like(data.created_at))
@@ -81,7 +95,7 @@ def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstac
     only_late = replace(data, converted=late_only)
     assert only_late.tuning_mask() is None
     for awkward in (in_one_go, only_late):
-        model = RECIPES[fitter](awkward, lambda _: None)[0]
+        model = FITTERS[fitter](awkward, lambda _: None)[0]
         assert np.isfinite(margins(model, data.rows)).all()
 
 
