@@ -8,6 +8,7 @@ from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
+from training.audit_command import audit_command
 from training.backtest_command import backtest_command
 from training.cold_start_command import cold_start_command
 from training.commands import train_command
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command("import")(import_command)
 app.command("simulate")(simulate_command)
 app.command("cold-start")(cold_start_command)
+app.command("audit")(audit_command)
 app.command("train")(train_command)
 app.command("backtest")(backtest_command)
 app.command("recalibrate")(recalibrate_command)

@@ -12,6 +12,7 @@ from benchmarks.job import measure_job
 from benchmarks.measure import console, print_machine
 from benchmarks.one_lead import measure_one_lead, measure_reasons, measure_rows
 from benchmarks.over_http import measure_http
+from benchmarks.planted_leaks import measure_leaks
 from benchmarks.scale import measure_scale
 from benchmarks.training_run import measure_training
 from features.clock import DAY_US
@@ -49,7 +50,7 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            help="job, scale, rows, cold, lead, reasons, http, featuretools or training."
+            help="job, scale, rows, cold, lead, reasons, http, featuretools, leaks or training."
         ),
     ] = "",
     events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
@@ -69,6 +70,7 @@ def bench(
         "reasons": lambda: measure_reasons(make_bundle()),
         "http": lambda: measure_http(make_bundle()),
         "featuretools": measure_featuretools,
+        "leaks": measure_leaks,
         "training": lambda: measure_training(leads),
     }
     if only and only not in deeds:

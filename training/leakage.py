@@ -25,7 +25,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from training.evaluation.column_facts import measure_column, measure_shift, prepare_rows
+from training.evaluation.column_facts import (
+    LabelledRows,
+    measure_column,
+    measure_shift,
+    prepare_rows,
+)
+from training.evaluation.leak_pairs import judge_pairs
 from training.evaluation.leak_rules import (
     ALONE,
     WORST_FIRST,
@@ -146,6 +152,17 @@ class LeakAudit:
         if self.leaks:
             raise LeakFoundError(self.leaks)
 
+    def with_hunted(self, hunted: Sequence[Finding], allow: Mapping[str, str]) -> "LeakAudit":
+        """Add what the hunt found; see `leak_hunt.hunt`."""
+        allowances = check_allowances(allow)
+        found = [apply_allowance(finding, allowances) for finding in hunted]
+        used = {row.field for row in found if row.allowed_because}
+        return replace(
+            self,
+            rows=(*self.rows, *found),
+            unused_allowances=tuple(n for n in self.unused_allowances if n not in used),
+        )
+
     def judge_auc(self, auc: float) -> "LeakAudit":
         """Add the verdict on the model's own AUC, naming the strongest fields as suspects."""
         strongest = sorted(
@@ -234,6 +251,7 @@ def audit(
     *,
     lead_index: ArrayLike | None = None,
     allow: Mapping[str, str] | None = None,
+    came_later: ArrayLike | None = None,
 ) -> LeakAudit:
     """Audit the training slice, feature by feature; call `LeakAudit.check` to close the gate.
 
@@ -249,6 +267,9 @@ def audit(
         Which lead each row shows.
     allow : mapping of str to str, optional
         Field or feature name to the reason why it is no leak.
+    came_later : array of shape (n,), optional
+        1 where the event came at any time after the moment, within the horizon or not. A field
+        written back afterwards knows that, not the horizon: undated columns are judged by it too.
 
     Raises
     ------
@@ -259,16 +280,20 @@ def audit(
     """
     allowances = check_allowances(allow or {})
     rows = prepare_rows(y, lead_index)
+    ever = None if came_later is None else prepare_rows(came_later, lead_index)
     found: list[Finding] = []
     for column in columns:
         check_length(column.feature, column.values, len(rows.positive))
         facts = measure_column(column.values, column.categories, rows)
         names = (column.feature, column.field)
         found.extend(judge_column(names, facts, rows, dated=column.dated))
+        if ever is not None and not column.dated:
+            found.extend(judge_by_hindsight(column, ever))
         if column.later is not None and len(column.later):
             is_category = column.categories is not None
             shift = measure_shift(column.values, column.later, is_category=is_category)
             found.extend(judge_shift(names, *shift))
+    found.extend(_judge_together(columns, found, ever or rows))
     allowed = [apply_allowance(finding, allowances) for finding in found]
     used = {row.field for row in allowed if row.allowed_because}
     used |= {row.feature for row in allowed if row.allowed_because}
@@ -279,6 +304,27 @@ def audit(
         n_sampled=len(rows.sample),
         unused_allowances=tuple(name for name in allowances if name not in used),
     )
+
+
+def _judge_together(
+    columns: Sequence[AuditColumn], found: Sequence[Finding], rows: LabelledRows
+) -> Iterator[Finding]:
+    """Judge pairs of undated columns, but for those that leak by themselves already."""
+    leaking = {row.field for row in found if row.verdict is Verdict.LEAK}
+    suspects = [
+        ((column.feature, column.field), column.values, column.categories is not None)
+        for column in columns
+        if not column.dated and column.field not in leaking
+    ]
+    yield from judge_pairs(suspects, rows)
+
+
+def judge_by_hindsight(column: AuditColumn, ever: LabelledRows) -> Iterator[Finding]:
+    """Judge an undated column by whether the event ever came: only a leak is worth telling."""
+    facts = measure_column(column.values, column.categories, ever)
+    for finding in judge_column((column.feature, column.field), facts, ever, dated=False):
+        if finding.verdict is Verdict.LEAK:
+            yield replace(finding, rule=f"{finding.rule}, outcome at any time")
 
 
 def build_audit_columns(

@@ -13,6 +13,7 @@ import numpy as np
 
 from features.catalog.manifest import Catalog
 from features.contracts.history import History
+from training.availability import list_availability
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
 from training.bundle_draft import make_draft, place_draft
 from training.card_facts import (
@@ -31,7 +32,9 @@ from training.deal_value import ValueFacts, find_amounts, fit_amount, measure_va
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.explanation_page import render_explanations
 from training.evaluation.report import Quality, build_card, render_card_markdown, to_plain
-from training.leakage import LeakAudit, audit, build_audit_columns
+from training.labels.moves import NEVER, read_moves
+from training.leak_hunt import hunt
+from training.leakage import TOO_GOOD, LeakAudit, audit, build_audit_columns
 from training.models.amount import AmountModel
 from training.models.points import fit_points, read_points
 from training.models.recipes import POINTS
@@ -64,7 +67,8 @@ class Run:
         if not q.has_signal:
             return (
                 f"no signal: on the newest leads the interval of AUC ({q.auc.interval.low:.2f} to "
-                f"{q.auc.interval.high:.2f}) does not lie above one half"
+                f"{q.auc.interval.high:.2f}) covers one half, or lies within three standard "
+                "errors of it"
             )
         if q.losses.log_loss >= q.losses.log_loss_of_training_rate:
             return "on the newest leads its log loss is no better than the base rate's"
@@ -108,8 +112,16 @@ def audit_dataset(dataset: Dataset, allow: Mapping[str, str]) -> LeakAudit:
         undated_fields={attribute.name for attribute in dataset.catalog.attributes},
         later=dataset.rows[newest],
     )
-    leads = dataset.lead_of[fit]
-    return audit(columns, dataset.converted[fit], lead_index=leads, allow=allow)
+    seen = dataset.moments.take(fit)
+    moves = read_moves(seen.history, seen.outcome.target)
+    came = moves.seen_at(seen.lead_of, seen.snapshots.as_of).next_at < NEVER
+    return audit(
+        columns,
+        seen.converted,
+        lead_index=seen.lead_of,
+        allow=allow,
+        came_later=came.astype(np.int8),
+    )
 
 
 def train(
@@ -212,6 +224,10 @@ def _train_on(
     scale = Scale(chosen.calibration.slope, chosen.calibration.intercept, chosen.model.bias)
     quality = evaluate(dataset, chosen, scale, options.seed)
     leaks = leaks.judge_auc(quality.auc.value)
+    if quality.auc.value > TOO_GOOD:
+        hunted = hunt(dataset, leaks, options.seed, progress)
+        leaks = leaks.with_hunted(hunted, options.allow_leaks)
+        leaks.check()
     amount, value = _value(dataset, competition, options.seed)
     profile = sample_profile(dataset, chosen, scale)
     heed = None
@@ -240,6 +256,10 @@ def _train_on(
     )
     facts = gather_facts(dataset, contract, competition, data_fingerprint)
     card = build_card(facts, quality, leaks.describe())
+    card["availability"] = [
+        {"field": row.field, "known": row.words}
+        for row in list_availability(dataset.moments.history, options.drop)
+    ]
     card["segment_models"] = [asdict(verdict) for verdict in segments]
     card["value"] = value and asdict(value)
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}

@@ -29,13 +29,14 @@ def find_ranking_cautions(quality: Quality) -> Iterator[str]:
             "Only one outcome is present in the newest slice: ranking cannot be measured. "
             "Wait for more matured leads, or move the split back."
         )
-    elif auc.interval.covers(0.5):
+    elif auc.value < 0.5 and not auc.interval.covers(0.5):
+        yield f"The order is upside down: AUC is {auc.value:.2f}, below .5 for certain."
+    elif not quality.has_signal:
         yield (
             f"No signal: the interval of AUC ({auc.interval.low:.2f} to {auc.interval.high:.2f}) "
-            "covers .5, so the order of these scores may be chance. Do not serve this model."
+            "covers .5 or lies too close to it, so the order of these scores may be chance. Do not "
+            "serve this model."
         )
-    elif auc.value < 0.5:
-        yield f"The order is upside down: AUC is {auc.value:.2f}, below .5 for certain."
     if losses.log_loss >= losses.log_loss_of_training_rate:
         yield (
             f"Log loss {losses.log_loss:.3f} is no better than {losses.log_loss_of_training_rate:.3f} "

@@ -256,6 +256,7 @@ def render_leak_audit(card: Card) -> str:
         table(header, rows) if rows else "No leak and no warning.",
         render_notes(audit["findings"]),
         render_strongest(audit["fields"]),
+        render_availability(card.get("availability", ())),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -285,6 +286,12 @@ def render_strongest(fields: Sequence[Mapping[str, Any]], shown: int = 10) -> st
         return ""
     header = ["field", "features", "best AUC alone", "verdict"]
     return "Strongest fields on their own:\n\n" + table(header, rows)
+
+
+def render_availability(fields: Sequence[Mapping[str, Any]]) -> str:
+    """Render when each field of the lead record was known."""
+    rows = [[row["field"], row["known"]] for row in fields]
+    return "When each field was known:\n\n" + table(["field", "leads"], rows) if rows else ""
 
 
 def render_data(card: Card) -> str:

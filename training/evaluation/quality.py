@@ -36,6 +36,10 @@ from training.evaluation.segments import SegmentColumn, SegmentRow, measure_segm
 LIFT_SHARE = 0.10
 
 
+SURE = 3.0
+"""Standard errors by which AUC must exceed one half, on the logit scale."""
+
+
 @dataclass(frozen=True)
 class EvaluationInputs:
     """One slice of leads, what the model promised them, and what came."""
@@ -82,8 +86,12 @@ class Quality:
 
     @property
     def has_signal(self) -> bool:
-        """Whether the interval of AUC leaves out one half. False where AUC is unknown."""
-        return not self.auc.interval.covers(0.5) and self.auc.value > 0.5
+        """Whether AUC lies three standard errors above one half. False where it is unknown.
+
+        A 95 % interval would let one in forty models of pure noise pass, and models are trained
+        again and again.
+        """
+        return self.auc.spreads > SURE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from training.evaluation.resampling import (
@@ -34,6 +35,20 @@ class Auc:
     positives: int
     negatives: int
     leads: int
+
+    @property
+    def spreads(self) -> float:
+        """Tell how many standard errors the AUC lies above one half, on the logit scale.
+
+        NaN where it is unknown; where every pair is ordered alike, by the exact interval.
+        """
+        low = self.interval.low
+        if np.isnan(self.value) or not 0.0 < low < 1.0:
+            return float("nan")
+        if self.value >= 1.0:
+            return float(logit(low)) + NORMAL_975
+        error = (logit(self.value) - logit(low)) / NORMAL_975
+        return float(logit(self.value) / error) if error > 0 else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +158,9 @@ def build_auc_interval(
         never_seen = 0.025 ** (1 / smaller_class)
         low, high = (never_seen, 1.0) if value >= 1 else (0.0, 1 - never_seen)
         return Interval(low, high, "exact, no pair out of order")
-    logit = np.log(value / (1 - value))
+    middle = logit(value)
     half = NORMAL_975 * np.sqrt(variance) / (value * (1 - value))
-    low, high = 1 / (1 + np.exp(-np.array([logit - half, logit + half])))
+    low, high = 1 / (1 + np.exp(-np.array([middle - half, middle + half])))
     return Interval(float(low), float(high), method)
 
 
