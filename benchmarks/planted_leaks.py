@@ -26,9 +26,9 @@ ONCE = Grid((24 * HOUR_US,), "at 24h")
 GRID = Grid((24 * HOUR_US, 7 * DAY_US, 21 * DAY_US), "at 24h, 7d and 21d")
 
 
-def draw_market(seed: int) -> History:
+def draw_market(seed: int, leads: int = LEADS) -> History:
     """Draw a clean market."""
-    return simulate_history(get_scenario("plain"), n_leads=LEADS, seed=seed).history
+    return simulate_history(get_scenario("plain"), n_leads=leads, seed=seed).history
 
 
 def learn(history: History, grid: Grid = GRID) -> Run:
@@ -82,6 +82,6 @@ def accuse_clean(seed: int) -> Iterator[str]:
 
 def serve_noise(seed: int) -> bool:
     """Tell whether a model of shuffled outcomes would be served."""
-    shuffled = shuffle_outcomes(draw_market(200 + seed), seed=seed)
+    shuffled = shuffle_outcomes(draw_market(200 + seed, 2 * LEADS), seed=seed)
     refusal = learn(shuffled, ONCE).refusal or ""
     return not refusal.startswith("no signal")

@@ -1,7 +1,8 @@
 """``baton backtest``: walk forward through a history and print what came of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,12 +26,13 @@ from training.command_words import (
     read_grid,
     read_memory,
     read_outcome,
+    read_reasons,
     read_seconds,
     read_span,
 )
 from training.errors import TrainingError
 from training.labels.conversion import Grid, Outcome
-from training.settings import TrainingSettings, silence_telemetry
+from training.settings import TrainingSettings, list_protected, silence_telemetry
 
 if TYPE_CHECKING:
     from training.backtest import Backtest, Plan
@@ -62,6 +64,10 @@ def backtest_command(
     name: Annotated[str, typer.Option(help="Of the folder in var/backtests.")] = "",
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 7,
     drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
+    allow_protected: Annotated[
+        list[str] | None,
+        typer.Option(help='FIELD="reason": learn from it although it is protected or a proxy.'),
+    ] = None,
 ) -> None:
     """Walk forward through a history: train on what was known then, score, wait for the truth.
 
@@ -86,15 +92,36 @@ def backtest_command(
     wanted = read_outcome(outcome, horizon)
     called = name or f"{history.resolve().name}-{wanted.name}"
     try:
-        _walk(console, history, wanted, read_grid(seen_at), plan, called)
+        asked = Asked(wanted, read_grid(seen_at), plan, read_reasons(allow_protected or []))
+        _walk(console, history, asked, called)
     except (TrainingError, FeaturesError) as refusal:
         console.print(f"[red]{refusal}[/red]", highlight=False)
         raise typer.Exit(1) from refusal
 
 
-def _walk(
-    console: Console, folder: Path, outcome: Outcome, grid: Grid, plan: "Plan", name: str
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What a walk is to foretell, and how."""
+
+    outcome: Outcome
+    grid: Grid
+    plan: "Plan"
+    allow_protected: Mapping[str, str]
+
+
+def _leave_out(console: Console, history: History, asked: Asked) -> "Plan":
+    """Add to what is dropped the fields that no model may learn from; say which."""
+    from training.protected import list_left_out
+
+    plan = asked.plan
+    further = list_protected(TrainingSettings())
+    found = list_left_out(history, plan.drop, further, asked.allow_protected)
+    for one in found:
+        console.print(one.words, highlight=False)
+    return replace(plan, drop=plan.drop | {one.field for one in found})
+
+
+def _walk(console: Console, folder: Path, asked: Asked, name: str) -> None:
     """Walk, measure, write, record, print."""
     from training.backtest_files import write_backtest
     from training.backtest_tables import print_backtest
@@ -102,7 +129,9 @@ def _walk(
 
     with _bar(console) as tell:
         tell("reading the history", 0.0)
-        walked = run_backtest(read_history(folder), outcome, grid, plan, tell)
+        history = read_history(folder)
+        plan = _leave_out(console, history, asked)
+        walked = run_backtest(history, asked.outcome, asked.grid, plan, tell)
     backtest, tables, flattery = walked
     to = BACKTESTS / name
     files = write_backtest(to, backtest, tables, flattery, fingerprint_history(folder))

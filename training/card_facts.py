@@ -155,8 +155,6 @@ def list_limits(dataset: Dataset, competition: Competition) -> list[str]:
         "dominate; every figure counts each moment once.",
         f"Outcomes became known within {delay} of happening, but for one in a hundred; labels "
         "wait that long beyond the horizon.",
-        "Who was handed to sales, and when, was decided by the old rule: the model learned what "
-        "happened under it, not what would happen under another.",
     ]
 
 

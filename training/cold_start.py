@@ -35,6 +35,7 @@ from training.models.linear import LinearModel
 from training.models.points import PointsTable, build_point_terms, choose_points
 from training.models.recipes import POINTS
 from training.open_leads import find_open
+from training.protected import list_left_out
 from training.reference_profile import ReferenceProfile, build_support, sample_evenly
 from training.run_options import RunOptions
 
@@ -102,7 +103,9 @@ def start_cold(
     table = choose_points(options.points)
     level = find_level(history, options, base_rate)
     cut = to_us(history.about.observed_until)
-    catalog = learn_catalog(history.about.taxonomy, [history.leads], cut, without=options.drop)
+    catalog = learn_catalog(
+        history.about.taxonomy, [history.leads], cut, without=_left_out(history, options)
+    )
     table.check(catalog)
     rows = _look_at_open(history, options, catalog, cut)
     model = _build_model(catalog, table, rows)
@@ -139,6 +142,11 @@ def start_cold(
     (draft / "card.md").write_text(render_cold_card(card), encoding="utf-8")
     seal_bundle(draft)
     return load_bundle(place_draft(draft, bundles / f"{options.name}-{fingerprint[:12]}"))
+
+
+def _left_out(history: History, options: RunOptions) -> frozenset[str]:
+    found = list_left_out(history, options.drop, options.protected, options.allow_protected)
+    return options.drop | {one.field for one in found}
 
 
 def _look_at_open(

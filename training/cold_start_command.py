@@ -8,9 +8,9 @@ from rich.console import Console
 
 from features.errors import FeaturesError
 from features.sources.history_folder import read_history
-from training.command_words import read_file, read_grid, read_outcome, read_share
+from training.command_words import read_file, read_grid, read_outcome, read_reasons, read_share
 from training.errors import TrainingError
-from training.settings import TrainingSettings, silence_telemetry
+from training.settings import TrainingSettings, list_protected, silence_telemetry
 
 if TYPE_CHECKING:
     from training.bundle import Bundle
@@ -30,6 +30,10 @@ def cold_start_command(
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
     name: Annotated[str, typer.Option(help="Name in the registry; default baton-OUTCOME.")] = "",
     drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
+    allow_protected: Annotated[
+        list[str] | None,
+        typer.Option(help='FIELD="reason": learn from it although it is protected or a proxy.'),
+    ] = None,
 ) -> None:
     """Make a champion of a points table, marked as not learned.
 
@@ -47,6 +51,8 @@ def cold_start_command(
         read_grid("weekly"),
         name or f"baton-{wanted.name}",
         drop=frozenset(drop or []),
+        protected=list_protected(TrainingSettings()),
+        allow_protected=read_reasons(allow_protected or []),
         points=read_file(points),
     )
     try:

@@ -31,7 +31,7 @@ from training.command_words import (
 )
 from training.errors import BundleError, TrainingError
 from training.labels.conversion import Outcome
-from training.settings import TrainingSettings, silence_telemetry
+from training.settings import TrainingSettings, list_protected, silence_telemetry
 
 if TYPE_CHECKING:
     from training.engine import Engine
@@ -91,6 +91,16 @@ def train_command(
         list[str] | None,
         typer.Option(help="May get a model of its own: FIELD, or FIELD=VALUE,VALUE."),
     ] = None,
+    allow_protected: Annotated[
+        list[str] | None,
+        typer.Option(help='FIELD="reason": learn from it although it is protected or a proxy.'),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV or Parquet of lead_id and groups, to compare how often each is chosen."
+        ),
+    ] = None,
     points: Annotated[
         Path | None,
         typer.Option(help="Your points table (TOML), to compete with what is learned."),
@@ -115,6 +125,7 @@ def train_command(
     rate, so not made champion. On Dask, features are computed and trees grown on workers.
     """
     silence_telemetry()
+    from training.groups import read_groups
     from training.leakage import LeakFoundError
     from training.models.tuning import Budget
 
@@ -134,6 +145,9 @@ def train_command(
                 budget=Budget(seconds=read_seconds(tune_for)),
                 segments=tuple(segment or []),
                 explain=explain,
+                protected=list_protected(TrainingSettings()),
+                allow_protected=read_reasons(allow_protected or []),
+                groups=None if groups is None else read_groups(groups),
                 points=read_file(points),
             )
         with _stations(console) as stations, _engine(where, history) as engine:

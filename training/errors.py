@@ -69,6 +69,28 @@ class ColdStartError(TrainingError):
         )
 
 
+class ProtectedFieldError(TrainingError):
+    """A field is allowed that need not be."""
+
+    def __init__(self, name: str, protected: tuple[str, ...]) -> None:
+        self.name = name
+        super().__init__(
+            f"--allow-protected {name}: this history has no protected field of that name. Left out "
+            f"here: {', '.join(protected) or 'none'}."
+        )
+
+
+class GroupsError(TrainingError):
+    """A file of groups cannot be used."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        super().__init__(
+            f"--groups {path} {problem}. Give a CSV or Parquet file with the columns lead_id and "
+            "one per grouping."
+        )
+
+
 class OutcomesDifferError(TrainingError):
     """Champion and challenger foretell different things."""
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from features.catalog.manifest import Catalog
 from features.contracts.history import History
+from features.kernel.layout import lead_index
 from training.availability import list_availability
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
 from training.bundle_draft import make_draft, place_draft
@@ -22,22 +23,26 @@ from training.card_facts import (
     explain,
     gather_facts,
     measured_bands,
+    points_of,
     sample_profile,
     write_heed,
     write_pictures,
 )
-from training.competition import Competition, Progress, compete, keep_accounts_if_they_help
+from training.competition import Competition, Fitted, Progress, compete, keep_accounts_if_they_help
 from training.dataset import Dataset, build_datasets, check_slices, look
 from training.deal_value import ValueFacts, find_amounts, fit_amount, measure_value
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.explanation_page import render_explanations
 from training.evaluation.report import Quality, build_card, render_card_markdown, to_plain
+from training.evaluation.selection import GroupRow, measure_selection
+from training.exposure import measure_exposure
 from training.labels.moves import NEVER, read_moves
 from training.leak_hunt import hunt
 from training.leakage import TOO_GOOD, LeakAudit, audit, build_audit_columns
 from training.models.amount import AmountModel
 from training.models.points import fit_points, read_points
 from training.models.recipes import POINTS
+from training.protected import ProtectedField, list_left_out
 from training.reference_profile import build_support
 from training.run_options import RunOptions
 from training.segment_models import fit_segments, read_rules
@@ -180,7 +185,7 @@ def train_side_by_side(
         check_slices(split, moments.converted)
     datasets = build_datasets(
         wanted,
-        drop=several[0].drop,
+        drop=several[0].drop | {one.field for one in _protected(history, several[0])},
         vocabulary_us=several[0].vocabulary_us,
         engine=engine,
         progress=lambda share: progress("computing features", share),
@@ -190,6 +195,10 @@ def train_side_by_side(
         said = _naming(progress, options, alone=len(several) == 1)
         runs.append(_train_on(dataset, options, bundles, data_fingerprint, engine, said))
     return runs
+
+
+def _protected(history: History, options: RunOptions) -> tuple[ProtectedField, ...]:
+    return list_left_out(history, options.drop, options.protected, options.allow_protected)
 
 
 def _naming(progress: Progress, options: RunOptions, *, alone: bool) -> Progress:
@@ -260,6 +269,19 @@ def _train_on(
         {"field": row.field, "known": row.words}
         for row in list_availability(dataset.moments.history, options.drop)
     ]
+    card["limits"] += [one.words for one in _protected(dataset.moments.history, options)]
+    card["limits"] += [
+        f"Learned from although protected: {name} ({reason})."
+        for name, reason in options.allow_protected.items()
+    ]
+    exposure = measure_exposure(
+        dataset, chosen, scale, engine, np.random.default_rng(options.seed)
+    )
+    card["exposure"] = asdict(exposure)
+    card["limits"].append(exposure.words)
+    groups = compare_groups(dataset, chosen, scale, options)
+    card["groups"] = [asdict(row) for row in groups]
+    card["warnings"] += [row.words for row in groups if row.stands_out]
     card["segment_models"] = [asdict(verdict) for verdict in segments]
     card["value"] = value and asdict(value)
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}
@@ -281,6 +303,31 @@ def _with_points(engine: Engine, text: str, catalog: Catalog) -> Engine:
     table = read_points(text)
     table.check(catalog)
     return replace(engine, fitters={**engine.fitters, POINTS: partial(fit_points, table=table)})
+
+
+def compare_groups(
+    dataset: Dataset, chosen: Fitted, scale: Scale, options: RunOptions
+) -> tuple[GroupRow, ...]:
+    """Compare how often groups are chosen on the newest slice; none if none were supplied."""
+    if options.groups is None:
+        return ()
+    newest = dataset.split.newest
+    leads = list(lead_index(dataset.moments.history.leads))
+    ids = [leads[lead] for lead in dataset.lead_of[newest]]
+    rows: list[GroupRow] = []
+    for grouping in options.groups.groupings:
+        names, codes = options.groups.find(grouping, ids)
+        rows += measure_selection(
+            grouping,
+            names,
+            codes,
+            points_of(scale, chosen.margins[newest]),
+            chosen.probabilities[newest],
+            dataset.converted[newest],
+            dataset.lead_of[newest],
+            np.random.default_rng(options.seed),
+        )
+    return tuple(rows)
 
 
 def _value(

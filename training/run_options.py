@@ -8,6 +8,7 @@ from pathlib import Path
 from features.lifecycle.targets import find_target
 from training.bundle import MANIFEST
 from training.errors import BundleError
+from training.groups import Groups
 from training.labels.conversion import Grid, Outcome
 from training.models.tuning import Budget
 
@@ -29,6 +30,12 @@ class RunOptions:
     """Filters of segments that may get a model of their own, see `segment_models.read_rules`."""
     explain: bool = True
     """Whether the card shows what the model as a whole pays heed to; the model is the same."""
+    protected: tuple[str, ...] = ()
+    """Attributes left out as protected or proxies whatever they are called."""
+    allow_protected: Mapping[str, str] = field(default_factory=dict)
+    """Protected attribute to the reason it may be learned from."""
+    groups: Groups | None = None
+    """Groups to compare selection rates of; the model is the same."""
     points: str = ""
     """The points table that competes, as TOML; empty for the one that ships with Baton."""
     vocabulary_us: int | None = None
@@ -62,6 +69,8 @@ class RunOptions:
                     "trials": trials,
                     "segments": self.segments,
                     "points": self.points,
+                    "protected": self.protected,
+                    "allow_protected": dict(sorted(self.allow_protected.items())),
                     "vocabulary_us": vocabulary_us,
                 },
                 sort_keys=True,
@@ -101,6 +110,8 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         told["allow_leaks"],
         Budget(trials=told["trials"] or None),
         tuple(told["segments"]),
+        protected=tuple(told.get("protected", ())),
+        allow_protected=told.get("allow_protected", {}),
         points=told.get("points", ""),
         vocabulary_us=told["vocabulary_us"],
     )

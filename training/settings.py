@@ -20,10 +20,17 @@ class TrainingSettings(BaseSettings):
     """Where the server looks for a bundle to try in the shadow of the champion: a link, too."""
     promotions: Path = Path("var/promotions")
     """Folder of the reports of `baton promote`, and of the log of every change of champion."""
+    protected_fields: str = ""
+    """Attributes that no model may learn from, beside those Baton knows by name, by commas."""
     mlruns: Path = Path("mlruns")
     """Folder of the embedded MLflow store: ``mlflow.db`` and the artefacts beside it."""
     tracking_uri: str | None = Field(default=None)
     """A tracking server to log to instead, e.g. ``http://127.0.0.1:5000``."""
+
+
+def list_protected(settings: TrainingSettings) -> tuple[str, ...]:
+    """List the attributes that the settings protect."""
+    return tuple(name.strip() for name in settings.protected_fields.split(",") if name.strip())
 
 
 def silence_telemetry() -> None:

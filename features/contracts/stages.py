@@ -14,6 +14,7 @@ STAGE_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("actor", pa.string()),
         pa.field("amount", pa.float64()),
+        pa.field("propensity", pa.float64()),  # of a handoff drawn at random: its chance, logged
     ]
 )
 REQUIRED = frozenset({"lead_id", "at", "known_at", "stage"})

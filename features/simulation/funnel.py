@@ -121,10 +121,15 @@ def _take_back(funnel: Funnel, day: int) -> None:
 
 
 def _hand_off(
-    funnel: Funnel, lead: Ints, at: Floats, signal: npt.NDArray[np.int64], propensity: Floats
+    funnel: Funnel,
+    lead: Ints,
+    at: Floats,
+    signal: npt.NDArray[np.int64],
+    propensity: Floats,
+    logged: Floats | None = None,
 ) -> None:
     funnel.place[lead] = QUEUED
-    funnel.log.add(lead, at, Stage.MQL, signal)
+    funnel.log.add(lead, at, Stage.MQL, signal, propensity=logged)
     funnel.queue.append(
         Handoffs(
             lead=lead,
@@ -164,7 +169,7 @@ def _hand_off_by_rule(rng: np.random.Generator, funnel: Funnel, day: int) -> Non
         intent=_intent_at(funnel, lead, np.full(len(lead), day + 0.5)),
     )
     at = _local_working_time(rng, funnel, decided.lead, day)
-    _hand_off(funnel, decided.lead, at, decided.signal, decided.propensity)
+    _hand_off(funnel, decided.lead, at, decided.signal, decided.propensity, decided.logged)
 
 
 def _convert_alone(rng: np.random.Generator, funnel: Funnel, day: int) -> None:

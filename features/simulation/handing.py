@@ -34,6 +34,8 @@ class Decided:
     lead: Ints
     signal: Ints
     propensity: Floats
+    logged: Floats
+    """Chance of a handoff that was drawn by lot; NaN for all others."""
 
 
 def give_points(people: People, standings: Standings, lead: Ints) -> Floats:
@@ -87,4 +89,12 @@ def decide_handoffs(
     handed = by_rule | picked
     signal = np.where(by_rule, SIGNAL["threshold"], SIGNAL["discretionary"])
     propensity = 1.0 - (1.0 - rule) * (1.0 - pick)
-    return Decided(lead[handed], signal[handed], propensity[handed])
+    logged = np.full(len(lead), np.nan)
+    if world.handoffs.exploration_by_day:
+        lot = may * world.handoffs.exploration_by_day
+        drawn = ~handed & (rng.random(len(lead)) < lot)
+        signal = np.where(drawn, SIGNAL["exploration"], signal)
+        logged[drawn] = lot[drawn]
+        propensity = 1.0 - (1.0 - propensity) * (1.0 - lot)
+        handed |= drawn
+    return Decided(lead[handed], signal[handed], propensity[handed], logged[handed])

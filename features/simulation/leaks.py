@@ -261,6 +261,7 @@ def _antedated_stage(history: History, told: Told) -> History:
         "reason": [None] * len(leads),
         "actor": ["import"] * len(leads),
         "amount": [None] * len(leads),
+        "propensity": [None] * len(leads),
     }
     return replace(history, stages=_append(history.stages, rows, ("at", "known_at")))
 

@@ -55,6 +55,8 @@ SCENARIOS: Mapping[str, World] = MappingProxyType(
         "confounded": World(
             name="confounded", handoffs=HandoffRules(insight=1.0, discretion_by_day=0.001)
         ),
+        # A small share is handed off by lot, and the lot is logged: what the rule hides can be seen.
+        "explored": World(name="explored", handoffs=HandoffRules(exploration_by_day=0.004)),
         "leaky": World(name="leaky", recording=replace(Recording(), leak_share=0.9)),
         "no_signal": _build_no_signal(),
     }

@@ -27,6 +27,8 @@ class StageChanges:
     reason: Ints
     actor: Ints
     amount: Floats
+    propensity: Floats
+    """Chance of a handoff that was drawn at random; NaN for all others."""
 
     def __len__(self) -> int:
         return len(self.lead)
@@ -48,6 +50,7 @@ class StageLog:
         reason: Ints | None = None,
         actor: Ints | int = SYSTEM,
         amount: Floats | None = None,
+        propensity: Floats | None = None,
     ) -> None:
         """Add the same stage for several leads, each at its own time."""
         n = len(lead)
@@ -62,6 +65,7 @@ class StageLog:
                 reason=np.full(n, -1) if reason is None else reason,
                 actor=np.full(n, actor) if isinstance(actor, int) else actor,
                 amount=np.full(n, np.nan) if amount is None else amount,
+                propensity=np.full(n, np.nan) if propensity is None else propensity,
             )
         )
 

@@ -160,6 +160,7 @@ def build_stages(world: World, stages: StageChanges, known_at: Floats) -> pa.Tab
             build_words(REASONS, stages.reason[seen]),
             build_words(actors, actor[seen]),
             build_numbers(stages.amount[seen]),
+            build_numbers(stages.propensity[seen]),
         ],
         schema=STAGE_SCHEMA,
     )

@@ -219,6 +219,7 @@ SIGNALS = (
     "declined",
     "gone_quiet",
     "disqualified",
+    "exploration",
 )
 REASONS = (
     "no_budget",

@@ -155,6 +155,8 @@ class HandoffRules:
     insight: float = 0.0
     """Further log-odds of being picked per unit of what the log does not hold (intent and need):
     above 0 the handoffs are confounded by something unobserved."""
+    exploration_by_day: float = 0.0
+    """Chance by working day that a nurtured lead is handed off by lot, whoever it is; logged."""
     raiser_chance: float = 0.95
     """Chance that a request for a demo or a call is handed off at once."""
     rest_days: float = 14.0

@@ -299,6 +299,7 @@ class Gathering:
         reason: str | None,
         actor: str | None,
         amount: float | None,
+        propensity: float | None,
     ) -> bool:
         at_us, known_us = self._checked_times("at", at_us, known_us)
         if stage is None:
@@ -310,11 +311,13 @@ class Gathering:
             return False
         if at_us < created_us:
             raise UnusableCellError("at", Reason.BEFORE_CREATION)
+        if propensity is not None and not 0.0 < propensity <= 1.0:
+            raise UnusableCellError("propensity", Reason.NO_CHANCE)
         self._note_latest(max(at_us, known_us))
         if stage == Stage.RETURNED and reason and self.taxonomy.find_reason(reason) is None:
             self._note_strange(reason)
         self.tables[Record.STAGE].append(
-            (lead_id, at_us, known_us, stage, signal, reason, actor, amount)
+            (lead_id, at_us, known_us, stage, signal, reason, actor, amount, propensity)
         )
         return True
 

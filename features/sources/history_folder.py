@@ -86,14 +86,14 @@ class HistoryFolder:
     def read_table(self, name: str) -> pa.Table:
         """Read a whole table."""
         with self._reading(name), self._opened(name) as file:
-            return file.read()
+            return complete(name, file.read())
 
     def _read_part(self, name: str, position: int) -> pa.Table:
         with self._reading(name), self._opened(name, coded=self._coded(name)) as file:
             columns = list(EVENT_COLUMNS) if name == "events" else None
             # The caller spreads partitions over threads; columns are not spread as well.
             groups = self._groups[name][position]
-            return file.read_row_groups(groups, columns=columns, use_threads=False)
+            return complete(name, file.read_row_groups(groups, columns=columns, use_threads=False))
 
     def _coded(self, name: str) -> list[str]:
         if name != "leads":
@@ -132,6 +132,13 @@ class HistoryFolder:
         except (pa.ArrowException, OSError) as error:
             where = self._place.named(table_file(name))
             raise HistoryUnreadableError(where, str(error)) from error
+
+
+def complete(name: str, table: pa.Table) -> pa.Table:
+    """Add the columns that histories written by an older Baton do not have, all unknown."""
+    if name != "stages" or "propensity" in table.schema.names:
+        return table
+    return table.append_column("propensity", pa.nulls(len(table), pa.float64()))
 
 
 def open_history(folder: Path | str) -> HistoryFolder:

@@ -53,6 +53,7 @@ FIELDS: Mapping[Record, Mapping[str, FieldType]] = {
         "reason": FieldType.TEXT,
         "actor": FieldType.TEXT,
         "amount": FieldType.NUMBER,
+        "propensity": FieldType.NUMBER,
     },
     Record.ATTEMPT: {
         "lead_id": FieldType.TEXT,

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     UNPARSABLE_TIME = "unparsable time"
     UNPARSABLE_NUMBER = "unparsable number"
     TIME_OUT_OF_RANGE = "time before 1900 or after 2199, such as 9999-12-31 for no end date"
+    NO_CHANCE = "no chance between 0 and 1"
     NUMBER_OUT_OF_RANGE = "number beyond 3e38"
     UNPARSABLE_FLAG = "neither yes nor no"
     MISSING_VALUE = "missing value"

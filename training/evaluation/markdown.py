@@ -23,6 +23,7 @@ def render_card_markdown(card: Card) -> str:
         render_segments(card),
         render_segment_models(card),
         render_value(card),
+        render_groups(card),
         render_leak_audit(card),
         render_data(card),
         render_limits(card),
@@ -231,6 +232,24 @@ def render_value(card: Card) -> str:
         f"{value['promised']:,.0f}; came: {value['came']:,.0f}, {number(value['ratio'])} "
         f"[{number(value['ratio_low'])}, {number(value['ratio_high'])}] of it."
     )
+
+
+def render_groups(card: Card) -> str:
+    """Render how often each group supplied is among those of most points."""
+    rows = [
+        [
+            f"{row['grouping']}: {row['group']}",
+            f"{row['leads']:,}",
+            share(row["chosen"]),
+            f"{number(row['ratio'])} [{number(row['ratio_low'])}, {number(row['ratio_high'])}]",
+            share(row["foretold"]),
+            share(row["came"]),
+        ]
+        for row in card.get("groups", ())
+    ]
+    header = ["group", "leads", "chosen", "ratio to the most chosen [95 %]", "foretold", "came"]
+    note = "Chosen: among the fifth of most points. These groups are never learned from.\n\n"
+    return f"## Groups\n\n{note}{table(header, rows)}" if rows else ""
 
 
 def render_leak_audit(card: Card) -> str:
