@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.backtests import measure_backtests
 from benchmarks.cold_start import measure_cold_start
 from benchmarks.featuretools_job import measure_featuretools
 from benchmarks.job import measure_job
@@ -50,7 +51,7 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            help="job, scale, rows, cold, lead, reasons, http, featuretools, leaks or training."
+            help="job, scale, rows, cold, lead, reasons, http, featuretools, leaks, backtests or training."
         ),
     ] = "",
     events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
@@ -71,6 +72,7 @@ def bench(
         "http": lambda: measure_http(make_bundle()),
         "featuretools": measure_featuretools,
         "leaks": measure_leaks,
+        "backtests": measure_backtests,
         "training": lambda: measure_training(leads),
     }
     if only and only not in deeds:

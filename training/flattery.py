@@ -14,6 +14,7 @@ from training.dataset import Dataset, Moments, build_dataset
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.backtest_table import RETRAINED, Judged
 from training.evaluation.ranking import Auc, measure_auc
+from training.models import recipes
 from training.models.fit_data import margins
 from training.splits import Split
 
@@ -62,13 +63,14 @@ def measure_flattery(
 ) -> Flattery:
     """Set the AUC of random folds beside that of the walk.
 
-    The recipe is the one that the origins chose most often. The difference is what a reader of
-    random folds would be flattered by: leads of the same days teach about each other.
+    The recipe is the one that the origins chose most often, of those that learn: the points table
+    does not, so no folds can flatter it. The difference is what a reader of random folds would be
+    flattered by: leads of the same days teach about each other.
     """
     moments, plan = backtest.moments, backtest.plan
     counted = Counter(period.chosen for period in backtest.periods)
-    usual = [name for name in engine.fitters if counted[name]]
-    recipe = max(usual or list(engine.fitters), key=lambda name: counted[name])
+    learn = [name for name in engine.fitters if name != recipes.POINTS] or list(engine.fitters)
+    recipe = max(learn, key=lambda name: counted[name])
     dataset = build_dataset(moments, _all_fit(moments), drop=plan.drop, engine=engine)
     random = random_fold_auc(dataset, recipe, plan.seed, engine=engine, progress=progress)
     chances = np.concatenate([period.chances[RETRAINED] for period in backtest.periods])
