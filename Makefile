@@ -19,6 +19,8 @@ export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /et
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_WAIT_POLICY := PASSIVE
+# Where bytecode is forbidden, every start of Python would compile anew what it imports: seconds each.
+export PYTHONDONTWRITEBYTECODE :=
 # A machine without libgomp borrows the copy that scikit-learn ships; see the `native` deed.
 export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CURDIR)/$(VENV)/lib/native
 
@@ -71,7 +73,7 @@ serve: $(READY) ## Serve the champion that is there
 	@$(BIN)/baton serve
 
 test: $(READY) ## Run all tests, a file at a time on every core
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Check format, lint, import contracts and types
 	@$(BIN)/ruff format --check .
