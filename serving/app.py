@@ -21,6 +21,7 @@ from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
 from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
+from serving.store.session import Store
 from serving.web import routes as web_routes
 
 DESCRIPTION = """\
@@ -50,6 +51,9 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     scored_log: ScoredLog = app.state.scored_log
     drift_desk: DriftDesk = app.state.drift_desk
     shadow: Shadow | None = app.state.shadow
+    store: Store | None = app.state.store
+    if store is not None:
+        await asyncio.to_thread(store.open)
     desks = [desk] if shadow is None else [desk, shadow.desk]
     logs = [scored_log] if shadow is None else [scored_log, shadow.log]
     for one in desks:
@@ -73,6 +77,8 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
         await drift_desk.close()
         for kept in logs:
             await asyncio.to_thread(kept.flush_safely)
+        if store is not None:
+            await asyncio.to_thread(store.close)
 
 
 def build_app(settings: ServingSettings) -> FastAPI:
@@ -96,6 +102,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
+    app.state.store = Store(settings) if settings.has_store else None
     app.state.champion_desk = ChampionDesk(settings.champion)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
