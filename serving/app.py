@@ -1,7 +1,7 @@
 """The web application: settings in, routes and background tasks together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from anyio import CapacityLimiter
@@ -69,16 +69,21 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     finally:
         if shadow is not None:
             await asyncio.to_thread(shadow.stop)
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await _stop(tasks)
         await drift_desk.close()
         for kept in logs:
             await asyncio.to_thread(kept.flush_safely)
         if store is not None:
             await asyncio.to_thread(store.close)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they are gone."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def build_app(settings: ServingSettings) -> FastAPI:

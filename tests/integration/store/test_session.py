@@ -99,9 +99,13 @@ def test_what_only_reads_cannot_write(client: httpx.Client, store: Store) -> Non
 
 
 def test_nobody_but_the_unit_of_work_commits(store: Store) -> None:
-    with pytest.raises(CommitRefusedError, match="Leave the commit out"), store.work() as work:
-        work.session.add(make_lead("ann"))
-        work.session.commit()
+    def commit() -> None:
+        with store.work() as work:
+            work.session.add(make_lead("ann"))
+            work.session.commit()
+
+    with pytest.raises(CommitRefusedError, match="Leave the commit out"):
+        commit()
 
     assert count_leads(store) == 0
 
@@ -120,13 +124,16 @@ def test_an_effect_is_decided_once(store: Store) -> None:
 def test_who_waits_too_long_for_a_lock_is_told_to_come_again(store: Store) -> None:
     with store.work() as work:
         work.session.add(make_lead("ann"))
-    locking = "SELECT 1 FROM lead WHERE lead_id = 'ann' FOR UPDATE"
+
+    def lock() -> None:
+        with store.work() as work:
+            work.execute("SET LOCAL lock_timeout = '20ms'")
+            work.execute("SELECT 1 FROM lead WHERE lead_id = 'ann' FOR UPDATE")
 
     with store.work() as first:
-        first.execute(locking)
-        with pytest.raises(StoreUnavailableError), store.work() as second:
-            second.execute("SET LOCAL lock_timeout = '20ms'")
-            second.execute(locking)
+        first.execute("SELECT 1 FROM lead WHERE lead_id = 'ann' FOR UPDATE")
+        with pytest.raises(StoreUnavailableError):
+            lock()
 
 
 def test_the_server_says_whether_its_store_answers(database_url: str, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ PLAIN = "ALTER TABLE packed_history ALTER COLUMN records SET STORAGE EXTERNAL"
 
 
 def _create_people() -> None:
-    """Who may ask, who did what, and what both sides agreed to."""
+    """Create who may ask, who did what, and what both sides agreed to."""
     op.create_table(
         "api_key",
         sa.Column("key_id", sa.Text(), nullable=False),
@@ -135,7 +135,7 @@ def _create_people() -> None:
 
 
 def _create_leads() -> None:
-    """Who the leads are."""
+    """Create who the leads are."""
     op.create_table(
         "lead",
         sa.Column("lead_id", sa.Text(), nullable=False),
@@ -224,7 +224,7 @@ def _create_leads() -> None:
 
 
 def _create_history() -> None:
-    """What happened to them."""
+    """Create what happened to them."""
     op.create_table(
         "attempt",
         sa.Column("attempt_number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -314,7 +314,7 @@ def _create_history() -> None:
 
 
 def _create_requests() -> None:
-    """What came in and was not, or need not be, taken twice."""
+    """Create what came in and was not, or need not be, taken twice."""
     op.create_table(
         "idempotency_key",
         sa.Column("scope", sa.Text(), nullable=False),
@@ -366,7 +366,7 @@ def _create_requests() -> None:
 
 
 def _create_scores() -> None:
-    """What was said of them, and what left the house."""
+    """Create what was said of them, and what left the house."""
     op.create_table(
         "bundle_version",
         sa.Column("use_number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
