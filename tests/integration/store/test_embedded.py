@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
+from serving.commands import run_server
 from serving.store.commands import store_app
 from serving.store.errors import (
+    NoDatabaseError,
     SchemaMismatchError,
     StoreUnavailableError,
     UnsafeDurabilityError,
@@ -129,8 +131,15 @@ def test_tables_of_another_version_are_refused_where_nobody_may_migrate(
 
 
 def test_a_database_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailableError):
-        open_with(tmp_path, "postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(NoDatabaseError, match="No database answers at") as refused:
+        open_with(tmp_path, "postgresql://nobody:secret@127.0.0.1:1/none")
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_may_not_start_says_why(tmp_path: Path, database_url: str) -> None:
+    with pytest.raises(UnsafeDurabilityError, match="BATON_ALLOW_UNSAFE_DURABILITY"):
+        run_server(make_settings(tmp_path, database_url=database_url, port=0))
 
 
 def test_commands_check_the_tables_and_say_how_they_stand(
