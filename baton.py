@@ -8,6 +8,7 @@ from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
+from serving.store.commands import store_app
 from training.audit_command import audit_command
 from training.backtest_command import backtest_command
 from training.cold_start_command import cold_start_command
@@ -35,6 +36,8 @@ app.command("rollback")(rollback_command)
 app.command("score")(score_command)
 app.command("serve")(serve_command)
 app.command("drift")(drift_command)
+
+app.add_typer(store_app, name="store")
 
 features_app = typer.Typer(help="What Baton computes about a lead.", invoke_without_command=True)
 features_app.callback()(families_command)

@@ -1,7 +1,7 @@
 """The web application: settings in, routes and background tasks together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from anyio import CapacityLimiter
@@ -13,6 +13,8 @@ from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.intake import routes as intake_routes
+from serving.intake.items import DESCRIBED
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
@@ -21,6 +23,7 @@ from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
 from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
+from serving.store.session import Store
 from serving.web import routes as web_routes
 
 DESCRIPTION = """\
@@ -50,6 +53,9 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     scored_log: ScoredLog = app.state.scored_log
     drift_desk: DriftDesk = app.state.drift_desk
     shadow: Shadow | None = app.state.shadow
+    store: Store | None = app.state.store
+    if store is not None:
+        await asyncio.to_thread(store.open)
     desks = [desk] if shadow is None else [desk, shadow.desk]
     logs = [scored_log] if shadow is None else [scored_log, shadow.log]
     for one in desks:
@@ -65,14 +71,21 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     finally:
         if shadow is not None:
             await asyncio.to_thread(shadow.stop)
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await _stop(tasks)
         await drift_desk.close()
         for kept in logs:
             await asyncio.to_thread(kept.flush_safely)
+        if store is not None:
+            await asyncio.to_thread(store.close)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they are gone."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def build_app(settings: ServingSettings) -> FastAPI:
@@ -96,6 +109,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
+    app.state.store = Store(settings) if settings.has_store else None
     app.state.champion_desk = ChampionDesk(settings.champion)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
@@ -108,6 +122,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,
+        intake_routes.router,
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
@@ -115,7 +130,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
     ):
         app.include_router(router)
     add_problem_handlers(app)
-    add_schemas(app, DESCRIBED_INPUTS, DESCRIBED_OUTPUTS)
+    add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED))
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
     app.add_middleware(LimitsMiddleware, settings=settings)
     app.add_middleware(FaultMiddleware)

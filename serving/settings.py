@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+STORE_OFF = "off"
+"""In place of a database's URL: do without a store."""
+
 TOKEN_CHARACTERS = 16
 """The fewest characters a token may have: shorter ones can be guessed."""
 
 
 class ServingSettings(BaseSettings):
-    """How ``baton serve`` and ``baton drift`` behave."""
+    """How ``baton serve``, ``baton drift`` and ``baton store`` behave."""
 
     model_config = SettingsConfigDict(env_prefix="BATON_", frozen=True, extra="ignore")
 
@@ -25,6 +28,20 @@ class ServingSettings(BaseSettings):
     """Secret that callers of ``/v1`` send as ``Authorization: Bearer ...``; at least 16 characters."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further host names, separated by commas, under which callers may address a server without token."""
+    database_url: SecretStr | None = None
+    """A PostgreSQL server (``postgresql://...``); ``off`` does without a store. Left out, the embedded one."""
+    postgres: Path = Path("var/postgres")
+    """Folder of the embedded PostgreSQL."""
+    allow_unsafe_durability: bool = False
+    """Whether to run on a database that may lose what it confirmed (``fsync`` or ``synchronous_commit`` off)."""
+    migrate_at_start: bool = True
+    """Whether the server brings the tables up to date by itself; otherwise ``baton store migrate`` does."""
+    database_connections: Annotated[int, Field(ge=2)] = 16
+    """Most connections to the database, for each process."""
+    statement_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """Seconds one statement may take."""
+    lock_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds one statement may wait for another's lock."""
     champion: Path = Path("var/champion")
     """Folder of the bundle to serve; a new bundle put there is taken up without a restart."""
     champion_check_seconds: Annotated[float, Field(gt=0)] = 1.0
@@ -81,6 +98,27 @@ class ServingSettings(BaseSettings):
                 "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )
         return value
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _refuse_other_databases(cls, value: object) -> object:
+        url = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if url is None or url == "":
+            return None
+        if not isinstance(url, str) or (url != STORE_OFF and not url.startswith("postgres")):
+            raise ValueError("name a PostgreSQL server (postgresql://user@host/baton), or: off")
+        return value
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store at all."""
+        return self.find_database_url() != STORE_OFF
+
+    def find_database_url(self) -> str | None:
+        """Find the URL of a server of one's own; None for the embedded one."""
+        if self.database_url is None:
+            return None
+        return self.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
 
     @property
     def is_local(self) -> bool:

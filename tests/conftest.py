@@ -1,7 +1,7 @@
 """What all tests share: where the real data are, a small market, a bundle trained on it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -89,3 +89,96 @@ def trained_run(market_folder: Path, tmp_path_factory: pytest.TempPathFactory):
 def trained_bundle(trained_run) -> Path:
     """Point to the folder of a bundle trained on the small market."""
     return trained_run.bundle.folder
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[str]:
+    """Start a private PostgreSQL with one migrated database to copy; give its URL."""
+    import shutil
+    from tempfile import mkdtemp
+
+    from sqlalchemy import create_engine
+
+    from serving.store.embedded import EmbeddedPostgres
+    from serving.store.migrations import migrate
+
+    home = Path(mkdtemp(prefix="baton-pg-"))
+    # Nothing here outlives the tests: no waiting for the disk.
+    fast = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "'32MB'"}
+    server = EmbeddedPostgres(home / "pg", {**fast, "autovacuum": "off", "max_wal_size": "'64MB'"})
+    url = server.start()
+    engine = create_engine(url)
+    migrate(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ALTER ROLE postgres SET client_min_messages = warning")
+    engine.dispose()
+    yield url
+    server.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _copy_database(server: str) -> Iterator[str]:
+    from secrets import token_hex
+
+    from sqlalchemy import create_engine, make_url
+
+    name = f"test_{token_hex(6)}"
+    admin = create_engine(make_url(server).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE baton STRATEGY FILE_COPY")
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture(scope="module")
+def database_url(database_server: str) -> Iterator[str]:
+    """Give a database of the module's own, with all tables and nothing in them."""
+    yield from _copy_database(database_server)
+
+
+@pytest.fixture
+def fresh_database_url(database_server: str) -> Iterator[str]:
+    """Give a database of the test's own; a tenth of a second, so only where ``store`` will not do."""
+    yield from _copy_database(database_server)
+
+
+@pytest.fixture(scope="module")
+def module_store(database_url: str, tmp_path_factory: pytest.TempPathFactory):
+    """Open a store on the module's database; what is in it stays from test to test."""
+    from serving.store.session import Store
+    from tests.unit.serving.factories import make_settings
+
+    settings = make_settings(
+        tmp_path_factory.mktemp("store"), database_url=database_url, allow_unsafe_durability=True
+    )
+    store = Store(settings)
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(module_store):
+    """Give an open store with nothing in it."""
+    yield module_store
+    empty_tables(module_store.engine)
+
+
+def empty_tables(engine) -> None:
+    """Empty every table that holds something; the audit log too, which nobody else may."""
+    from sqlalchemy import text
+
+    from serving.store.tables import Base
+
+    names = [f'"{name}"' for name in Base.metadata.tables]
+    asked = " UNION ALL ".join(
+        f"(SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name}))"  # noqa: S608 - our own names
+        for name in [*names, "procrastinate_jobs"]
+    )
+    with engine.begin() as connection:
+        filled = list(connection.execute(text(asked)).scalars())
+        if filled:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE"))

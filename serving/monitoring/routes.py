@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from features.catalog.fit import OTHER_CATEGORY, Attribute
 from serving.champion import Champion, ChampionDesk
-from serving.errors import NotFoundError, NotReadyError
+from serving.errors import NotFoundError, NotReadyError, RefusedError
 from serving.explain.reasons import BASE_POINTS
 from serving.http.dependencies import (
     Desk,
@@ -29,6 +29,7 @@ from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics
 from serving.monitoring.report import DriftReport, TooFewRows
 from serving.scoring.log import ScoredLog
+from serving.store.session import Store
 from serving.web.pages import PAGE_POLICY, build_drift_page, build_model_page
 
 PATIENCE_SECONDS = 1.5
@@ -66,15 +67,24 @@ async def health() -> dict[str, str]:
     return {"status": "alive"}
 
 
+def check_store(store: Store) -> dict[str, Any]:
+    """Check that the database answers."""
+    try:
+        store.check_answers()
+    except RefusedError as refusal:
+        return {"ok": False, "problem": str(refusal)}
+    return {"ok": True, "problem": None}
+
+
 def check_readiness(
-    desk: ChampionDesk, log: ScoredLog, *, in_short: bool
+    desk: ChampionDesk, log: ScoredLog, store: Store | None, *, in_short: bool
 ) -> tuple[bool, dict[str, Any]]:
     """Check what the server needs for its work; touches the disk.
 
     Parameters
     ----------
-    desk, log
-        What is checked.
+    desk, log, store
+        What is checked; without a store that is not.
     in_short
         Whether to keep names of folders to ourselves: nobody who asks has to say who they are.
     """
@@ -93,6 +103,8 @@ def check_readiness(
         },
         "scored_log": {"ok": log_problem is None, "problem": log_problem},
     }
+    if store is not None:
+        checks["store"] = check_store(store)
     return all(check["ok"] for check in checks.values()), checks
 
 
@@ -102,9 +114,10 @@ def check_readiness(
     responses=describe_problems(503),
 )
 async def readiness(request: Request, desk: Desk, settings: Settings) -> Response:
-    """Say whether a model is loaded and the log of scored rows can be written."""
+    """Say whether a model is loaded, scored rows can be written, and the database answers."""
     log: ScoredLog = request.app.state.scored_log
-    check = partial(check_readiness, desk, log, in_short=not settings.is_local)
+    store: Store | None = request.app.state.store
+    check = partial(check_readiness, desk, log, store, in_short=not settings.is_local)
     ready, checks = await to_thread.run_sync(check)
     if ready:
         return _json({"status": "ready", "checks": checks})

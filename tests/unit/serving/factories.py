@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import uvicorn
+from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from features.catalog.fit import OTHER_CATEGORY, Attribute
@@ -157,6 +158,7 @@ def write_small_bundle(folder: Path, bias: float = -2.0, name: str = "small") ->
 def make_settings(folder: Path, **changes: Any) -> ServingSettings:
     """Make settings that keep everything inside a folder."""
     given: dict[str, Any] = {
+        "database_url": "off",
         "champion": folder / "champion",
         "scored": folder / "scored",
         "drift": folder / "drift",
@@ -169,14 +171,20 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
 @contextmanager
 def running(settings: ServingSettings) -> Iterator[httpx.Client]:
     """Run a server on a free port, and give a client that talks to it over HTTP."""
-    listener = open_socket("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    config = uvicorn.Config(build_app(settings), log_config=None, lifespan="on")
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
     token = settings.api_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    with running_app(build_app(settings), headers) as client:
+        yield client
+
+
+@contextmanager
+def running_app(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator[httpx.Client]:
+    """Run an application on a free port, and give a client that talks to it over HTTP."""
+    listener = open_socket("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
     try:
         with httpx.Client(
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0

@@ -1,0 +1,34 @@
+"""The tables, by topic. Importing this package knows them all."""
+
+from serving.store.tables.access import ApiKey, AuditEntry, Person, SignIn
+from serving.store.tables.base import Base
+from serving.store.tables.effects import OutboxEffect
+from serving.store.tables.history import Attempt, Event, PackedHistory, StageChange
+from serving.store.tables.leads import Identity, Lead, LeadVersion, Merge, Tombstone
+from serving.store.tables.playbooks import PlaybookVersion
+from serving.store.tables.requests import IdempotencyKey, QuarantinedItem
+from serving.store.tables.scores import BundleVersion, Score, ScoreDue
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "AuditEntry",
+    "Base",
+    "BundleVersion",
+    "Event",
+    "IdempotencyKey",
+    "Identity",
+    "Lead",
+    "LeadVersion",
+    "Merge",
+    "OutboxEffect",
+    "PackedHistory",
+    "Person",
+    "PlaybookVersion",
+    "QuarantinedItem",
+    "Score",
+    "ScoreDue",
+    "SignIn",
+    "StageChange",
+    "Tombstone",
+]

@@ -1,0 +1,1 @@
+"""Handoffs and what hangs on them: sellers, assignments, clocks, decisions, oversight."""

@@ -1,0 +1,98 @@
+"""Leads: who they are, under which names they are known, which of them are one."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from serving.store.tables.base import Base, Number
+
+
+class Lead(Base):
+    """A lead, by the id its source gave it.
+
+    Whoever writes what belongs to a lead's history locks this row first (``FOR NO KEY UPDATE``,
+    several leads in the order of their ids): so there is one order of writing per lead.
+    """
+
+    __tablename__ = "lead"
+
+    lead_id: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    """When the lead came to be: as its source says, or else when it was first seen."""
+    first_known_at: Mapped[datetime]
+    """When we first heard of it."""
+    is_bare: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Nobody sent the lead itself yet: it is known by its events alone."""
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    """The account of the newest version."""
+    merged_into: Mapped[str | None] = mapped_column(
+        ForeignKey("lead.lead_id", ondelete="SET NULL"), index=True
+    )
+    """The lead this one is, since they were merged; never a lead that is itself merged."""
+    looked_at: Mapped[datetime | None]
+    """The latest ``as_of`` of a score that was given. What arrives later gets a ``known_at`` that
+    is not before it, so that a replay as of that moment sees what was seen then."""
+
+
+class LeadVersion(Base):
+    """A lead's attributes as known from one moment on: the whole of them, as they were sent."""
+
+    __tablename__ = "lead_version"
+    __table_args__ = (
+        Index("ix_lead_version_lead_id_known_at", "lead_id", "known_at"),
+        Index("ix_lead_version_account_id", "account_id"),
+    )
+
+    version_id: Mapped[Number]
+    lead_id: Mapped[str] = mapped_column(ForeignKey("lead.lead_id", ondelete="CASCADE"))
+    known_at: Mapped[datetime]
+    changed_at: Mapped[datetime | None]
+    """When it changed at the source, if that was said: an older change does not undo a newer one."""
+    source: Mapped[str]
+    account_id: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]]
+
+
+class Identity(Base):
+    """A name under which a source knows a lead: an anonymous id, a user id, an e-mail address."""
+
+    __tablename__ = "identity"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    lead_id: Mapped[str] = mapped_column(
+        ForeignKey("lead.lead_id", ondelete="CASCADE"), index=True
+    )
+    known_at: Mapped[datetime]
+
+
+class Merge(Base):
+    """Two leads that turned out to be one; may be undone, since no record changes its lead."""
+
+    __tablename__ = "merge"
+
+    merge_id: Mapped[Number]
+    kept_lead_id: Mapped[str] = mapped_column(
+        ForeignKey("lead.lead_id", ondelete="CASCADE"), index=True
+    )
+    merged_lead_id: Mapped[str] = mapped_column(
+        ForeignKey("lead.lead_id", ondelete="CASCADE"), index=True
+    )
+    moved: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    """Leads that had been merged into the merged one before, and moved along."""
+    because: Mapped[str]
+    merged_at: Mapped[datetime]
+    merged_by: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+
+
+class Tombstone(Base):
+    """That somebody was erased: a hash of an id, so that late records do not revive them."""
+
+    __tablename__ = "tombstone"
+
+    id_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    erased_at: Mapped[datetime]
