@@ -35,7 +35,7 @@ class StageDefinition(Section):
 
 
 def _said_yes(answer: str) -> Condition:
-    return Condition.model_validate({"answer": answer, "is": (True, "yes")})
+    return Condition.model_validate({"answer": answer, "is": (True,)})
 
 
 def _known(attribute: str) -> Condition:
