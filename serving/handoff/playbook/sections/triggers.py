@@ -39,6 +39,22 @@ NEVER_PASSED = frozenset({Suppression.ALREADY_IN_HAND, Suppression.DO_NOT_CONTAC
 """One lead is in one hand, and consent is not the playbook's to waive."""
 
 
+def refuse_never_passed(passed: tuple[Suppression, ...]) -> tuple[Suppression, ...]:
+    """Refuse a list that waives what is not the playbook's to waive.
+
+    Raises
+    ------
+    ValueError
+        Naming the entry to take out.
+    """
+    for suppression in passed:
+        if suppression in NEVER_PASSED:
+            raise ValueError(
+                f"{suppression.value} can never be passed over; take it out of the list."
+            )
+    return passed
+
+
 class Exploration(Section):
     """``[triggers.exploration]``: leads handed over at random, so that the rule can be judged."""
 
@@ -48,6 +64,14 @@ class Exploration(Section):
     """Days until the same lead may be drawn again."""
     most_per_week: Count = 3
     """Most handoffs by exploration in seven days; 0 switches exploration off."""
+    passes: tuple[Suppression, ...] = (Suppression.FAILS_MQL,)
+    """What does not keep a lead out of the draw: those the definition leaves out are just the ones
+    whose fate nobody ever sees."""
+
+    @field_validator("passes")
+    @classmethod
+    def _keep_the_two(cls, passed: tuple[Suppression, ...]) -> tuple[Suppression, ...]:
+        return refuse_never_passed(passed)
 
 
 class Triggers(Section):
@@ -96,9 +120,4 @@ class Triggers(Section):
     @field_validator("hand_raisers_pass", "manual_passes")
     @classmethod
     def _keep_the_two(cls, passed: tuple[Suppression, ...]) -> tuple[Suppression, ...]:
-        for suppression in passed:
-            if suppression in NEVER_PASSED:
-                raise ValueError(
-                    f"{suppression.value} can never be passed over; take it out of the list."
-                )
-        return passed
+        return refuse_never_passed(passed)
