@@ -439,3 +439,13 @@ def _define(
         by_verdict[Verdict.UNKNOWN],
         because,
     )
+
+
+def check_all(
+    conditions: Sequence[Condition], facts: DefinitionFacts, found: Definitions
+) -> tuple[Verdict, str]:
+    """Check conditions that must all hold, for rules outside the definitions; say what decided."""
+    looked = _Looked(facts, _SHIPPED, found.fit.possible, found.persona)
+    checked = [_check(condition, looked) for condition in conditions]
+    verdict = _combine([told for told, _ in checked], [])
+    return verdict, say_list([words for told, words in checked if told is verdict])
