@@ -7,6 +7,7 @@ from features.guide.commands import families_command, list_command, show_command
 from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
+from serving.handoff.playbook.commands import playbook_app
 from serving.monitoring.commands import drift_command
 from training.audit_command import audit_command
 from training.backtest_command import backtest_command
@@ -42,6 +43,7 @@ features_app.command("list")(list_command)
 features_app.command("show")(show_command)
 features_app.command("compute")(compute_command)
 app.add_typer(features_app, name="features")
+app.add_typer(playbook_app, name="playbook")
 
 
 def main() -> None:
