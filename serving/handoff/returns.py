@@ -172,3 +172,23 @@ def _rest_by_time(what: str, earlier: EarlierHandoff, until: datetime, at: datet
     if at < until:
         return Rest(True, until, f"{when} and rests until {until:%Y-%m-%d}")
     return Rest(False, until, f"{when}; its rest ended on {until:%Y-%m-%d}")
+
+
+def find_waking(section: Returns, earlier: EarlierHandoff, since: Iterable[Activity]) -> datetime:
+    """Find the first moment at which a lead rests no more, given all that it will do.
+
+    For looking back on a history: ``find_rest`` calls the lead resting at exactly the moments before.
+    """
+    if earlier.reason is None:
+        days = section.lost_cooling_days if earlier.lost else 0.0
+        return earlier.ended_at + timedelta(days=days)
+    rule = section.reasons[earlier.reason]
+    until = earlier.ended_at + timedelta(days=rule.cooling_days)
+    fresh = sorted(
+        (a for a in since if a.at > earlier.ended_at and a.engaging), key=lambda a: a.at
+    )
+    waking = [a.at for a in fresh if a.kind in rule.reopened_by][:1]
+    if rule.reopened_after and len(fresh) >= rule.reopened_after:
+        waking.append(fresh[rule.reopened_after - 1].at)
+    # An activity counts from the moment after it.
+    return min([until, *(at + timedelta(microseconds=1) for at in waking)])
