@@ -1,10 +1,9 @@
 """Every look of a replay as columns: what the draft would have known, and what came of the lead."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +12,13 @@ from numpy.typing import NDArray
 
 from features.clock import to_us
 from features.compute.part import Job, Part, compute_part
+from features.contracts.records import LeadRecord
 from features.lifecycle.stages import Stage, funnel_position
 from features.sources.history_folder import HistoryFolder
 from features.taxonomy import Taxonomy
 from serving.handoff.activity import Activity, fold_name
 from serving.handoff.playbook.playbook import Playbook
+from serving.handoff.replay.known import fails_mql, list_rows, read_records
 from serving.handoff.replay.story import RecordedMove, Story
 from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Bundle
 
@@ -35,6 +36,8 @@ class Looks:
     asked: NDArray[np.bool_]
     """Whether it had asked for sales lately."""
     resting: NDArray[np.bool_]
+    fails: NDArray[np.bool_]
+    """Whether the agreed MQL definition keeps it back."""
     next_sql: NDArray[np.int64]
     next_won: NDArray[np.int64]
     next_end: NDArray[np.int64]
@@ -67,6 +70,8 @@ class Seen:
     """What the company handed over itself, of the same leads, until the end of the period."""
     created_us: NDArray[np.int64]
     """When each lead was created, by its number."""
+    records: Mapping[int, LeadRecord]
+    """Who the leads are that were looked at, by number; without their events."""
 
 
 def gather(
@@ -95,26 +100,49 @@ def gather(
     parts: list[Looks] = []
     todays: list[Looks] = []
     created: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    kept: dict[int, LeadRecord] = {}
     first = 0
     for position in range(job.folder.n_partitions):
         part = compute_part(job.of_partition(position), position)
-        stories = _read_stories(job.folder, position, playbook)
-        names = part.lead_ids.to_pylist()
-        told = [stories.get(name) or _tell(playbook, (), (), ()) for name in names]
-        looks = _tell_looks(part, bundle, playbook, told, begin_us, end_us)
-        seen = np.unique(looks.lead)
-        today = _tell_today(told, seen.tolist(), end_us)
+        opened = _open_partition(job.folder, position, part.lead_ids.to_pylist(), playbook)
+        looks = _tell_looks(part, bundle, playbook, opened, begin_us, end_us)
+        seen = np.unique(looks.lead).tolist()
         parts.append(_number(looks, first))
-        todays.append(_number(today, first))
-        created.append(_read_created(job.folder.read_leads(position), names))
-        first += len(names)
+        todays.append(_number(_tell_today(opened, seen, end_us), first))
+        created.append(opened.created_us)
+        kept.update({first + lead: opened.record_of(lead)._replace(events=()) for lead in seen})
+        first += len(opened.names)
         progress(position)
-    return Seen(Looks.join(parts), Looks.join(todays), np.concatenate(created))
+    return Seen(Looks.join(parts), Looks.join(todays), np.concatenate(created), kept)
 
 
-def _read_created(leads: pa.Table, names: list[str]) -> NDArray[np.int64]:
-    told = dict(_rows(leads, ("lead_id", "created_at")))
-    return np.array([to_us(told[name]) for name in names], np.int64)
+@dataclass(frozen=True)
+class _Opened:
+    """A partition's leads, in the order of their numbers."""
+
+    names: list[str]
+    stories: list[Story]
+    records: Mapping[str, LeadRecord]
+    created_us: NDArray[np.int64]
+
+    def record_of(self, lead: int) -> LeadRecord:
+        return self.records[self.names[lead]]
+
+
+def _open_partition(
+    folder: HistoryFolder, position: int, names: list[str], playbook: Playbook
+) -> _Opened:
+    leads, events = folder.read_leads(position), folder.read_events(position, EVENT_COLUMNS)
+    stages = folder.read_partition(position).stages
+    told = _read_stories(events, stages, playbook, folder.about.taxonomy)
+    stories = [told.get(name) or _tell(playbook, (), (), ()) for name in names]
+    created = dict(list_rows(leads, ("lead_id", "created_at")))
+    return _Opened(
+        names,
+        stories,
+        read_records(leads, events, stages, names),
+        np.array([to_us(created[name]) for name in names], np.int64),
+    )
 
 
 def _number(looks: Looks, first: int) -> Looks:
@@ -126,7 +154,7 @@ def _tell_looks(
     part: Part,
     bundle: Bundle,
     playbook: Playbook,
-    stories: list[Story],
+    opened: _Opened,
     begin_us: int,
     end_us: int,
 ) -> Looks:
@@ -142,11 +170,17 @@ def _tell_looks(
     ]
     rows += [
         (lead, asked + 1, np.nan)
-        for lead, story in enumerate(stories)
+        for lead, story in enumerate(opened.stories)
         for asked in story.asked_us
         if begin_us <= asked + 1 < end_us
     ]
-    return _columns(sorted(rows), stories, timedelta(days=playbook.triggers.hand_raiser_days))
+    within = timedelta(days=playbook.triggers.hand_raiser_days)
+
+    def fails(lead: int, as_of: int, points: float) -> bool:
+        known = None if np.isnan(points) else points
+        return fails_mql(playbook, opened.record_of(lead), as_of, known)
+
+    return build_looks(sorted(rows), opened.stories, within, fails)
 
 
 def score_points(bundle: Bundle, rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -159,7 +193,25 @@ def score_points(bundle: Bundle, rows: NDArray[np.float32]) -> NDArray[np.float6
     return points
 
 
-def _columns(rows: list[tuple[int, int, float]], stories: list[Story], within: timedelta) -> Looks:
+def build_looks(
+    rows: list[tuple[int, int, float]],
+    stories: list[Story],
+    within: timedelta,
+    fails: Callable[[int, int, float], bool],
+) -> Looks:
+    """Tell, for each look at an open lead, what stood then and what came after.
+
+    Parameters
+    ----------
+    rows
+        Number of the lead, moment, points (NaN: none), in order.
+    stories
+        By number of the lead.
+    within
+        For how long a request for sales counts.
+    fails
+        Tells whether the agreed definition keeps the lead of a look back.
+    """
     kept = [row for row in rows if stories[row[0]].is_open(row[1])]
 
     def column(tell: Callable[[Story, int], int]) -> list[int]:
@@ -171,28 +223,29 @@ def _columns(rows: list[tuple[int, int, float]], stories: list[Story], within: t
         points=np.array([row[2] for row in kept], np.float64),
         asked=np.array(column(lambda s, t: s.has_asked(t, within)), np.bool_),
         resting=np.array(column(Story.is_resting), np.bool_),
+        fails=np.array([fails(*row) for row in kept], np.bool_),
         next_sql=np.array(column(Story.next_sql), np.int64),
         next_won=np.array(column(Story.next_won), np.int64),
         next_end=np.array(column(Story.next_end), np.int64),
     )
 
 
-def _tell_today(stories: list[Story], leads: list[int], end_us: int) -> Looks:
+def _tell_today(opened: _Opened, leads: list[int], end_us: int) -> Looks:
     """Tell the company's own handoffs of the leads that were looked at, also those from before."""
     rows = [
         (lead, handed, np.nan)
         for lead in leads
-        for handed in stories[lead].handed_us
+        for handed in opened.stories[lead].handed_us
         if handed < end_us
     ]
-    return _columns(rows, stories, timedelta())
+    return build_looks(rows, opened.stories, timedelta(), lambda *_: False)
 
 
-def _read_stories(folder: HistoryFolder, position: int, playbook: Playbook) -> dict[str, Story]:
+def _read_stories(
+    events: pa.Table, stages: pa.Table, playbook: Playbook, taxonomy: Taxonomy
+) -> dict[str, Story]:
     """Read the stories of a partition's leads that moved or asked for sales."""
-    taxonomy = folder.about.taxonomy
-    events = folder.read_events(position, EVENT_COLUMNS)
-    moves = _read_moves(folder.read_partition(position).stages, taxonomy)
+    moves = _read_moves(stages, taxonomy)
     asked = _read_asked(events, playbook)
     ended = {
         lead
@@ -218,7 +271,7 @@ def _tell(
 
 def _read_moves(stages: pa.Table, taxonomy: Taxonomy) -> dict[str, list[RecordedMove]]:
     told: dict[str, list[RecordedMove]] = defaultdict(list)
-    for lead, at, known_at, stage, reason in _rows(
+    for lead, at, known_at, stage, reason in list_rows(
         stages, ("lead_id", "at", "known_at", "stage", "reason")
     ):
         meant = taxonomy.reason_of(reason)
@@ -238,7 +291,7 @@ def _read_asked(events: pa.Table, playbook: Playbook) -> Mapping[str, list[int]]
     by_kind = _is_in(events.column("kind"), list(triggers.hand_raiser_kinds))
     chosen = events.filter(pc.or_(by_kind, _is_in(events.column("name"), names)))
     asked: dict[str, list[int]] = defaultdict(list)
-    for lead, occurred_at, known_at in _rows(chosen, ("lead_id", "occurred_at", "known_at")):
+    for lead, occurred_at, known_at in list_rows(chosen, ("lead_id", "occurred_at", "known_at")):
         asked[lead].append(max(to_us(occurred_at), to_us(known_at)))
     return asked
 
@@ -252,14 +305,10 @@ def _read_activities(
     chosen = events.filter(pc.and_(own, _is_in(events.column("kind"), engaging)))
     told: dict[str, list[Activity]] = defaultdict(list)
     columns = ("lead_id", "occurred_at", "known_at", "kind")
-    for lead, occurred_at, known_at, kind in _rows(chosen, columns):
+    for lead, occurred_at, known_at, kind in list_rows(chosen, columns):
         told[lead].append(Activity(max(occurred_at, known_at), kind))
     return told
 
 
 def _is_in(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
     return pc.is_in(column.cast(pa.string()), value_set=pa.array(values, pa.string()))
-
-
-def _rows(table: pa.Table, names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(table.column(name).to_pylist() for name in names), strict=True)

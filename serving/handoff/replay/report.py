@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from features.clock import from_us
+from features.clock import DAY_US, from_us
 from serving.handoff.intervals import Rate
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.replay.judge import (
@@ -136,14 +136,14 @@ def build_replay(
         look=look,
         model=model,
         playbook=playbook.fingerprint,
-        horizon_days=period.horizon_us / (24 * 3600 * 1e6),
+        horizon_days=period.horizon_us / DAY_US,
         leads=len(everyone.first),
         base=everyone.base,
         draft=draft,
         today=today,
         compared=compared,
         weeks=_list_weeks(by_week, count_by_week(logged, period), period),
-        load=find_load(taken, by_week, period.weeks, playbook, capacity),
+        load=find_load(taken, seen, period, playbook, capacity),
         curve=curve,
         advice=advise(curve, capacity, find_floor(playbook)),
         notes=(*notes, *_find_notes(seen, draft, today, compared)),
@@ -212,7 +212,7 @@ def advise(curve: Sequence[Cut], capacity: float, floor: float | None) -> Advice
 
 def _find_notes(seen: Seen, draft: Figures, today: Figures, compared: Compared) -> list[str]:
     notes = [
-        "Draws at random and the timing model are left out; the MQL definition is not asked.",
+        "Draws at random, decisions by hand and the timing model are left out.",
     ]
     if not today.handoffs:
         notes.append("The history knows no handoffs (moves to MQL) of these leads in the period.")
@@ -226,4 +226,9 @@ def _find_notes(seen: Seen, draft: Figures, today: Figures, compared: Compared) 
         notes.append(f"{left:,} handoffs of the draft are too young to be judged.")
     if np.isnan(seen.looks.points).all():
         notes.append("Not enough was known of any lead to score it.")
+    if seen.looks.fails.all():
+        notes.append(
+            "No lead ever meets the MQL definition: nobody is handed over by score. Look at "
+            '[stages.mql] and at the kinds of events of this history, or set triggers.mql = "ignored".'
+        )
     return notes

@@ -117,9 +117,8 @@ def _table_of_load(report: ReplayReport) -> Table:
     load = report.load
     table = _headed("Load on sales", "", "a week", "of", "busiest day")
     for seller in load.sellers:
-        table.add_row(
-            escape(seller.seller), f"{seller.per_week:.1f}", f"{seller.capacity_per_week:g}", ""
-        )
+        busiest = f"{seller.busiest_day} of {seller.capacity_per_day}"
+        table.add_row(escape(seller.seller), f"{seller.per_week:.1f}", "", busiest)
     table.add_section()
     for priority in load.priorities:
         table.add_row(
@@ -137,6 +136,10 @@ def _table_of_load(report: ReplayReport) -> Table:
         f"{load.capacity_per_week:g}",
         "",
     )
+    if load.waits_hours is not None:
+        table.caption = (
+            f"Until a seller is at work and has room: {load.waits_hours:.1f} h (median)."
+        )
     return table
 
 

@@ -62,18 +62,20 @@ def find_triggers(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Find at which looks asking, and at which the score, may hand the lead over."""
     triggers = playbook.triggers
-    rests = np.asarray(looks.resting)
-    passed = Suppression.COOLING_DOWN in triggers.hand_raisers_pass
-    unknown = np.isnan(looks.points)
-    asks = looks.asked & (passed | ~rests)
+    kept = looks.resting | looks.fails
+    asks = looks.asked.copy()
+    if Suppression.COOLING_DOWN not in triggers.hand_raisers_pass:
+        asks &= ~looks.resting
+    if Suppression.FAILS_MQL not in triggers.hand_raisers_pass:
+        asks &= ~looks.fails
     if not triggers.score_gate:
         return asks, np.zeros(len(looks), np.bool_)
     cut = triggers.score_from if score_from is None else score_from
-    reached = np.where(unknown, -np.inf, looks.points) >= cut
+    reached = np.nan_to_num(looks.points, nan=-np.inf) >= cut
     if score_from is None:
         for name in triggers.bands:
             reached |= find_band(looks.points, playbook) == name
-    return asks, reached & ~rests
+    return asks, reached & ~kept
 
 
 def find_band(points: NDArray[np.float64], playbook: Playbook) -> NDArray[np.str_]:
