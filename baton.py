@@ -8,6 +8,7 @@ from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
 from serving.handoff.playbook.commands import playbook_app
+from serving.handoff.replay.command import replay_command
 from serving.monitoring.commands import drift_command
 from training.audit_command import audit_command
 from training.backtest_command import backtest_command
@@ -43,6 +44,7 @@ features_app.command("list")(list_command)
 features_app.command("show")(show_command)
 features_app.command("compute")(compute_command)
 app.add_typer(features_app, name="features")
+playbook_app.command("replay")(replay_command)
 app.add_typer(playbook_app, name="playbook")
 
 

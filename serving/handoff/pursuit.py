@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from serving.handoff.intervals import Rate, find_rate
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.pursuit import Plan, Pursuit, Step
+from serving.handoff.wording import say_count
 
 PlaceDay = Callable[[datetime, int], datetime]
 """Gives the moment at which the day so many days after a start begins for the seller."""
@@ -165,11 +166,13 @@ def find_persistence(plan: Plan, attempts: Iterable[Attempt]) -> Persisted:
     channels = len({a.channel for a in made})
     missing = []
     if len(made) < asked.attempts:
-        missing.append(f"{asked.attempts - len(made)} more attempts")
+        left = asked.attempts - len(made)
+        missing.append(say_count(left, "more attempt", "more attempts"))
     if days < asked.over_days:
         missing.append(f"a last one {asked.over_days:g} days after the first")
     if channels < asked.channels:
-        missing.append(f"{asked.channels - channels} more channel")
+        left = asked.channels - channels
+        missing.append(say_count(left, "more channel", "more channels"))
     told = (
         f"{len(made)} of {asked.attempts} attempts, over {days:.1f} of {asked.over_days:g} days, "
         f"on {channels} of {asked.channels} channels"

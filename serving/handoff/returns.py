@@ -10,6 +10,7 @@ from serving.handoff.moves import Signal
 from serving.handoff.playbook.sections.returns import MEANS, Returns, SalesReason
 from serving.handoff.pursuit import Persisted
 from serving.handoff.refusals import MissingFactError, NotPersistentEnoughError
+from serving.handoff.wording import say_count
 
 _REASON_WORDS = {
     SalesReason.BAD_FIT: "bad fit",
@@ -32,10 +33,6 @@ def say_sales_reason(reason: SalesReason) -> str:
     'no need now'
     """
     return _REASON_WORDS[reason]
-
-
-def _say_count(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def check_return(
@@ -122,7 +119,7 @@ class EarlierHandoff:
             ended = f"returned on {self.ended_at:%Y-%m-%d} ({say_sales_reason(self.reason)})"
         else:
             ended = f"{'lost' if self.lost else 'ended'} on {self.ended_at:%Y-%m-%d}"
-        tried = _say_count(self.attempts, "attempt", "attempts")
+        tried = say_count(self.attempts, "attempt", "attempts")
         said = f'; the seller wrote: "{self.text.strip()}"' if self.text else ""
         return f"Handed over{by} on {self.handed_at:%Y-%m-%d}, {ended} after {tried}{said}."
 
@@ -164,7 +161,7 @@ def find_rest(
             kind = activity.kind.replace("_", " ")
             return Rest(False, until, f"re-opened by {kind} on {activity.at:%Y-%m-%d}")
     if rule.reopened_after and len(fresh) >= rule.reopened_after:
-        many = _say_count(len(fresh), "activity", "activities")
+        many = say_count(len(fresh), "activity", "activities")
         return Rest(False, until, f"re-opened by {many} since it came back")
     said = f"was given back ({say_sales_reason(earlier.reason)})"
     return _rest_by_time(said, earlier, until, at)
@@ -175,3 +172,23 @@ def _rest_by_time(what: str, earlier: EarlierHandoff, until: datetime, at: datet
     if at < until:
         return Rest(True, until, f"{when} and rests until {until:%Y-%m-%d}")
     return Rest(False, until, f"{when}; its rest ended on {until:%Y-%m-%d}")
+
+
+def find_waking(section: Returns, earlier: EarlierHandoff, since: Iterable[Activity]) -> datetime:
+    """Find the first moment at which a lead rests no more, given all that it will do.
+
+    For looking back on a history: ``find_rest`` calls the lead resting at exactly the moments before.
+    """
+    if earlier.reason is None:
+        days = section.lost_cooling_days if earlier.lost else 0.0
+        return earlier.ended_at + timedelta(days=days)
+    rule = section.reasons[earlier.reason]
+    until = earlier.ended_at + timedelta(days=rule.cooling_days)
+    fresh = sorted(
+        (a for a in since if a.at > earlier.ended_at and a.engaging), key=lambda a: a.at
+    )
+    waking = [a.at for a in fresh if a.kind in rule.reopened_by][:1]
+    if rule.reopened_after and len(fresh) >= rule.reopened_after:
+        waking.append(fresh[rule.reopened_after - 1].at)
+    # An activity counts from the moment after it.
+    return min([until, *(at + timedelta(microseconds=1) for at in waking)])

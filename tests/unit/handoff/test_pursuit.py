@@ -84,7 +84,7 @@ def test_days_are_placed_by_the_sellers_calendar():
 @pytest.mark.parametrize(
     ("attempts", "missing"),
     [
-        ([], "6 more attempts, a last one 10 days after the first, 2 more channel"),
+        ([], "6 more attempts, a last one 10 days after the first, 2 more channels"),
         ([tried(n / 24) for n in range(6)], "a last one 10 days after the first, 1 more channel"),
         ([tried(0), tried(12, Channel.EMAIL)], "4 more attempts"),
     ],
