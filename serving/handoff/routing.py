@@ -1,8 +1,8 @@
 """Who gets a lead: its account's seller, then the first rule that fits, then the pool. Pure.
 
-Within a group a lead goes to whoever is furthest behind their share. Each lead adds the shares of
-those who were free to their credit, and takes one from whoever got it: nobody catches up on days on
-which they were away, and two equal sellers of thirty leads get fifteen each.
+Within a group a lead goes to whoever is furthest behind their share, of those who are free. Each lead
+adds to the credit of everyone who works that day, by their shares, and takes one from whoever got it. So two equal sellers of thirty leads get fifteen each; whoever opens late in the day
+makes up for the morning; nobody catches up on days on which they were away.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -130,6 +130,12 @@ class Roster:
         except NoWorkingTimeError:
             return None
 
+    def works_on_day_of(self, seller: str, at: datetime) -> bool:
+        """Whether a seller takes leads at some hour of a day."""
+        hours = self.hours[seller]
+        takes_any = self.sellers[seller].capacity_per_day > 0
+        return takes_any and bool(hours.intervals_on(hours.local_day(at)))
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -180,7 +186,7 @@ def decide_route(
             f"{tried} did not take it, as many as it may be offered to: somebody must decide."
         )
         return Route(lead.lead_id, RouteVerdict.NEEDS_DECISION, because), ledger
-    passed_over = []
+    passed_over: list[str] = []
     for group in _list_groups(lead, roster):
         free = {s: roster.free_at(s, at, ledger) for s in group.sellers}
         now = tuple(s for s, moment in free.items() if moment is not None and moment <= at)
@@ -277,11 +283,8 @@ def _assign(
     at: datetime,
 ) -> tuple[Route, Ledger]:
     # Who has the account gets the lead outside the turn, but it counts as one of the team's.
-    takes_part = free
-    if group.rule == "same account":
-        team = roster.teams[group.name]
-        takes_part = tuple(s for s in team if _is_free(s, roster, ledger, at))
-    credit = _add_shares(group.name, takes_part, roster, ledger)
+    sellers = roster.teams[group.name] if group.rule == "same account" else group.sellers
+    credit = _add_shares(group.name, sellers, roster, ledger, at)
     seller = max(free, key=lambda s: _claim(s, credit, ledger))
     because = f"{seller} gets it: {group.because}"
     if len(free) > 1:
@@ -306,18 +309,28 @@ def _assign(
     )
 
 
-def _is_free(seller: str, roster: Roster, ledger: Ledger, at: datetime) -> bool:
-    moment = roster.free_at(seller, at, ledger)
-    return moment is not None and moment <= at
-
-
 def _add_shares(
-    group: str, free: Sequence[str], roster: Roster, ledger: Ledger
+    group: str, sellers: Sequence[str], roster: Roster, ledger: Ledger, at: datetime
 ) -> dict[str, float]:
-    """Credit everyone who is free with their part of one lead."""
-    total = sum(roster.sellers[s].share for s in free)
+    """Credit everyone who works that day with their part of one lead.
+
+    Nobody is ever further behind than a day's room: else hours in which few leads come would be made
+    up for by weeks of having all of them. What one is not credited, the others are.
+    """
+    takes_part = [s for s in sellers if roster.works_on_day_of(s, at)]
     before = ledger.credits.get(group, {})
-    return {s: before.get(s, 0.0) + roster.sellers[s].share / total for s in free}
+    credit = {s: before.get(s, 0.0) for s in takes_part}
+    part, open_to = 1.0, takes_part
+    while open_to and part > 1e-12:
+        total = sum(roster.sellers[s].share for s in open_to)
+        for name in open_to:
+            credit[name] += part * roster.sellers[name].share / total
+        most = {s: float(roster.sellers[s].capacity_per_day) for s in open_to}
+        part = sum(max(0.0, credit[s] - most[s]) for s in open_to)
+        for name in open_to:
+            credit[name] = min(credit[name], most[name])
+        open_to = [s for s in open_to if credit[s] < most[s]]
+    return credit
 
 
 def _claim(

@@ -49,7 +49,7 @@ class Load:
     """Leads on the fullest day."""
     capacity_per_day: int
     behind: float
-    """Leads behind the agreed share of what came while the seller was free; negative: ahead."""
+    """Leads behind the agreed share of what came on days of work; negative: ahead."""
 
     @property
     def per_day(self) -> float:
@@ -110,7 +110,7 @@ def draw_leads(
 def _look(
     playbook: Playbook, at: datetime, country: str, employees: float
 ) -> tuple[DefinitionFacts, Definitions]:
-    attributes = {"country": country, "employees": employees}
+    attributes: dict[str, float | str | bool | None] = {"country": country, "employees": employees}
     facts = DefinitionFacts(to_us(at), attributes)
     return facts, run_definitions(playbook, facts)
 
@@ -187,7 +187,9 @@ def _measure_loads(
     for at, route in offers:
         seller = route.seller or ""
         by_day[seller][roster.hours[seller].local_day(at)] += 1
-    days = [arrivals.first_at + timedelta(days=day) for day in range(int(arrivals.days))]
+    noons = [
+        arrivals.first_at + timedelta(days=day, hours=12) for day in range(int(arrivals.days))
+    ]
     behind = dict.fromkeys(roster.sellers, 0.0)
     for group in ledger.credits.values():
         for name, credit in group.items():
@@ -198,7 +200,7 @@ def _measure_loads(
             leads=by_day[name].total(),
             days_present=sum(
                 bool(roster.hours[name].intervals_on(roster.hours[name].local_day(day)))
-                for day in days
+                for day in noons
             ),
             busiest_day=max(by_day[name].values(), default=0),
             capacity_per_day=seller.capacity_per_day,

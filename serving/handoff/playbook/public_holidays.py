@@ -1,5 +1,6 @@
 """Public holidays of countries and their parts: the one door to the library that knows them. Pure."""
 
+from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 
@@ -12,6 +13,9 @@ def find_country_problem(
     """Find why a country's holidays cannot be known: field, problem and fix; None if they can."""
     if country is None:
         return None
+    with suppress(NotImplementedError):
+        holidays.country_holidays(country, subdiv=subdivision)
+        return None
     known = holidays.list_supported_countries()
     if country not in known:
         return (
@@ -19,14 +23,12 @@ def find_country_problem(
             f"no public holidays are known for {country!r}",
             "Write two capital letters, such as NL or US, or leave it out and list days in closed.",
         )
-    if subdivision is not None and subdivision not in known[country]:
-        listed = ", ".join(known[country]) or "none"
-        return (
-            "subdivision",
-            f"{country} has no part {subdivision!r} with holidays of its own",
-            f"Leave it out, or use one of: {listed}.",
-        )
-    return None
+    listed = ", ".join(known[country]) or "none"
+    return (
+        "subdivision",
+        f"{country} has no part {subdivision!r} with holidays of its own",
+        f"Leave it out, or use one of: {listed}.",
+    )
 
 
 @lru_cache(maxsize=256)

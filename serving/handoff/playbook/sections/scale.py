@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from serving.handoff.playbook.sections.section import Section
 
 Edge = Annotated[float, Field(gt=0, lt=100)]
+MOST_STEPS = 1000
+"""As training counts them: more would make a model of one rule."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -66,6 +68,11 @@ class PointsRule(Section):
             raise ValueError(
                 f"the rule for {self.feature} has each; give it most, of the same sign, and no "
                 "points."
+            )
+        if self.most / each > MOST_STEPS:
+            raise ValueError(
+                f"the rule for {self.feature} takes more than {MOST_STEPS} steps from each to "
+                "most; let each be larger or most smaller."
             )
 
 
