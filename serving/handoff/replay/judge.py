@@ -162,6 +162,8 @@ class Compared:
     """Handed over by the company alone."""
     earlier_days: float | None
     """Days by which the draft is earlier, in the median of the leads that both hand over."""
+    later: int
+    """Leads that both hand over and the draft later: its score then knew of the handoff."""
 
 
 def compare(draft: Looks, today: Looks, period: Period) -> Compared:
@@ -175,6 +177,7 @@ def compare(draft: Looks, today: Looks, period: Period) -> Compared:
         gained=_differ(first_draft.take(~in_both), period),
         lost=_differ(first_today.take(~also), period),
         earlier_days=float(np.median(ahead)) if len(ahead) else None,
+        later=int((ahead < 0).sum()),
     )
 
 

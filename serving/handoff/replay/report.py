@@ -216,7 +216,12 @@ def _find_notes(seen: Seen, draft: Figures, today: Figures, compared: Compared) 
     ]
     if not today.handoffs:
         notes.append("The history knows no handoffs (moves to MQL) of these leads in the period.")
-    elif compared.gained.leads:
+    if compared.later:
+        notes.append(
+            f"{compared.later:,} leads the draft hands over later than the company did: by then the "
+            "score may have known of that."
+        )
+    if today.handoffs and compared.gained.leads:
         notes.append(
             f"{compared.gained.leads:,} leads are handed over by the draft alone: nobody worked "
             "them then, so the precision of the draft is a lower bound."

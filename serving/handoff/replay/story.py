@@ -77,7 +77,7 @@ class Story:
     def _find_end(self, as_of_us: int) -> "Ended | None":
         ended = [m for m in self.moves if m.stage in _ENDING and m.seen_us < as_of_us]
         # A lead that begins as a lead was in nobody's hands before.
-        began = self.moves[0] if self.moves else None
+        began = self.moves[0] if self.moves and self.moves[0].stage is Stage.LEAD else None
         last = next((m for m in reversed(ended) if m is not began), None)
         return None if last is None else self._ends[last]
 

@@ -1,3 +1,5 @@
+"""The table of moves: every walk through it, and nothing beside it."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

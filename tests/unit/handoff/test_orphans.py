@@ -1,3 +1,5 @@
+"""No lead in nobody's hands, none in two."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,3 +1,5 @@
+"""Rejections checked by rule, drawn by lot, and reported as patterns."""
+
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

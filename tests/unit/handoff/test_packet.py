@@ -1,3 +1,5 @@
+"""What sales is told with a lead."""
+
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""Whether a lead is handed over, and the sentence that says why."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 

@@ -1,3 +1,5 @@
+"""How a lead is pursued, and when it may be given up."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

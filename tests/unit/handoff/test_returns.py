@@ -1,7 +1,11 @@
+"""What becomes of a lead that sales gives back."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from features.lifecycle.reasons import Finding, ReturnReason
 from serving.handoff.activity import Activity
@@ -10,7 +14,13 @@ from serving.handoff.playbook.sections.pursuit import Pursuit
 from serving.handoff.playbook.sections.returns import Returns, SalesReason
 from serving.handoff.pursuit import Attempt, find_persistence, find_plan
 from serving.handoff.refusals import MissingFactError, NotPersistentEnoughError
-from serving.handoff.returns import EarlierHandoff, check_return, decide_recycle, find_rest
+from serving.handoff.returns import (
+    EarlierHandoff,
+    check_return,
+    decide_recycle,
+    find_rest,
+    find_waking,
+)
 
 ENDED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EARLIER = EarlierHandoff(
@@ -108,3 +118,29 @@ def test_the_next_seller_is_told_of_the_earlier_handoff():
         "Handed over to sam on 2026-02-23, returned on 2026-03-02 (no need now) after 2 attempts; "
         'the seller wrote: "Call again in May".'
     )
+
+
+activities = st.lists(
+    st.builds(
+        did,
+        st.sampled_from(["blog_view", "pricing_view", "email_receive", "form_submit"]),
+        st.integers(-2, 70),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(
+    activities,
+    st.sampled_from([*SalesReason, None]),
+    st.booleans(),
+    st.integers(-1, 200).map(lambda hours: hours * 12),
+)
+def test_looking_back_and_looking_now_agree_on_when_a_lead_wakes(acts, reason, lost, hours):
+    earlier = replace(EARLIER, reason=reason, lost=lost and reason is None)
+    at = ENDED + timedelta(hours=hours)
+
+    resting = find_rest(Returns(), earlier, acts, at).resting
+
+    assert resting == (at < find_waking(Returns(), earlier, acts))

@@ -1,3 +1,5 @@
+"""The sections of the playbook: what ships with Baton, and what is refused."""
+
 import tomllib
 
 import pytest
