@@ -12,18 +12,14 @@ from serving.handoff.playbook.errors import InvalidPlaybookError, PlaybookSyntax
 from serving.handoff.playbook.playbook import Playbook, find_problems
 from serving.handoff.playbook.problem import PlaybookProblem
 
-DEFAULT_FILES = ("default.toml", "sections.default.toml")
-"""The playbook that ships with Baton, in two files: who and when; what hands over and what follows."""
-
 Place = tuple[str | int, ...]
 """The way to a value, as pydantic tells it: names of fields, keys and positions."""
 
 
 def default_text() -> str:
     """Read the playbook that ships with Baton, with all its comments."""
-    folder = files("serving.handoff.playbook")
-    parts = (folder.joinpath(name).read_text(encoding="utf-8") for name in DEFAULT_FILES)
-    return "\n".join(parts)
+    place = files("serving.handoff.playbook").joinpath("default.toml")
+    return place.read_text(encoding="utf-8")
 
 
 def read_playbook(text: str, file: str = "playbook.toml") -> Playbook:

@@ -1,13 +1,13 @@
 """The sections of the playbook: what ships with Baton, and what is refused."""
 
 import tomllib
-from importlib.resources import files
 
 import pytest
 from pydantic import ValidationError
 
 from features.lifecycle.reasons import ReturnReason
 from features.taxonomy import default_taxonomy
+from serving.handoff.playbook.read import default_text
 from serving.handoff.playbook.sections.across import find_unknown_kinds, find_unknown_templates
 from serving.handoff.playbook.sections.oversight import Oversight
 from serving.handoff.playbook.sections.packet import PacketSection
@@ -26,7 +26,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def shipped():
-    text = files("serving.handoff.playbook").joinpath("sections.default.toml").read_text("utf-8")
+    text = default_text()
     return text, tomllib.loads(text)
 
 
