@@ -70,6 +70,7 @@ def test_a_draft_is_replayed_and_its_figures_add_up(market):
 
 def test_partitions_change_no_figure(market, monkeypatch):
     # given
+    monkeypatch.setattr(picture, "find_spec", lambda _: None)
     monkeypatch.setattr(partitions, "MOST_RECORDS", 2_000)
     write_history(read_history(market / "history"), market / "split")
 
@@ -100,8 +101,9 @@ def test_without_the_drawing_library_the_table_is_still_given_and_that_is_said(
     assert "By threshold" in answer.output
 
 
-def test_a_definition_that_no_lead_meets_is_named(market):
+def test_a_definition_that_no_lead_meets_is_named(market, monkeypatch):
     # given
+    monkeypatch.setattr(picture, "find_spec", lambda _: None)
     (market / "strict.toml").write_text(
         '[triggers]\nmql = "met"\n[stages.criteria.never]\nwords = "is on the moon"\n'
         'all = [{ attribute = "country", is = ["moon"] }]\n'
