@@ -41,3 +41,15 @@ class NotPersistentEnoughError(RefusedError):
         self.because = because
         self.fix = fix
         super().__init__(because)
+
+
+class UnknownSellerError(RefusedError):
+    """A seller whom the playbook does not have."""
+
+    status, slug, title = 422, "unknown-seller", "There is no such seller"
+
+    def __init__(self, seller: str, known: tuple[str, ...]) -> None:
+        self.seller = seller
+        self.known = known
+        self.fix = f"Use one of: {', '.join(known)}; or add them to [[routing.sellers]]."
+        super().__init__(f"The playbook in force has no seller {seller!r}.")

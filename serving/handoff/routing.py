@@ -12,10 +12,12 @@ from enum import StrEnum
 from functools import cached_property
 
 from serving.handoff.calendar import NoWorkingTimeError, WorkingHours
-from serving.handoff.definitions import DefinitionFacts, Definitions, Verdict, check_all, fold
+from serving.handoff.conditions import LeadFacts, Verdict, fold
+from serving.handoff.definitions import Definitions, check_all
 from serving.handoff.playbook.playbook import ASKS_FOR_SALES, Playbook
 from serving.handoff.playbook.sections.routing import Routing, RoutingRule, Seller
 from serving.handoff.playbook.wording import say_list
+from serving.handoff.refusals import UnknownSellerError
 from serving.handoff.sla import say_moment
 
 _HOUR = timedelta(hours=1)
@@ -37,7 +39,7 @@ class LeadToRoute:
     lead_id: str
     since: datetime
     """When it was handed over."""
-    facts: DefinitionFacts
+    facts: LeadFacts
     found: Definitions
     """What the definitions say of it."""
     value: float | None = None
@@ -300,10 +302,49 @@ def _assign(
         group.name,
         group.rule,
     )
-    credit[seller] -= 1.0
+    return route, _book(group.name, seller, credit, roster, ledger, at)
+
+
+def assign_by_hand(
+    lead_id: str,
+    seller: str,
+    *,
+    by: str,
+    reason: str,
+    roster: Roster,
+    ledger: Ledger,
+    at: datetime,
+) -> tuple[Route, Ledger]:
+    """Give a lead to the seller somebody chose: outside the turn, but counted as one of the team's.
+
+    Raises
+    ------
+    UnknownSellerError
+        If the playbook has no such seller.
+    """
+    if seller not in roster.sellers:
+        raise UnknownSellerError(seller, tuple(roster.sellers))
+    team = roster.sellers[seller].team
+    credit = _add_shares(team, roster.teams[team], roster, ledger, at)
+    credit.setdefault(seller, ledger.credits.get(team, {}).get(seller, 0.0))
+    because = f"{seller} gets it: {by} chose so, because {reason.strip().rstrip('.')}."
+    route = Route(lead_id, RouteVerdict.ASSIGNED, because, seller, team, "by hand")
+    return route, _book(team, seller, credit, roster, ledger, at)
+
+
+def _book(
+    group: str,
+    seller: str,
+    credit: Mapping[str, float],
+    roster: Roster,
+    ledger: Ledger,
+    at: datetime,
+) -> Ledger:
+    """Write into the ledger who was credited and who got the lead."""
+    credit = {**credit, seller: credit[seller] - 1.0}
     day = roster.hours[seller].local_day(at)
-    return route, Ledger(
-        {**ledger.credits, group.name: {**ledger.credits.get(group.name, {}), **credit}},
+    return Ledger(
+        {**ledger.credits, group: {**ledger.credits.get(group, {}), **credit}},
         {**ledger.given, seller: (day, ledger.given_on(seller, day) + 1)},
         {**ledger.last_at, seller: at},
     )

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from features.clock import to_us
-from serving.handoff.definitions import DefinitionFacts, Definitions, run_definitions
+from serving.handoff.conditions import LeadFacts
+from serving.handoff.definitions import Definitions, run_definitions
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.routing import (
     AccountOwner,
@@ -109,9 +110,9 @@ def draw_leads(
 
 def _look(
     playbook: Playbook, at: datetime, country: str, employees: float
-) -> tuple[DefinitionFacts, Definitions]:
+) -> tuple[LeadFacts, Definitions]:
     attributes: dict[str, float | str | bool | None] = {"country": country, "employees": employees}
-    facts = DefinitionFacts(to_us(at), attributes)
+    facts = LeadFacts(to_us(at), attributes)
     return facts, run_definitions(playbook, facts)
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from serving.handoff.moves import Clock
 from serving.handoff.playbook.sections.goals import Period
-from serving.handoff.playbook.sections.sla import MarketingPromise, SalesPromise, Sla
+from serving.handoff.playbook.sections.sla import MarketingPromise, Sla
 
 Axis = Literal["team", "seller", "source"]
 
@@ -158,7 +158,13 @@ def build_scoreboard(
     """
     return [
         *_list_marketing(section.marketing, handoffs, span, at),
-        *_list_sales(section.sales, clocks, span, at),
+        _count_clock(
+            Clock.SUPPLY, "supplied_share", section.marketing.supplied_share, clocks, span, at
+        ),
+        *(
+            _count_clock(clock, name, getattr(section.sales, name), clocks, span, at)
+            for clock, name in CLOCK_LINES
+        ),
     ]
 
 
@@ -191,19 +197,23 @@ def build_scoreboards(
     }
 
 
-def _list_sales(
-    promise: SalesPromise, clocks: Sequence[ClockRecord], span: Span, at: datetime
-) -> Iterable[Line]:
-    for clock, name in CLOCK_LINES:
-        own = [record for record in clocks if record.clock is clock]
-        now, before = count_kept(own, span, at), count_kept(own, span.before, at)
-        said = (
-            f"{now.promised - now.breached} of {now.promised} in time, {now.breached} broken, "
-            f"{now.open} still open"
-        )
-        yield _line(
-            SideName.SALES, name, getattr(promise, name), now.share, before.share, said, now
-        )
+def _count_clock(
+    clock: Clock,
+    name: str,
+    goal: float,
+    clocks: Sequence[ClockRecord],
+    span: Span,
+    at: datetime,
+) -> Line:
+    """Set the share of promises of time that were kept beside the share promised."""
+    own = [record for record in clocks if record.clock is clock]
+    now, before = count_kept(own, span, at), count_kept(own, span.before, at)
+    side = SideName.MARKETING if clock is Clock.SUPPLY else SideName.SALES
+    said = (
+        f"{now.promised - now.breached} of {now.promised} in time, {now.breached} broken, "
+        f"{now.open} still open"
+    )
+    return _line(side, name, goal, now.share, before.share, said, now)
 
 
 def _list_marketing(

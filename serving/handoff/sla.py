@@ -163,9 +163,8 @@ def read_clock(promise: Promise, facts: ClockFacts, hours: WorkingHours, at: dat
     closed, open_from = _split_pauses(facts.pauses, stopped or at, stopped=stopped is not None)
     counted = _Counted(facts.started_at, hours, closed, open_from)
     allowed = hours.length_of(promise.allowed)
-    end = stopped or at
+    end, due_at = stopped or at, counted.find(allowed)
     elapsed = counted.until(end)
-    due_at = counted.find(allowed)
     state = _tell_state(due_at, end, stopped=stopped is not None, paused=open_from is not None)
     reminder = max(_NONE, allowed - hours.length_of(promise.remind_before))
     after = promise.reassign_after

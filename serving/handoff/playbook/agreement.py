@@ -148,17 +148,24 @@ def decide_signature(
             f"Version {holds.number} is in force, which is later than version {version.number}. "
             "Propose the earlier text again to return to it.",
         )
-    if signature.side in agreed:
-        by = agreed[signature.side].by
-        return SignatureDecision(False, f"{by} has agreed for {signature.side.value} already.")
-    same = any(other.by == signature.by for other in agreed.values())
-    if same and not one_person_for_both:
-        return SignatureDecision(
-            False,
-            f"{signature.by} has agreed for the other side. Somebody else must agree for "
-            f"{signature.side.value}, or the playbook say one_person_for_both = true in [goals].",
-        )
+    if refusal := _refuse_signer(signature, agreed, one_person_for_both=one_person_for_both):
+        return SignatureDecision(False, refusal)
     return SignatureDecision(True, _say_agreed(signature, agreed))
+
+
+def _refuse_signer(
+    signature: Signature, agreed: dict[Side, Signature], *, one_person_for_both: bool
+) -> str | None:
+    """Say why somebody may not agree for a side; None if they may."""
+    side = signature.side.value
+    if signature.side in agreed:
+        return f"{agreed[signature.side].by} has agreed for {side} already."
+    if one_person_for_both or all(other.by != signature.by for other in agreed.values()):
+        return None
+    return (
+        f"{signature.by} has agreed for the other side. Somebody else must agree for {side}, or the "
+        "playbook say one_person_for_both = true in [goals]."
+    )
 
 
 def _decide_withdrawal(signature: Signature, agreed: dict[Side, Signature]) -> SignatureDecision:

@@ -4,8 +4,6 @@ from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 
-import holidays
-
 
 def find_country_problem(
     country: str | None, subdivision: str | None
@@ -13,6 +11,8 @@ def find_country_problem(
     """Find why a country's holidays cannot be known: field, problem and fix; None if they can."""
     if country is None:
         return None
+    import holidays  # 0.7 s, which commands that ask for no country need not wait for
+
     with suppress(NotImplementedError):
         holidays.country_holidays(country, subdiv=subdivision)
         return None
@@ -34,4 +34,6 @@ def find_country_problem(
 @lru_cache(maxsize=256)
 def list_holidays(country: str, subdivision: str | None, year: int) -> frozenset[date]:
     """List the public holidays of a year, those of a part of the country with them."""
+    import holidays
+
     return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=year))

@@ -2,13 +2,8 @@ import pytest
 
 from features.clock import DAY_US
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
-from serving.handoff.definitions import (
-    Answer,
-    DefinitionFacts,
-    Verdict,
-    facts_at,
-    run_definitions,
-)
+from serving.handoff.conditions import LeadFacts, Verdict
+from serving.handoff.definitions import Answer, facts_at, run_definitions
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import read_playbook
 
@@ -37,7 +32,7 @@ def stage(name, days_ago):
 
 def look(playbook=None, **known):
     known = {"attributes": IDEAL, **known}
-    return run_definitions(playbook or Playbook(), DefinitionFacts(NOW, **known))
+    return run_definitions(playbook or Playbook(), LeadFacts(NOW, **known))
 
 
 def test_a_lead_that_fits_and_is_engaged_is_an_mql_and_it_says_so():

@@ -4,15 +4,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from features.clock import to_us
-from serving.handoff.definitions import DefinitionFacts, run_definitions
+from serving.handoff.conditions import LeadFacts
+from serving.handoff.definitions import run_definitions
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import read_playbook
+from serving.handoff.refusals import UnknownSellerError
 from serving.handoff.routing import (
     AccountOwner,
     LeadToRoute,
     Ledger,
     Roster,
     RouteVerdict,
+    assign_by_hand,
     decide_route,
     route_queue,
 )
@@ -43,7 +46,7 @@ TWO = playbook(ANN, BEN)
 def lead(name="L1", at=None, play=TWO, **known):
     attributes = known.pop("attributes", {})
     at = at or may(4)
-    facts = DefinitionFacts(to_us(at), attributes)
+    facts = LeadFacts(to_us(at), attributes)
     return LeadToRoute(name, known.pop("since", at), facts, run_definitions(play, facts), **known)
 
 
@@ -206,6 +209,47 @@ def test_the_lead_waits_for_its_accounts_seller_for_a_day_and_not_for_a_week():
     assert "is free again Tue 2026-05-05 09:00 UTC" in waits.because
     assert goes_on.seller == "ann"
     assert "nobody there is free before Mon 2026-05-11 09:00" in goes_on.because
+
+
+def test_of_equals_whoever_is_longest_without_a_lead_is_next():
+    # Dynamics: last assigned 10:02, 10:31 and 11:17, so the one of 10:02.
+    three = playbook(ANN, BEN, 'id = "cat"')
+    ledger = Ledger(last_at={"ann": may(4, 11, 17), "ben": may(4, 10, 2), "cat": may(4, 10, 31)})
+
+    assert route(lead(play=three), three, ledger, may(4, 12)).seller == "ben"
+
+
+def test_what_somebody_assigns_by_hand_counts_as_the_sellers_turn():
+    roster = Roster(TWO)
+
+    def by_hand(seller):
+        return assign_by_hand(
+            "L0",
+            seller,
+            by="mia",
+            reason="ann knows them.",
+            roster=roster,
+            ledger=Ledger(),
+            at=may(4),
+        )
+
+    route_by_hand, ledger = by_hand("ann")
+
+    assert route_by_hand.because == "ann gets it: mia chose so, because ann knows them."
+    assert decide_route(lead("L1"), roster, ledger, may(4))[0].seller == "ben"
+    with pytest.raises(UnknownSellerError, match="no seller 'zoe'"):
+        by_hand("zoe")
+
+
+def test_a_lead_given_by_hand_to_somebody_away_counts_too():
+    away = playbook(ANN, f"{BEN}\naway = [{{ first = 2026-05-04, last = 2026-05-04 }}]")
+    roster = Roster(away)
+
+    _, ledger = assign_by_hand(
+        "L0", "ben", by="mia", reason="he asked", roster=roster, ledger=Ledger(), at=may(4)
+    )
+
+    assert ledger.credits["sales"] == {"ann": 1.0, "ben": -1.0}
 
 
 RULES = """

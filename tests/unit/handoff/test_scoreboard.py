@@ -75,6 +75,14 @@ def test_sales_line_tells_the_share_kept_the_trend_and_whether_it_is_enough():
     assert line.because == "1 of 2 in time, 1 broken, 0 still open, 95% promised: not kept."
 
 
+def test_marketing_stands_on_the_same_scoreboard_for_what_it_makes_sales_wait_for():
+    question = ClockRecord(Clock.SUPPLY, may(9), may(10), may(10))
+
+    line = lines([question])["supplied_share"]
+
+    assert (line.side, line.reached, line.kept) == (SideName.MARKETING, 1.0, True)
+
+
 def test_where_nothing_was_promised_nothing_is_told():
     line = lines()["decided_share"]
 
@@ -143,6 +151,7 @@ def test_the_promised_shares_of_the_playbook_are_the_goals():
         "handoffs",
         "accepted_share",
         "complete_share",
+        "supplied_share",
         "answered_share",
         "contacted_share",
         "decided_share",

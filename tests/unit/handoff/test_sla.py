@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_pause_that_goes_on_is_ended_by_the_answer_itself():
 
     assert reading.state is ClockState.IN_TIME
     assert reading.elapsed == timedelta(hours=1)
+    assert reading.due_at == may(8, 12)
 
 
 def test_what_follows_comes_in_order_and_once_each():
@@ -117,6 +119,17 @@ def test_what_follows_comes_in_order_and_once_each():
     assert deeds(may(5, 11, 30)) == [Deed.ESCALATE]
     assert deeds(may(5, 13)) == [Deed.ESCALATE, Deed.REASSIGN]
     assert deeds(may(5, 13), [Deed.ESCALATE]) == [Deed.REASSIGN]
+
+
+def test_what_follows_at_once_follows_after_the_due_moment_and_not_at_it():
+    at_once = replace(FOUR_HOURS, escalate_after=read_span("0h"), reassign_after=None)
+
+    def deeds(at):
+        reading = read_clock(at_once, ClockFacts(may(4, 15)), HOURS, at)
+        return [due.deed for due in list_due_deeds(reading, at, [Deed.REMIND])]
+
+    assert deeds(may(5, 11)) == []
+    assert deeds(may(5, 11, 1)) == [Deed.ESCALATE]
 
 
 def test_nothing_follows_once_it_is_done():

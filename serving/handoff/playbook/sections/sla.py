@@ -180,6 +180,8 @@ class MarketingPromise(Section):
     """Least share of packets that hold all that is required."""
     answer_waiting: WorkingTime = "1d"
     """Working time in which marketing answers a question that holds sales up."""
+    supplied_share: Share = 0.9
+    """Least share of such questions answered in time."""
 
     @field_validator("answer_waiting")
     @classmethod
