@@ -7,6 +7,8 @@ from features.guide.commands import families_command, list_command, show_command
 from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
 from serving.commands import serve_command
+from serving.handoff.playbook.commands import playbook_app
+from serving.handoff.replay.command import replay_command
 from serving.monitoring.commands import drift_command
 from serving.store.commands import store_app
 from training.audit_command import audit_command
@@ -45,6 +47,8 @@ features_app.command("list")(list_command)
 features_app.command("show")(show_command)
 features_app.command("compute")(compute_command)
 app.add_typer(features_app, name="features")
+playbook_app.command("replay")(replay_command)
+app.add_typer(playbook_app, name="playbook")
 
 
 def main() -> None:

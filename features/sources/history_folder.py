@@ -5,7 +5,7 @@ of a table holds the rows of the ``n``-th partition that has any, sorted by lead
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -82,6 +82,18 @@ class HistoryFolder:
             If the file is damaged.
         """
         return self._read_part("leads", position)
+
+    def read_events(self, position: int, columns: Sequence[str]) -> pa.Table:
+        """Read some columns of one partition's events, such as their raw names.
+
+        Raises
+        ------
+        HistoryUnreadableError
+            If the file is damaged.
+        """
+        with self._reading("events"), self._opened("events") as file:
+            groups = self._groups["events"][position]
+            return file.read_row_groups(groups, columns=list(columns), use_threads=False)
 
     def read_table(self, name: str) -> pa.Table:
         """Read a whole table."""

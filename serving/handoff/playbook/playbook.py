@@ -1,0 +1,169 @@
+"""The playbook as a whole: its sections, what must go together across them, its fingerprint. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from features.errors import TaxonomyError
+from features.taxonomy import Taxonomy, default_taxonomy, read_taxonomy
+from serving.handoff.playbook.problem import PlaybookProblem
+from serving.handoff.playbook.public_holidays import find_country_problem
+from serving.handoff.playbook.sections.across import find_unknown_kinds, find_unknown_templates
+from serving.handoff.playbook.sections.condition import Condition
+from serving.handoff.playbook.sections.goals import Goals
+from serving.handoff.playbook.sections.notifications import Digest, Notifications
+from serving.handoff.playbook.sections.oversight import Oversight
+from serving.handoff.playbook.sections.packet import Opening, PacketSection
+from serving.handoff.playbook.sections.profile import Profile
+from serving.handoff.playbook.sections.pursuit import Plan, Pursuit
+from serving.handoff.playbook.sections.returns import Returns
+from serving.handoff.playbook.sections.routing import Routing, RoutingRule, Seller
+from serving.handoff.playbook.sections.scale import Bands, Points
+from serving.handoff.playbook.sections.section import Section
+from serving.handoff.playbook.sections.sla import Priority, Sla
+from serving.handoff.playbook.sections.stages import Stages
+from serving.handoff.playbook.sections.triggers import Triggers
+
+ASKS_FOR_SALES = "hand_raiser"
+"""The segment of leads that asked for sales, beside that of the profile."""
+
+
+class Playbook(Section):
+    """What marketing and sales agreed on. Without a word said, what ships with Baton."""
+
+    goals: Goals = Goals()
+    profile: Profile = Profile()
+    stages: Stages = Stages()
+    taxonomy: dict[str, Any] = Field(default_factory=dict)
+    """Kinds of events, their groups and names, in place of those that ship with Baton."""
+    points: Points = Points()
+    bands: Bands = Bands()
+    triggers: Triggers = Triggers()
+    packet: PacketSection = PacketSection()
+    routing: Routing = Routing()
+    sla: Sla = Sla()
+    pursuit: Pursuit = Pursuit()
+    returns: Returns = Returns()
+    oversight: Oversight = Oversight()
+    notifications: Notifications = Notifications()
+
+    @field_validator("taxonomy")
+    @classmethod
+    def _read_taxonomy(cls, told: dict[str, Any]) -> dict[str, Any]:
+        try:
+            _ = told and read_taxonomy(told)
+        except (TaxonomyError, AttributeError, TypeError) as problem:
+            raise ValueError(
+                f"the taxonomy cannot be read ({problem}); write it as features/default_taxonomy.toml."
+            ) from problem
+        return told
+
+    @cached_property
+    def kinds(self) -> Taxonomy:
+        """The taxonomy that holds: the playbook's own, or the one that ships with Baton."""
+        return read_taxonomy(self.taxonomy) if self.taxonomy else default_taxonomy()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what it says, first 12 hex digits: comments and order of keys do not count."""
+        said = self.model_dump(mode="json", by_alias=True)
+        text = json.dumps(said, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def find_problems(playbook: Playbook) -> Iterator[PlaybookProblem]:
+    """Find what does not go together across sections.
+
+    Yields
+    ------
+    PlaybookProblem
+        In the order of the sections.
+    """
+    yield from _find_strange_names(playbook)
+    yield from _find_strange_kinds(playbook)
+    yield from _find_strange_countries(playbook)
+    told = (
+        *find_unknown_kinds(
+            playbook.kinds.kind_names, playbook.triggers, playbook.packet, playbook.returns
+        ),
+        *find_unknown_templates(playbook.packet, playbook.pursuit),
+    )
+    for found in told:
+        yield PlaybookProblem(found.section, found.field, found.problem, found.fix)
+
+
+_NAMES: tuple[tuple[type[Section], str, str], ...] = (
+    (Seller, "calendar", "calendar"),
+    (Digest, "calendar", "calendar"),
+    (RoutingRule, "segments", "segment"),
+    (Priority, "segments", "segment"),
+    (Plan, "segments", "segment"),
+    (Opening, "personas", "persona"),
+    (Condition, "persona", "persona"),
+)
+"""Which field of which table names what of another section."""
+
+
+def walk(table: object, place: str = "") -> Iterator[tuple[str, Section]]:
+    """List every table within a playbook or a section, with the way to it."""
+    if isinstance(table, Section):
+        yield place, table
+        dot = "." if place else ""
+        for name in type(table).model_fields:
+            yield from walk(getattr(table, name), f"{place}{dot}{name}")
+    elif isinstance(table, tuple):
+        for number, entry in enumerate(table):
+            yield from walk(entry, f"{place}[{number}]")
+    elif isinstance(table, dict):
+        for name, entry in table.items():
+            yield from walk(entry, f"{place}.{name}")
+
+
+def _find_strange_names(playbook: Playbook) -> Iterator[PlaybookProblem]:
+    segments = (ASKS_FOR_SALES, *(segment.name for segment in playbook.profile.segments))
+    known = {
+        "calendar": ("[sla.calendars.{}]", tuple(playbook.sla.calendars)),
+        "segment": ("[[profile.segments]] with name {!r}", segments),
+        "persona": (
+            "[[profile.personas]] with name {!r}",
+            tuple(persona.name for persona in playbook.profile.personas),
+        ),
+    }
+    for place, table in walk(playbook):
+        for kind, field, what in _NAMES:
+            if isinstance(table, kind):
+                where, names = known[what]
+                told = getattr(table, field)
+                for name in (told,) if isinstance(told, str) else told:
+                    if name not in names:
+                        yield _say_strange(
+                            place, field, f"there is no {what} {name!r}", where.format(name), names
+                        )
+
+
+def _find_strange_kinds(playbook: Playbook) -> Iterator[PlaybookProblem]:
+    known = (*playbook.kinds.kind_names, *playbook.kinds.group_words)
+    for place, table in walk(playbook):
+        if isinstance(table, Condition) and table.events not in {None, *known}:
+            problem = f"{table.events!r} is no kind and no group of events"
+            yield _say_strange(place, "events", problem, "it to [taxonomy]", known)
+
+
+def _say_strange(
+    place: str, field: str, problem: str, where: str, known: tuple[str, ...]
+) -> PlaybookProblem:
+    section, _, rest = f"{place}.{field}".partition(".")
+    fix = f"Add {where}, or use one of: {', '.join(known) or 'none yet'}."
+    return PlaybookProblem(section, rest, problem, fix)
+
+
+def _find_strange_countries(playbook: Playbook) -> Iterator[PlaybookProblem]:
+    for name, calendar in playbook.sla.calendars.items():
+        problem = find_country_problem(calendar.country, calendar.subdivision)
+        if problem is not None:
+            field, said, fix = problem
+            yield PlaybookProblem("sla", f"calendars.{name}.{field}", said, fix)

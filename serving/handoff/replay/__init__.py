@@ -1,0 +1,1 @@
+"""A draft of the playbook on recorded history: how many handoffs, how good, and who they are."""
