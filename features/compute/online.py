@@ -83,7 +83,8 @@ def _asked(leads: Sequence[LeadRecord] | Sequence[PackedLead]) -> NDArray[np.int
     if len(leads) == 1:
         return FIRST
     followers = [len(lead.colleagues or ()) for lead in leads]
-    return np.arange(len(leads)) + np.cumsum([0, *followers])[: len(leads)]
+    asked: NDArray[np.int64] = np.arange(len(leads)) + np.cumsum([0, *followers])[: len(leads)]
+    return asked
 
 
 def _fill(

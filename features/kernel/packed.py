@@ -85,7 +85,7 @@ def _joined(parts: list[bytes], dtype: type[np.generic]) -> NDArray[Any]:
 
 
 def _accounts(leads: Sequence[PackedLead], n_versions: int) -> NDArray[np.int64]:
-    """Number the accounts; those of one lead's people are strangers to any other lead's."""
+    """Count accounts up; those of one lead's people are strangers to any other lead's."""
     if all(lead.colleagues is None for lead in leads):
         return np.full(n_versions, -1, np.int64)
     numbers: dict[tuple[int, str], int] = {}

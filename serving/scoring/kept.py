@@ -75,9 +75,7 @@ def find_latest(work: UnitOfWork, lead_id: str, contract: str) -> Score | None:
     return work.session.scalars(asked).first()
 
 
-def find_given_at(
-    work: UnitOfWork, lead_id: str, contract: str, as_of: datetime
-) -> Score | None:
+def find_given_at(work: UnitOfWork, lead_id: str, contract: str, as_of: datetime) -> Score | None:
     """Find the score that was given as of exactly this moment."""
     asked = select(Score).where(
         Score.lead_id == lead_id, Score.contract == contract, Score.as_of == as_of
@@ -87,7 +85,9 @@ def find_given_at(
 
 def list_given(
     work: UnitOfWork, lead_id: str, contract: str | None, before: int | None, limit: int
-) -> Sequence[Row[tuple[int, str, datetime, datetime, str, str, str | None, str, float, float, str]]]:
+) -> Sequence[
+    Row[tuple[int, str, datetime, datetime, str, str, str | None, str, float, float, str]]
+]:
     """List a lead's scores, newest first, without their answers."""
     asked = select(
         Score.score_number,

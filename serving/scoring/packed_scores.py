@@ -39,7 +39,7 @@ def _look_at(
 ) -> LookedAt:
     attributes = champion.bundle.catalog.attributes
     cells = np.frombuffer(lead.version_cells, np.float64).reshape(-1, len(attributes))
-    filled = (~np.isnan(cells)).any(axis=0)
+    filled: list[bool] = np.atleast_1d(np.isfinite(cells).any(axis=0)).tolist()
     return LookedAt(
         lead_id=lead_id,
         as_of=clock.from_us(as_of),

@@ -84,7 +84,9 @@ def read_people(
         rows, and forgotten.
     """
     colleagues = find_all_colleagues(work, lead_ids) if asks_for_accounts(catalog) else None
-    people = list(dict.fromkeys([*lead_ids, *(c for cs in (colleagues or {}).values() for c in cs)]))
+    people = list(
+        dict.fromkeys([*lead_ids, *(c for cs in (colleagues or {}).values() for c in cs)])
+    )
     if keep:
         packed = read_packed(work, catalog, people)
     else:

@@ -188,7 +188,7 @@ def record_use(work: UnitOfWork, champion: Champion, folder: Path, at: datetime)
             "catalog": bundle.catalog.fingerprint,
         },
     )
-    defer(work, RESCORE, {"version": bundle.version, "after": ""}, queueing_lock=None)
+    defer(work, RESCORE, {"version": bundle.version, "after": ""})
     return True
 
 

@@ -26,6 +26,7 @@ CHUNK_LEADS = 1_000
 MOST_VALUES = 1_000_000
 """Values one lead can have at all, its commas counted: more than any true history needs."""
 
+
 @dataclass(frozen=True)
 class Scoring:
     """What a request is scored with."""

@@ -159,6 +159,8 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
     """Make settings that keep everything inside a folder."""
     given: dict[str, Any] = {
         "database_url": "off",
+        "worker": False,
+        "served": folder / "served",
         "champion": folder / "champion",
         "scored": folder / "scored",
         "drift": folder / "drift",
