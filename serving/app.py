@@ -17,7 +17,10 @@ from serving.intake.items import DESCRIBED
 from serving.jobs import routes as job_routes
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.metrics import WorkerCollector
+from serving.jobs.tasks import House
 from serving.jobs.worker import Worker
+from serving.leads import export_routes
+from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
@@ -93,14 +96,14 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
             await task
 
 
-def _build_worker(app: FastAPI) -> Worker | None:
-    state, settings = app.state, app.state.settings
+def _build_house(app: FastAPI) -> House | None:
+    """Build what live scores and jobs work with; None without a store."""
+    state = app.state
     if state.store is None:
         return None
-    house = build_house(
-        settings, state.store, state.desks, state.shelf, state.scored_log, state.shadow
+    return build_house(
+        state.settings, state.store, state.desks, state.shelf, state.scored_log, state.shadow
     )
-    return Worker(house, check_seconds=settings.worker_check_seconds)
 
 
 def build_app(settings: ServingSettings) -> FastAPI:
@@ -132,7 +135,12 @@ def build_app(settings: ServingSettings) -> FastAPI:
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
     )
     app.state.shadow = build_shadow(settings) if settings.shadow else None
-    app.state.worker = _build_worker(app) if settings.worker else None
+    app.state.house = _build_house(app)
+    app.state.worker = (
+        Worker(app.state.house, check_seconds=settings.worker_check_seconds)
+        if settings.worker and app.state.house is not None
+        else None
+    )
     app.state.drift_desk = DriftDesk(settings, app.state.scored_log.flush)
     app.state.metrics = Metrics(
         app.state.champion_desk, app.state.scored_log, clock.now, app.state.shadow
@@ -143,6 +151,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
     for router in (
         scoring_routes.router,
         intake_routes.router,
+        lead_routes.router,
+        export_routes.router,
         job_routes.router,
         monitoring_routes.router,
         monitoring_routes.open_router,
