@@ -15,12 +15,14 @@ from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.scoring.live_worker import LiveScorer
 from serving.scoring.log import ScoredLog
+from serving.scoring.replay import replay
 from serving.scoring.served import BundleShelf
 from serving.scoring.shadow import Shadow
 from serving.store.session import Store
 from tests.unit.serving.factories import NOW, make_catalog, write_small_bundle
 
 CATALOG = make_catalog()
+CREATED = NOW - timedelta(days=12)
 KINDS = ("pricing_view", "email_open", "page_view", "demo_request", "email_click")
 
 
@@ -40,25 +42,30 @@ class Clock:
 
 def land(
     store: Store, record: Any, *items: dict[str, Any], at: datetime, catalog: Catalog = CATALOG
-):
+) -> None:
     """Land records as the API does."""
     body = json.dumps({f"{record}s": items}).encode()
     intake = Intake(catalog.taxonomy, catalog, at)
-    return store.run(
+    landed = store.run(
         lambda work: take_in(work, record, open_envelope(record, body, 10_000), intake)
+    )
+    assert {result.status for result in landed.results} <= {"landed", "repeated", "changed"}, (
+        landed
     )
 
 
 def make_item(lead_id: str, **changes: Any) -> dict[str, Any]:
     return {
         "lead_id": lead_id,
-        "created_at": (NOW - timedelta(days=12)).isoformat(),
+        "created_at": CREATED.isoformat(),
         "attributes": {"industry": "software", "employees": 250},
         **changes,
     }
 
 
-def make_event(lead_id: str, event_id: str, occurred_at: datetime, **changes: Any):
+def make_event(
+    lead_id: str, event_id: str, occurred_at: datetime, **changes: Any
+) -> dict[str, Any]:
     event = {
         "lead_id": lead_id,
         "event_id": event_id,
@@ -69,11 +76,17 @@ def make_event(lead_id: str, event_id: str, occurred_at: datetime, **changes: An
     return {**event, **changes}
 
 
-def draw_event(rng: np.random.Generator, lead_id: str, number: int, before: datetime):
+def make_move(lead_id: str, stage: str, at: datetime) -> dict[str, Any]:
+    return {"lead_id": lead_id, "stage": stage, "at": at.isoformat()}
+
+
+def draw_event(
+    rng: np.random.Generator, lead_id: str, number: int, before: datetime
+) -> dict[str, Any]:
     return make_event(
         lead_id,
         f"{lead_id}-{number}",
-        before - timedelta(minutes=float(rng.integers(1, 20_000))),
+        before - timedelta(minutes=float(rng.integers(1, 14_000))),
         kind=str(rng.choice(KINDS)),
         channel=str(rng.choice(["web", "email"])),
     )
@@ -106,6 +119,27 @@ def make_scorer(
     return LiveScorer(store, desks, shelf, scored_log, shadow, most=most, now=clock, **more)
 
 
+def drain(scorer: LiveScorer) -> None:
+    """Score until nothing is due."""
+    while scorer.run_once():
+        pass
+
+
+def replay_at(scorer: LiveScorer, lead_id: str, as_of: datetime, **more: Any) -> bytes:
+    with scorer.store.work(read_only=True) as work:
+        return replay(work, scorer.shelf, scorer.desks, lead_id, as_of, created_at=CREATED, **more)
+
+
 def ask(store: Store, query: str, **values: Any) -> list[Any]:
     with store.work(read_only=True) as work:
         return [tuple(row) for row in work.session.execute(text(query), values)]
+
+
+def read_given(store: Store, lead_id: str) -> list[Any]:
+    """Read what was said of a lead: moment, answer, whether it is the latest, what made it due."""
+    return ask(
+        store,
+        "SELECT as_of, answer, is_latest, because, contract FROM score WHERE lead_id = :lead "
+        "ORDER BY as_of, score_number",
+        lead=lead_id,
+    )
