@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 from serving.store.session import UnitOfWork
 
 URGENT, LATER = 0, 1
 """Lanes: what changed goes before what only time or a new model asks for, however long that waits."""
 
-Because = Literal["time", "model", "colleague", "asked", "merge"]
-"""Reasons of our own; whoever lands records gives others (``event``, ``stage``, ``lead`` ...)."""
-
-TIME, MODEL, COLLEAGUE, ASKED = "time", "model", "colleague", "asked"
-OWN_REASONS = frozenset({TIME, MODEL, COLLEAGUE, ASKED})
-"""Reasons that are no change of the lead itself, and so nothing its colleagues need hear of."""
+TIME, MODEL, COLLEAGUE, ASKED, LOADED = "time", "model", "colleague", "asked", "loaded"
+NO_NEWS = frozenset({TIME, MODEL, COLLEAGUE, ASKED, LOADED})
+"""Reasons that are no news to colleagues: they are due by themselves, or nothing changed. Whoever
+lands records gives others: ``event``, ``stage``, ``lead`` ..."""
 
 # As an array, so that the planner cannot run the inner query, and lock, more than once.
 TAKE = """

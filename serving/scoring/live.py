@@ -15,7 +15,7 @@ from serving.champion import Champion
 from serving.scoring.due import (
     LATER,
     MODEL,
-    OWN_REASONS,
+    NO_NEWS,
     TIME,
     add_colleagues_due,
     add_due,
@@ -265,7 +265,7 @@ def _tell_colleagues(
     at: datetime,
 ) -> None:
     """Have colleagues of leads that changed scored, too; of those that did not, nothing is news."""
-    changed = [i for i in people if causes[i] - OWN_REASONS]
+    changed = [i for i in people if causes[i] - NO_NEWS]
     if changed:
         others = find_all_colleagues(work, changed).values()
         told = {other for found in others for other in found} - set(people)

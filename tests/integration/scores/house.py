@@ -1,9 +1,13 @@
 """What the tests of live scores share: records that land, and a scorer to call by hand."""
 
 import json
+from atexit import register
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -92,6 +96,14 @@ def draw_event(
     )
 
 
+@lru_cache
+def find_small_bundle() -> Path:
+    """Write the small bundle once for all tests, and point to it."""
+    folder = Path(mkdtemp(prefix="baton-bundle-"))
+    register(rmtree, folder, ignore_errors=True)
+    return write_small_bundle(folder / "small")
+
+
 def make_desk(folder: Path, clock: Clock) -> ChampionDesk:
     desk = ChampionDesk(folder)
     desk.refresh(clock())
@@ -110,10 +122,7 @@ def make_scorer(
 ) -> LiveScorer:
     """Make a scorer with a small bundle of its own, unless desks are given."""
     if desks is None:
-        champion = folder / "champion"
-        if not champion.exists():
-            write_small_bundle(champion)
-        desks = [make_desk(champion, clock)]
+        desks = [make_desk(find_small_bundle(), clock)]
     scored_log = ScoredLog(folder / "scored", most_rows=10_000, keep_days=10)
     shelf = BundleShelf(folder / "served")
     return LiveScorer(store, desks, shelf, scored_log, shadow, most=most, now=clock, **more)

@@ -209,7 +209,7 @@ def test_a_lead_that_is_yet_to_come_is_scored_once_it_is_there(
 ) -> None:
     clock = Clock()
     scorer = make_scorer(store, tmp_path, clock)
-    born = clock() + timedelta(days=2)
+    born = clock() + timedelta(hours=10)
     land(store, "lead", make_item("ann", created_at=born.isoformat()), at=clock())
     drain(scorer)
     assert read_given(store, "ann") == []
