@@ -11,6 +11,7 @@ from serving.handoff.playbook.commands import playbook_app
 from serving.handoff.replay.command import replay_command
 from serving.monitoring.commands import drift_command
 from serving.store.commands import store_app
+from serving.worker_command import worker_command
 from training.audit_command import audit_command
 from training.backtest_command import backtest_command
 from training.cold_start_command import cold_start_command
@@ -37,6 +38,7 @@ app.command("promote")(promote_command)
 app.command("rollback")(rollback_command)
 app.command("score")(score_command)
 app.command("serve")(serve_command)
+app.command("worker")(worker_command)
 app.command("drift")(drift_command)
 
 app.add_typer(store_app, name="store")

@@ -10,6 +10,7 @@ from benchmarks.backtests import measure_backtests
 from benchmarks.cold_start import measure_cold_start
 from benchmarks.featuretools_job import measure_featuretools
 from benchmarks.job import measure_job
+from benchmarks.live import measure_live
 from benchmarks.measure import console, print_machine
 from benchmarks.one_lead import measure_one_lead, measure_reasons, measure_rows
 from benchmarks.over_http import measure_http
@@ -51,9 +52,7 @@ def make_bundle() -> Path:
 def bench(
     only: Annotated[
         str,
-        typer.Option(
-            help="job, scale, rows, cold, lead, reasons, http, featuretools, leaks, backtests, routing or training."
-        ),
+        typer.Option(help="One deed; a name that is none lists them all. Left out: every one."),
     ] = "",
     events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
     scale_events: Annotated[int, typer.Option(help="Size of the streamed history.")] = 50_000_000,
@@ -71,6 +70,7 @@ def bench(
         "lead": lambda: measure_one_lead(make_bundle()),
         "reasons": lambda: measure_reasons(make_bundle()),
         "http": lambda: measure_http(make_bundle()),
+        "live": lambda: measure_live(make_bundle()),
         "featuretools": measure_featuretools,
         "leaks": measure_leaks,
         "backtests": measure_backtests,

@@ -25,9 +25,9 @@ def find_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(folder: Path, port: int) -> tuple[subprocess.Popen, float]:
+def start_server(folder: Path, port: int, **settings: str) -> tuple[subprocess.Popen, float]:
     """Start the server as a process of its own; give it and the seconds until it was ready."""
-    environment = {**os.environ, "BATON_SCORED": "var/bench/scored"}
+    environment = {**os.environ, "BATON_SCORED": "var/bench/scored", **settings}
     command = [
         sys.executable,
         "-m",

@@ -2,25 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from features import clock
-from serving.champion import ChampionDesk
 from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
 from serving.intake import routes as intake_routes
 from serving.intake.items import DESCRIBED
+from serving.jobs import routes as job_routes
+from serving.jobs.house import build_desks, build_house
+from serving.jobs.metrics import WorkerCollector
+from serving.jobs.tasks import House
+from serving.jobs.worker import Worker
+from serving.leads import export_routes
+from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
+from serving.scoring.served import BundleShelf
 from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -49,34 +56,35 @@ def check_exposure(settings: ServingSettings) -> None:
 async def _live(app: FastAPI) -> AsyncIterator[None]:
     """Load the champion, keep the background tasks running, and write the log's last rows."""
     settings: ServingSettings = app.state.settings
-    desk: ChampionDesk = app.state.champion_desk
     scored_log: ScoredLog = app.state.scored_log
     drift_desk: DriftDesk = app.state.drift_desk
     shadow: Shadow | None = app.state.shadow
     store: Store | None = app.state.store
+    worker: Worker | None = app.state.worker
     if store is not None:
         await asyncio.to_thread(store.open)
-    desks = [desk] if shadow is None else [desk, shadow.desk]
-    logs = [scored_log] if shadow is None else [scored_log, shadow.log]
+    desks = [*app.state.desks, *([] if shadow is None else [shadow.desk])]
+    logs = [scored_log, *([] if shadow is None else [shadow.log])]
     for one in desks:
         await asyncio.to_thread(one.refresh, clock.now())
     tasks = [
         *(asyncio.create_task(one.watch(settings.champion_check_seconds)) for one in desks),
         *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
     ]
-    if shadow is not None:
-        shadow.start()
-    try:
-        yield
-    finally:
-        if shadow is not None:
-            await asyncio.to_thread(shadow.stop)
-        await _stop(tasks)
-        await drift_desk.close()
-        for kept in logs:
-            await asyncio.to_thread(kept.flush_safely)
+    async with AsyncExitStack() as leaving:  # last in, first out
         if store is not None:
-            await asyncio.to_thread(store.close)
+            leaving.push_async_callback(asyncio.to_thread, store.close)
+        for kept in logs:
+            leaving.push_async_callback(asyncio.to_thread, kept.flush_safely)
+        leaving.push_async_callback(drift_desk.close)
+        leaving.push_async_callback(_stop, tasks)
+        if shadow is not None:
+            shadow.start()
+            leaving.push_async_callback(asyncio.to_thread, shadow.stop)
+        if worker is not None:
+            worker.start()
+            leaving.push_async_callback(worker.stop)
+        yield
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -86,6 +94,16 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _build_house(app: FastAPI) -> House | None:
+    """Build what live scores and jobs work with; None without a store."""
+    state = app.state
+    if state.store is None:
+        return None
+    return build_house(
+        state.settings, state.store, state.desks, state.shelf, state.scored_log, state.shadow
+    )
 
 
 def build_app(settings: ServingSettings) -> FastAPI:
@@ -110,19 +128,32 @@ def build_app(settings: ServingSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
-    app.state.champion_desk = ChampionDesk(settings.champion)
+    app.state.desks = build_desks(settings)
+    app.state.champion_desk = app.state.desks[0]
+    app.state.shelf = BundleShelf(settings.served)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
     )
     app.state.shadow = build_shadow(settings) if settings.shadow else None
+    app.state.house = _build_house(app)
+    app.state.worker = (
+        Worker(app.state.house, check_seconds=settings.worker_check_seconds)
+        if settings.worker and app.state.house is not None
+        else None
+    )
     app.state.drift_desk = DriftDesk(settings, app.state.scored_log.flush)
     app.state.metrics = Metrics(
         app.state.champion_desk, app.state.scored_log, clock.now, app.state.shadow
     )
+    if app.state.worker is not None:
+        app.state.metrics.registry.register(WorkerCollector(app.state.worker, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,
         intake_routes.router,
+        lead_routes.router,
+        export_routes.router,
+        job_routes.router,
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,

@@ -16,7 +16,7 @@ TOKEN_CHARACTERS = 16
 
 
 class ServingSettings(BaseSettings):
-    """How ``baton serve``, ``baton drift`` and ``baton store`` behave."""
+    """How ``baton serve``, ``baton worker``, ``baton drift`` and ``baton store`` behave."""
 
     model_config = SettingsConfigDict(env_prefix="BATON_", frozen=True, extra="ignore")
 
@@ -46,6 +46,16 @@ class ServingSettings(BaseSettings):
     """Folder of the bundle to serve; a new bundle put there is taken up without a restart."""
     champion_check_seconds: Annotated[float, Field(gt=0)] = 1.0
     """Seconds between two looks at the champion folder."""
+    further_champions: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of further bundles, separated by commas: served beside the champion, each with a contract of its own."""
+    served: Path = Path("var/served")
+    """Folder that keeps every bundle that was in use, so that a replay asks the model of then."""
+    worker: bool = True
+    """Whether ``baton serve`` does the background work itself; otherwise ``baton worker`` does."""
+    worker_check_seconds: Annotated[float, Field(gt=0)] = 0.25
+    """Seconds between two looks at what is due, once nothing is."""
+    worker_batch: Annotated[int, Field(ge=1, le=5_000)] = 250
+    """Most leads scored in one transaction."""
     shadow: bool = False
     """Whether a challenger scores beside the champion what is asked; its scores are only logged."""
     challenger: Path = Path("var/challenger")
@@ -84,6 +94,13 @@ class ServingSettings(BaseSettings):
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("further_champions", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
         return value
 
     @field_validator("api_token", mode="before")

@@ -11,7 +11,7 @@ from features.compute.colleagues import write_account_family
 from features.contracts.records import LeadRecord
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns, columns_of_records
-from features.kernel.packed import PackedLead, columns_of_packed_lead
+from features.kernel.packed import PackedLead, columns_of_packed_leads
 from features.kernel.plan import AccountPlan, Plan, build_account_plan, build_plan
 from features.kernel.rows import fill_rows
 
@@ -44,9 +44,27 @@ def compute_rows(
     """
     encoder, plan, accounts = _compiled(catalog)
     columns = columns_of_records(encoder, leads)
-    followers = [len(lead.colleagues or ()) for lead in leads]
-    asked = np.arange(len(leads)) + np.cumsum([0, *followers])[: len(leads)]
-    return _fill(plan, accounts, columns, asked, np.array(as_of, np.int64))
+    return _fill(plan, accounts, columns, _asked(leads), np.array(as_of, np.int64))
+
+
+def compute_packed_rows(
+    catalog: Catalog, leads: Sequence[PackedLead], as_of: Sequence[int]
+) -> NDArray[np.float32]:
+    """Compute the features of packed leads, each at its own moment, in one pass.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_features), float32
+        NaN where a feature is not known.
+
+    Raises
+    ------
+    PackedHistoryError
+        If a moment is not after all that its packed history knows.
+    """
+    encoder, plan, accounts = _compiled(catalog)
+    columns = columns_of_packed_leads(encoder, leads, as_of)
+    return _fill(plan, accounts, columns, _asked(leads), np.array(as_of, np.int64))
 
 
 def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArray[np.float32]:
@@ -57,9 +75,16 @@ def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArra
     PackedHistoryError
         If ``as_of`` is not after all that the packed history knows.
     """
-    encoder, plan, accounts = _compiled(catalog)
-    columns = columns_of_packed_lead(encoder, lead, as_of)
-    return _fill(plan, accounts, columns, FIRST, np.array([as_of], np.int64))
+    return compute_packed_rows(catalog, (lead,), (as_of,))
+
+
+def _asked(leads: Sequence[LeadRecord] | Sequence[PackedLead]) -> NDArray[np.int64]:
+    """Tell where each lead lies, given that its colleagues follow it."""
+    if len(leads) == 1:
+        return FIRST
+    followers = [len(lead.colleagues or ()) for lead in leads]
+    asked: NDArray[np.int64] = np.arange(len(leads)) + np.cumsum([0, *followers])[: len(leads)]
+    return asked
 
 
 def _fill(

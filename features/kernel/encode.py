@@ -72,6 +72,16 @@ class Encoder:
         ]
 
     @cached_property
+    def moves(self) -> dict[int, tuple[str, str | None]]:
+        """Stage, and reason of a return, by the code of a stage change."""
+        found: dict[int, tuple[str, str | None]] = {}
+        for stage, code in self.stage_codes.items():
+            found[code] = (stage, None)
+        for reason, code in self.reason_codes.items():
+            found[code] = (str(Stage.RETURNED), str(reason))
+        return found
+
+    @cached_property
     def _category_codes(self) -> dict[str, dict[str, int]]:
         return {
             a.name: {value: code for code, value in enumerate(a.categories)}

@@ -8,6 +8,7 @@ A packed history holds what is known by now. It does not say since when, so it a
 after the newest ``known_at`` of its records; any earlier moment is asked of the rows.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,11 +26,12 @@ from features.kernel.layout import (
     own_array,
     put_in_order,
 )
+from features.kernel.record import CHANNEL_BITS, KIND_MASK, TIME_SHIFT
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from features.contracts.records import LeadRecord
+    from features.contracts.records import LeadRecord, StageRecord
 
 RECORD_BYTES = 16
 
@@ -82,26 +84,40 @@ def _joined(parts: list[bytes], dtype: type[np.generic]) -> NDArray[Any]:
     return np.frombuffer(whole, dtype)
 
 
-def _accounts(people: tuple[PackedLead, ...], n_versions: int) -> NDArray[np.int64]:
-    if people[0].colleagues is None:
+def _accounts(leads: Sequence[PackedLead], n_versions: int) -> NDArray[np.int64]:
+    """Count accounts up; those of one lead's people are strangers to any other lead's."""
+    if all(lead.colleagues is None for lead in leads):
         return np.full(n_versions, -1, np.int64)
-    numbers: dict[str | None, int] = {None: -1}
-    codes = [numbers.setdefault(a, len(numbers) - 1) for p in people for a in p.account_ids]
+    numbers: dict[tuple[int, str], int] = {}
+    codes = []
+    for scope, lead in enumerate(leads):
+        for person in (lead, *(lead.colleagues or ())):
+            codes += [
+                -1
+                if account is None or lead.colleagues is None
+                else numbers.setdefault((scope, account), len(numbers))
+                for account in person.account_ids
+            ]
     return np.array(codes, np.int64)
 
 
-def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Columns:
-    """Lay out one packed lead; its colleagues follow behind it.
+def columns_of_packed_leads(
+    encoder: Encoder, leads: Sequence[PackedLead], as_of: Sequence[int]
+) -> Columns:
+    """Lay out packed leads; the colleagues of each follow right behind it.
 
     Raises
     ------
     PackedHistoryError
-        If it is asked about a moment at which part of it was not known yet.
+        If one is asked about a moment at which part of it was not known yet.
     """
-    people = (lead, *(lead.colleagues or ()))
-    known_until = max([person.known_until for person in people])
-    if as_of <= known_until:
-        raise PackedHistoryError(as_of, known_until)
+    people: list[PackedLead] = []
+    for lead, moment in zip(leads, as_of, strict=True):
+        own = (lead, *(lead.colleagues or ()))
+        known_until = max([person.known_until for person in own])
+        if moment <= known_until:
+            raise PackedHistoryError(moment, known_until)
+        people += own
     moments = _joined([p.version_moments for p in people], np.int64)
     columns = Columns(
         np.array([p.created_at for p in people], np.int64),
@@ -113,10 +129,36 @@ def columns_of_packed_lead(encoder: Encoder, lead: PackedLead, as_of: int) -> Co
         _joined([p.version_cells for p in people], np.float64).reshape(
             len(moments), len(encoder.catalog.attributes)
         ),
-        _accounts(people, len(moments)),
+        _accounts(leads, len(moments)),
     )
     put_in_order(columns)
     return columns
+
+
+class PackedFacts(NamedTuple):
+    """What can be told of a packed lead without its rows, as of one moment."""
+
+    moves: "tuple[StageRecord, ...]"
+    """Its stage changes, in any order. Packed, they do not say since when they are known."""
+    n_events: int
+    last_at: int
+    """When the newest thing happened that had happened by then; its creation if nothing had."""
+
+
+def read_packed_facts(encoder: Encoder, lead: PackedLead, as_of: int) -> PackedFacts:
+    """Read stage changes, number of events and latest moment out of a packed lead."""
+    from features.contracts.records import StageRecord
+
+    words = np.frombuffer(lead.records, np.int64)[::2]
+    moments, kinds = words >> TIME_SHIFT, (words >> CHANNEL_BITS) & KIND_MASK
+    is_move = kinds >= encoder.first_stage_code
+    moves = tuple(
+        StageRecord(at, at, *encoder.moves[kind])
+        for at, kind in zip(moments[is_move].tolist(), kinds[is_move].tolist(), strict=True)
+    )
+    past = moments[moments < as_of]
+    last_at = max(lead.created_at, int(past.max())) if len(past) else lead.created_at
+    return PackedFacts(moves, len(words) - len(moves), last_at)
 
 
 def pack_columns(columns: Columns) -> "pa.LargeBinaryArray":

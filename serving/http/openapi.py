@@ -20,6 +20,7 @@ PROBLEM_WORDS: dict[int, str] = {
     401: "The token is missing or wrong.",
     404: "There is no such thing.",
     409: "The same request is still under way.",
+    410: "The model of then is not kept any more.",
     413: "The body or the batch is too large.",
     415: "The body is not declared as JSON, or is compressed.",
     422: "The payload is not valid; `errors` says where.",

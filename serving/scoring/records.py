@@ -36,11 +36,6 @@ class ReadLead:
     known: frozenset[str]
     """Attributes of the catalogue that came with a value."""
 
-    @property
-    def is_looked_at_birth(self) -> bool:
-        """Whether ``as_of`` is the moment of creation, before which nothing can be known."""
-        return clock.to_us(self.as_of) == self.record.created_at
-
 
 def _read_event(event: EventIn, taxonomy: Taxonomy) -> EventRecord:
     occurred_at = clock.to_us(event.occurred_at)

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from features import clock
 from features.compute.online import compute_rows
@@ -203,25 +204,49 @@ def score_rows(
         Status, band, chance and points are the challenger's; the columns are the champion's. Its
         version names both models.
     """
+    as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
+    catalog = challenger.bundle.catalog
+    matrix = compute_rows(catalog, [read.record for read in reads], as_of_us.tolist())
+    said = np.array([[o.points, o.probability, o.band] for o in seen], np.float32)
+    return shade_rows(challenger, seen[0].champion, said, matrix, as_of_us, seen[0].scored_at)
+
+
+def shade_rows(
+    challenger: Champion,
+    champion: str,
+    said: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    as_of_us: NDArray[np.int64],
+    scored_at: datetime,
+) -> ScoredRows:
+    """Score rows of the challenger's features, and put beside it what the champion said.
+
+    Parameters
+    ----------
+    champion
+        Version of the champion.
+    said : ndarray of shape (n_leads, 3), float32
+        What the champion said, in the order of ``COLUMNS``.
+    matrix : ndarray of shape (n_leads, n_features), float32
+    as_of_us : ndarray of shape (n_leads,), int64
+    """
     bundle = challenger.bundle
-    as_of_us = [clock.to_us(read.as_of) for read in reads]
-    matrix = compute_rows(bundle.catalog, [read.record for read in reads], as_of_us)
     known = np.array([why is None for why in bundle.find_unknown(matrix)])
     scores = bundle.score(matrix[known])
-    probability, points = np.full(len(reads), np.nan), np.full(len(reads), np.nan)
+    probability, points = np.full(len(matrix), np.nan), np.full(len(matrix), np.nan)
     probability[known], points[known] = scores.probability, scores.points
     edges = np.array([band.points_from for band in bundle.bands])
     shown = np.clip(points[known], LOWEST_POINTS, HIGHEST_POINTS)
-    band = np.full(len(reads), -1, np.int8)
+    band = np.full(len(matrix), -1, np.int8)
     band[known] = (shown[:, None] < edges[None, :]).sum(axis=1)
     scored, not_enough = (STATUSES.index(name) for name in ("scored", "not_enough_known"))
     return ScoredRows(
-        version=f"{bundle.version}-beside-{seen[0].champion}",
+        version=f"{bundle.version}-beside-{champion}",
         names=COLUMNS,
         bands=tuple(band.name for band in bundle.bands),
-        scored_at=seen[0].scored_at,
-        matrix=np.array([[o.points, o.probability, o.band] for o in seen], np.float32),
-        as_of_us=np.array(as_of_us, np.int64),
+        scored_at=scored_at,
+        matrix=said,
+        as_of_us=as_of_us,
         status=np.where(known, scored, not_enough).astype(np.int8),
         band=band,
         probability=probability,

@@ -31,7 +31,9 @@ COPIES = {
         "attempt (source, attempt_id, lead_id, handoff_id, at, known_at, channel, result, actor)"
     ),
 }
-DUE = "INSERT INTO score_due (lead_id, due_at, because) SELECT lead_id, %(at)s, 'loaded' FROM lead"
+DUE = """
+INSERT INTO score_due (lead_id, due_at, because, lane) SELECT lead_id, %(at)s, 'loaded', 1 FROM lead
+"""
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

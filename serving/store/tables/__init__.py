@@ -4,6 +4,7 @@ from serving.store.tables.access import ApiKey, AuditEntry, Person, SignIn
 from serving.store.tables.base import Base
 from serving.store.tables.effects import OutboxEffect
 from serving.store.tables.history import Attempt, Event, PackedHistory, StageChange
+from serving.store.tables.jobs import JobProblem
 from serving.store.tables.leads import Identity, Lead, LeadVersion, Merge, Tombstone
 from serving.store.tables.playbooks import PlaybookVersion
 from serving.store.tables.requests import IdempotencyKey, QuarantinedItem
@@ -18,6 +19,7 @@ __all__ = [
     "Event",
     "IdempotencyKey",
     "Identity",
+    "JobProblem",
     "Lead",
     "LeadVersion",
     "Merge",

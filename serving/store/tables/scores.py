@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from serving.store.tables.base import Base, Number
@@ -58,7 +58,7 @@ class ScoreDue(Base):
     """
 
     __tablename__ = "score_due"
-    __table_args__ = (Index("ix_score_due_due_at", "due_at"),)
+    __table_args__ = (Index("ix_score_due_lane_due_at", "lane", "due_at"),)
 
     due_number: Mapped[Number]
     lead_id: Mapped[str] = mapped_column(
@@ -66,6 +66,8 @@ class ScoreDue(Base):
     )
     due_at: Mapped[datetime]
     because: Mapped[str]
+    lane: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """0 for leads that changed; 1 for what only time or a new model asks for, which waits for them."""
 
 
 class BundleVersion(Base):
@@ -74,13 +76,15 @@ class BundleVersion(Base):
     __tablename__ = "bundle_version"
     __table_args__ = (
         CheckConstraint("role IN ('champion', 'challenger')", name="role"),
-        Index("ix_bundle_version_taken_up_at", "taken_up_at"),
+        Index("ix_bundle_version_contract_taken_up_at", "contract", "taken_up_at"),
     )
 
     use_number: Mapped[Number]
     version: Mapped[str] = mapped_column(index=True)
     name: Mapped[str]
     role: Mapped[str]
+    contract: Mapped[str]
+    """What it promised: of each contract one bundle is in use at a time."""
     folder: Mapped[str]
     catalog_fingerprint: Mapped[str]
     taken_up_at: Mapped[datetime]

@@ -39,8 +39,8 @@ ATTRIBUTES = (
 )
 
 
-def make_catalog() -> Catalog:
-    return build_catalog(default_taxonomy(), ATTRIBUTES)
+def make_catalog(*, accounts: bool = False) -> Catalog:
+    return build_catalog(default_taxonomy(), ATTRIBUTES, accounts=accounts)
 
 
 def make_lead(**changes: Any) -> dict[str, Any]:
@@ -92,6 +92,13 @@ TERMS = {
     "stage_changes": Term(0.0, 1.0, 0.2, 0.0, (), 0.0),
 }
 
+ACCOUNT_TERMS = {
+    "colleagues": Term(0.5, 0.5, 0.3, -0.1, (), 0.0),
+    "colleagues_trend_7d_30d": Term(0.0, 1.0, 0.6, -0.1, (), 0.0),
+}
+
+CONTRACT = Contract("sql", 30.0, "SQL within 30 days")
+
 BANDS = (
     Band("A", 65.0, 100, 0.4, 0.35, 0.05),
     Band("B", 55.0, 100, 0.2, 0.22, 0.02),
@@ -120,11 +127,19 @@ def draw_reference(catalog: Catalog, n_rows: int = 600, seed: int = 5) -> NDArra
     return compute_rows(catalog, [r.record for r in reads], [to_us(r.as_of) for r in reads])
 
 
-def write_small_bundle(folder: Path, bias: float = -2.0, name: str = "small") -> Path:
+def write_small_bundle(
+    folder: Path,
+    bias: float = -2.0,
+    name: str = "small",
+    *,
+    contract: Contract = CONTRACT,
+    accounts: bool = False,
+) -> Path:
     """Write a bundle whose every weight can be checked by hand."""
-    catalog = make_catalog()
+    catalog = make_catalog(accounts=accounts)
     column = {feature: i for i, feature in enumerate(catalog.names)}
-    model = LinearModel(bias, len(column), {column[n]: term for n, term in TERMS.items()})
+    terms = TERMS | (ACCOUNT_TERMS if accounts else {})
+    model = LinearModel(bias, len(column), {column[n]: term for n, term in terms.items()})
     scale = Scale(slope=1.1, intercept=0.05, bias=bias)
     rows = draw_reference(catalog)
     scores = scale.scores(model.contributions(rows))
@@ -132,7 +147,7 @@ def write_small_bundle(folder: Path, bias: float = -2.0, name: str = "small") ->
     write_bundle(
         folder,
         name=name,
-        contract=Contract("sql", 30.0, "SQL within 30 days"),
+        contract=contract,
         catalog=catalog,
         model=model,
         model_kind="logistic regression",
@@ -159,6 +174,8 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
     """Make settings that keep everything inside a folder."""
     given: dict[str, Any] = {
         "database_url": "off",
+        "worker": False,
+        "served": folder / "served",
         "champion": folder / "champion",
         "scored": folder / "scored",
         "drift": folder / "drift",

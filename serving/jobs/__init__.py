@@ -1,0 +1,1 @@
+"""What runs in the background and when: jobs, the loops beside them, and what failed for good."""

@@ -1,0 +1,46 @@
+"""What the background work needs, put together from the settings: for the server and for a worker apart."""
+
+from collections.abc import Mapping, Sequence
+
+from serving.champion import ChampionDesk
+from serving.jobs.tasks import House
+from serving.notify.outbox import Outbox, Sender
+from serving.scoring.live import AfterScores
+from serving.scoring.live_worker import LiveScorer
+from serving.scoring.log import ScoredLog
+from serving.scoring.served import BundleShelf
+from serving.scoring.shadow import Shadow
+from serving.settings import ServingSettings
+from serving.store.session import Store
+
+
+def build_desks(settings: ServingSettings) -> list[ChampionDesk]:
+    """Build a desk for each bundle that is served, the main champion's first."""
+    further = [ChampionDesk(folder, "further_champion") for folder in settings.further_champions]
+    return [ChampionDesk(settings.champion), *further]
+
+
+def build_house(
+    settings: ServingSettings,
+    store: Store,
+    desks: Sequence[ChampionDesk],
+    shelf: BundleShelf,
+    scored_log: ScoredLog,
+    shadow: Shadow | None,
+    *,
+    senders: Mapping[str, Sender] | None = None,
+    after: AfterScores | None = None,
+) -> House:
+    """Build what jobs work with.
+
+    Parameters
+    ----------
+    senders
+        Who sends effects, by topic.
+    after
+        What happens in the transaction of new scores, such as the decision to hand a lead over.
+    """
+    scorer = LiveScorer(
+        store, desks, shelf, scored_log, shadow, most=settings.worker_batch, after=after
+    )
+    return House(store, scorer, Outbox(store, senders or {}))

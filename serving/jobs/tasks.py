@@ -1,0 +1,121 @@
+"""The jobs: what each does, how often it is tried, and what becomes of one that fails for good."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from features import clock
+from serving.http.idempotency import forget_expired
+from serving.jobs.queries import note_problem
+from serving.notify.outbox import Outbox
+from serving.scoring.due import add_everyone_due
+from serving.scoring.live_worker import SCORE_LEAD, LiveScorer
+from serving.scoring.served import RESCORE
+from serving.store.deferring import QUEUE, defer
+from serving.store.session import Store, UnitOfWork
+
+if TYPE_CHECKING:
+    from procrastinate import App, JobContext
+
+ATTEMPTS = 5
+"""Times a job is tried before it is set aside; times a job may take its worker down with it."""
+
+RETRY_SECONDS = 3
+"""Seconds before the second attempt; three times as long before each further one."""
+
+RESCORED_AT_A_TIME = 5_000
+TIDY = "baton.tidy"
+STALE_DAYS = 30
+"""Days after which jobs that failed for good are forgotten."""
+
+IS_IN_USE = """
+SELECT EXISTS (SELECT 1 FROM bundle_version WHERE version = %(version)s AND retired_at IS NULL)
+"""
+FORGET_JOBS = """
+DELETE FROM procrastinate_jobs j WHERE status = 'failed' AND EXISTS (
+    SELECT 1 FROM job_problem p WHERE p.job_id = j.id AND p.at < %(since)s
+)
+"""
+FORGET_PROBLEMS = """
+DELETE FROM job_problem p WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.id = p.job_id)
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class House:
+    """What jobs work with."""
+
+    store: Store
+    scorer: LiveScorer
+    outbox: Outbox
+    now: Callable[[], datetime] = clock.now
+    retry_seconds: int = RETRY_SECONDS
+
+
+def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
+    """Say of the next leads that they are due for a new model, and put off the leads after them.
+
+    A model that is not in use any more has nobody scored.
+    """
+    if not work.execute(IS_IN_USE, {"version": version}).scalar():
+        return
+    last, n = add_everyone_due(work, at, after, RESCORED_AT_A_TIME)
+    if n == RESCORED_AT_A_TIME:
+        defer(work, RESCORE, {"version": version, "after": last})
+
+
+def tidy(work: UnitOfWork, at: datetime) -> None:
+    """Forget what is kept no longer: idempotency keys, jobs that failed long ago."""
+    forget_expired(work, at)
+    work.execute(FORGET_JOBS, {"since": at - timedelta(days=STALE_DAYS)})
+    work.execute(FORGET_PROBLEMS)
+
+
+def build_jobs(house: House, url: str) -> "App":
+    """Build procrastinate's app with our jobs; the tables are those of the store."""
+    import procrastinate
+
+    app = procrastinate.App(
+        connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4, open=False)
+    )
+    retry = procrastinate.RetryStrategy(
+        max_attempts=ATTEMPTS - 1, exponential_wait=house.retry_seconds
+    )
+
+    def told(context: "JobContext", deed: Callable[[], None]) -> None:
+        """Do a job's deed; note why it failed, since procrastinate does not."""
+        try:
+            deed()
+        except Exception as error:
+            log.error("job_failed", job=context.job.id, task=context.job.task_name)  # noqa: TRY400 - a traceback may hold values
+            with house.store.work() as work:
+                note_problem(work, context.job.id or 0, type(error).__name__, house.now())
+            raise
+
+    @app.task(name=RESCORE, queue=QUEUE, retry=retry, pass_context=True)
+    def rescore_everyone(context: "JobContext", version: str, after: str) -> None:
+        def deed() -> None:
+            with house.store.work() as work:
+                rescore_next(work, version, after, house.now())
+
+        told(context, deed)
+
+    @app.task(name=SCORE_LEAD, queue=QUEUE, retry=retry, pass_context=True)
+    def score_lead(context: "JobContext", lead_id: str) -> None:
+        told(context, lambda: house.scorer.score_lead(lead_id, ["retry"]))
+
+    @app.periodic(cron="*/10 * * * *")
+    @app.task(name=TIDY, queue=QUEUE, retry=retry, pass_context=True)
+    def tidy_up(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+        def deed() -> None:
+            with house.store.work() as work:
+                tidy(work, house.now())
+
+        told(context, deed)
+
+    return app

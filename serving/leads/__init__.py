@@ -1,0 +1,1 @@
+"""Leads as people and programs ask about them: lists, cards, scores over time, what happened."""

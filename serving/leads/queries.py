@@ -1,0 +1,188 @@
+"""Leads read for people: one, a page of them, what happened to one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from serving.leads.cursors import (
+    CursorRefusedError,
+    read_cursor,
+    read_cursor_moment,
+    write_cursor,
+)
+from serving.leads.errors import LeadNotFoundError
+from serving.store.session import UnitOfWork
+
+FIND = """
+SELECT l.lead_id, l.account_id, l.created_at, l.first_known_at, l.looked_at
+FROM lead asked JOIN lead l ON l.lead_id = coalesce(asked.merged_into, asked.lead_id)
+WHERE asked.lead_id = %(id)s
+"""
+MEMBERS = "SELECT lead_id FROM lead WHERE merged_into = %(id)s ORDER BY lead_id"
+ATTRIBUTES = """
+SELECT DISTINCT ON (lead_id) lead_id, attributes FROM lead_version
+WHERE lead_id = ANY(%(ids)s) ORDER BY lead_id, known_at DESC, version_id DESC
+"""
+STANDING = """
+SELECT stage, at FROM stage_change WHERE lead_id = ANY(%(ids)s)
+ORDER BY at DESC, change_number DESC LIMIT 1
+"""
+COUNTS = """
+SELECT (SELECT count(*) FROM event WHERE lead_id = ANY(%(ids)s)),
+    (SELECT count(*) FROM stage_change WHERE lead_id = ANY(%(ids)s)),
+    (SELECT count(*) FROM attempt WHERE lead_id = ANY(%(ids)s)),
+    (SELECT max(occurred_at) FROM event WHERE lead_id = ANY(%(ids)s)),
+    (SELECT min(due_at) FROM score_due WHERE lead_id = ANY(%(ids)s))
+"""
+LATEST = """
+SELECT contract, as_of, status, points, probability, band, model_version FROM score
+WHERE lead_id = %(id)s AND is_latest ORDER BY contract
+"""
+
+Order = Literal["points", "created_at", "lead_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLead:
+    """A lead, as it is since it may have been merged into another."""
+
+    lead_id: str
+    account_id: str | None
+    created_at: datetime
+    first_known_at: datetime
+    looked_at: datetime | None
+
+
+def get_lead(work: UnitOfWork, lead_id: str) -> FoundLead:
+    """Find a lead by its id; of a lead that was merged, the one it is now.
+
+    Raises
+    ------
+    LeadNotFoundError
+        If there is none.
+    """
+    row = work.execute(FIND, {"id": lead_id}).first()
+    if row is None:
+        raise LeadNotFoundError
+    return FoundLead(*row)
+
+
+def list_members(work: UnitOfWork, lead_id: str) -> list[str]:
+    """List the lead and those that were merged into it."""
+    return [lead_id, *work.execute(MEMBERS, {"id": lead_id}).scalars()]
+
+
+def read_attributes_now(work: UnitOfWork, members: Sequence[str]) -> dict[str, Any]:
+    """Read what is known now; of the lead itself over what is known of those merged into it."""
+    newest = {row[0]: row[1] for row in work.execute(ATTRIBUTES, {"ids": list(members)})}
+    known: dict[str, Any] = {}
+    for member in reversed(members):
+        known |= {n: v for n, v in newest.get(member, {}).items() if v is not None}
+    return known
+
+
+def read_standing(work: UnitOfWork, members: Sequence[str]) -> tuple[str | None, datetime | None]:
+    """Read the stage a lead stands in, and since when."""
+    row = work.execute(STANDING, {"ids": list(members)}).first()
+    return (None, None) if row is None else (row[0], row[1])
+
+
+def read_counts(work: UnitOfWork, members: Sequence[str]) -> Any:
+    """Read how many records there are, when the last event happened, and when it is due."""
+    return work.execute(COUNTS, {"ids": list(members)}).one()
+
+
+def list_latest(work: UnitOfWork, lead_id: str) -> list[Any]:
+    """List a lead's latest scores, one of each contract."""
+    return list(work.execute(LATEST, {"id": lead_id}))
+
+
+@dataclass(frozen=True, slots=True)
+class LeadFilter:
+    """Which leads to list."""
+
+    contract: str
+    band: str | None = None
+    points_from: float | None = None
+    points_to: float | None = None
+    status: str | None = None
+    stage: str | None = None
+    account_id: str | None = None
+    text: str | None = None
+    """What the id begins with."""
+
+
+LISTED = """
+SELECT l.lead_id, l.account_id, l.created_at, stood.stage, s.contract, s.as_of, s.status, s.points,
+    s.probability, s.band, s.model_version
+FROM lead l {join} JOIN score s ON s.lead_id = l.lead_id AND s.contract = %(contract)s AND s.is_latest
+LEFT JOIN LATERAL (
+    SELECT c.stage FROM stage_change c WHERE c.lead_id = l.lead_id OR c.lead_id IN (
+        SELECT m.lead_id FROM lead m WHERE m.merged_into = l.lead_id
+    ) ORDER BY c.at DESC, c.change_number DESC LIMIT 1
+) stood ON true
+WHERE l.merged_into IS NULL {conditions}
+ORDER BY {order} LIMIT %(limit)s
+"""
+ORDERS: dict[Order, tuple[str, str]] = {
+    # Leads without points come last, whoever has none.
+    "points": (
+        "s.points DESC NULLS LAST, l.lead_id",
+        """AND CASE WHEN %(place)s::float8 IS NULL THEN s.points IS NULL AND l.lead_id > %(after)s
+            ELSE s.points < %(place)s OR s.points IS NULL
+                OR (s.points = %(place)s AND l.lead_id > %(after)s) END""",
+    ),
+    "created_at": (
+        "l.created_at DESC, l.lead_id",
+        """AND (l.created_at < %(place)s OR (l.created_at = %(place)s AND l.lead_id > %(after)s))""",
+    ),
+    "lead_id": ("l.lead_id", "AND l.lead_id > %(after)s"),
+}
+CONDITIONS = {
+    "band": "s.band = %(band)s",
+    "points_from": "s.points >= %(points_from)s",
+    "points_to": "s.points < %(points_to)s",
+    "status": "s.status = %(status)s",
+    "stage": "stood.stage = %(stage)s",
+    "account_id": "l.account_id = %(account_id)s",
+    "text": "starts_with(l.lead_id, %(text)s)",
+}
+
+
+def list_leads(
+    work: UnitOfWork, asked: LeadFilter, order: Order, cursor: str | None, limit: int
+) -> tuple[list[Any], str | None]:
+    """List leads of a filter, and where the next page begins.
+
+    By points, the best come first, and only leads that have a score are listed; else leads without one
+    are, too, as long as no condition is about scores.
+    """
+    values: dict[str, Any] = {name: getattr(asked, name) for name in CONDITIONS}
+    conditions = [f"AND {CONDITIONS[n]}" for n, value in values.items() if value is not None]
+    by, beyond = ORDERS[order]
+    values |= {"contract": asked.contract, "limit": limit + 1}
+    if cursor is not None:
+        place, after = _read_place(order, cursor)
+        conditions.append(beyond)
+        values |= {"place": place, "after": after}
+    statement = LISTED.format(
+        join="" if order == "points" else "LEFT", conditions=" ".join(conditions), order=by
+    )
+    rows = list(work.execute(statement, values))
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    place = {"points": last.points, "created_at": last.created_at, "lead_id": None}[order]
+    return rows[:limit], write_cursor(order, place, last.lead_id)
+
+
+def _read_place(order: Order, cursor: str) -> tuple[Any, str]:
+    place, after = read_cursor(order, cursor, 2)
+    if order == "created_at":
+        place = read_cursor_moment(place)
+    elif place is not None and not isinstance(place, int | float):
+        raise CursorRefusedError
+    if not isinstance(after, str):
+        raise CursorRefusedError
+    return place, after

@@ -1,0 +1,302 @@
+"""GET /v1/leads and what hangs on one lead: card, score, history, timeline, changes, what if."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from features import clock
+from features.lifecycle.stages import Stage
+from serving.http.dependencies import Now, check_json, check_token
+from serving.http.openapi import describe_answers, describe_problems
+from serving.leads.cursors import read_cursor, read_cursor_number, write_cursor
+from serving.leads.errors import NotScoredYetError
+from serving.leads.movement import Models, choose_moments, tell_changes, tell_what_if
+from serving.leads.queries import (
+    LeadFilter,
+    Order,
+    get_lead,
+    list_latest,
+    list_leads,
+    list_members,
+    read_attributes_now,
+    read_counts,
+    read_standing,
+)
+from serving.leads.schemas import (
+    AsOf,
+    Changes,
+    ContractIn,
+    Cursor,
+    GivenScoreOut,
+    LeadCard,
+    LeadId,
+    LeadPage,
+    Limit,
+    ListedLead,
+    ScoreInShort,
+    ScorePage,
+    Timeline,
+    WhatIf,
+    WhatIfIn,
+    Word,
+)
+from serving.leads.timeline import What, list_timeline
+from serving.scoring.kept import find_latest, list_given
+from serving.scoring.replay import MomentAheadError, replay
+from serving.scoring.served import choose_champion
+from serving.store.dependencies import InStore, Reading
+
+router = APIRouter(prefix="/v1/leads", tags=["leads"], dependencies=[Depends(check_token)])
+
+Points = Annotated[float | None, Query(allow_inf_nan=False)]
+Status = Literal["scored", "not_enough_known"]
+EVERYTHING: tuple[What, ...] = ("event", "stage", "attempt", "score")
+
+
+def find_contract(request: Request, contract: ContractIn = None) -> str:
+    """Find which contract is asked about: the one named, or that of the main champion."""
+    return choose_champion(request.app.state.desks, contract).bundle.contract.text
+
+
+Contract = Annotated[str, Depends(find_contract)]
+
+
+def _json(answer: bytes) -> Response:
+    return Response(answer, media_type="application/json")
+
+
+@router.get("", summary="List leads", responses=describe_problems(401, 404, 422, 503))
+def leads(
+    work: Reading,
+    contract: Contract,
+    band: Word | None = None,
+    points_from: Points = None,
+    points_to: Points = None,
+    status: Status | None = None,
+    stage: Stage | None = None,
+    account_id: Word | None = None,
+    id_from: Annotated[Word | None, Query(description="What the id begins with.")] = None,
+    sort: Order = "points",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> LeadPage:
+    """List leads with their latest score, page by page.
+
+    Sorted by `points`, the best come first, and only leads with a score (or the verdict that not enough
+    is known) are listed; by `created_at` (newest first) or `lead_id` all are.
+    """
+    asked = LeadFilter(contract, band, points_from, points_to, status, stage, account_id, id_from)
+    rows, following = list_leads(work, asked, sort, cursor, limit)
+    return LeadPage(leads=[_shape_listed(row) for row in rows], next=following)
+
+
+def _shape_listed(row: tuple[object, ...]) -> ListedLead:
+    lead_id, account_id, created_at, stage, *score = row
+    return ListedLead.model_validate(
+        {
+            "lead_id": lead_id,
+            "account_id": account_id,
+            "created_at": created_at,
+            "stage": stage,
+            "score": None if score[0] is None else _shape_short(score),
+        }
+    )
+
+
+def _shape_short(row: object) -> ScoreInShort:
+    names = ("contract", "as_of", "status", "points", "probability", "band", "model_version")
+    return ScoreInShort.model_validate(dict(zip(names, row, strict=True)))  # type: ignore[call-overload]
+
+
+@router.get(
+    "/{lead_id}", summary="A lead at a glance", responses=describe_problems(401, 404, 422, 503)
+)
+def card(work: Reading, lead_id: LeadId) -> LeadCard:
+    """Give who a lead is, where it stands, how much is known of it, and its latest scores."""
+    lead = get_lead(work, lead_id)
+    members = list_members(work, lead.lead_id)
+    stage, since = read_standing(work, members)
+    events, stages, attempts, last_event_at, due_at = read_counts(work, members)
+    return LeadCard(
+        lead_id=lead.lead_id,
+        asked_for=lead_id,
+        also=members[1:],
+        account_id=lead.account_id,
+        created_at=lead.created_at,
+        first_known_at=lead.first_known_at,
+        attributes=read_attributes_now(work, members),
+        stage=stage,
+        stage_since=since,
+        events=events,
+        stages=stages,
+        attempts=attempts,
+        last_event_at=last_event_at,
+        scores=[_shape_short(row) for row in list_latest(work, lead.lead_id)],
+        looked_at=lead.looked_at,
+        due_at=due_at,
+    )
+
+
+@router.get(
+    "/{lead_id}/score",
+    summary="A lead's score, now or as it would have been then",
+    response_class=Response,
+    responses=describe_answers("LeadScore", 401, 404, 410, 422, 503),
+)
+def score(
+    request: Request,
+    work: Reading,
+    now: Now,
+    lead_id: LeadId,
+    contract: Contract,
+    as_of: AsOf = None,
+    anew: Annotated[
+        bool, Query(description="With `as_of`: compute it from the records even if it was kept.")
+    ] = False,
+) -> Response:
+    """Give the latest score, or, with `as_of`, what would have been said at that moment.
+
+    A score that was given as of exactly that moment comes byte for byte as it was given; else it is
+    computed from what was known then, by the model that was in use then.
+    """
+    lead = get_lead(work, lead_id)
+    if as_of is None:
+        latest = find_latest(work, lead.lead_id, contract)
+        if latest is None:
+            raise NotScoredYetError
+        return _json(latest.answer)
+    ahead = now if lead.looked_at is None else max(now, lead.looked_at)
+    if as_of > ahead:
+        raise MomentAheadError
+    state = request.app.state
+    answer = replay(
+        work,
+        state.shelf,
+        state.desks,
+        lead.lead_id,
+        as_of,
+        created_at=lead.created_at,
+        contract=contract,
+        anew=anew,
+    )
+    return _json(answer)
+
+
+@router.post(
+    "/{lead_id}/score",
+    summary="Score a lead now",
+    response_class=Response,
+    responses=describe_answers("LeadScore", 401, 404, 422, 503),
+)
+def score_now(request: Request, store: InStore, lead_id: LeadId, contract: Contract) -> Response:
+    """Score a lead now, from its packed history, and keep the score."""
+    with store.work(read_only=True) as work:
+        lead = get_lead(work, lead_id)
+    request.app.state.house.scorer.score_lead(lead.lead_id, ["asked"])
+    with store.work(read_only=True) as work:
+        latest = find_latest(work, lead.lead_id, contract)
+    if latest is None:
+        raise NotScoredYetError
+    return _json(latest.answer)
+
+
+@router.get(
+    "/{lead_id}/history",
+    summary="A lead's scores over time",
+    responses=describe_problems(401, 404, 422, 503),
+)
+def history(
+    work: Reading,
+    lead_id: LeadId,
+    contract: ContractIn = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> ScorePage:
+    """List the scores that were given, newest first; of every contract if none is named."""
+    lead = get_lead(work, lead_id)
+    before = None
+    if cursor is not None:
+        before = read_cursor_number(read_cursor("history", cursor, 1)[0])
+    rows = list_given(work, lead.lead_id, contract, before, limit + 1)
+    names = list(GivenScoreOut.model_fields)
+    scores = [
+        GivenScoreOut.model_validate(dict(zip(names, row, strict=True))) for row in rows[:limit]
+    ]
+    following = write_cursor("history", scores[-1].number) if len(rows) > limit else None
+    return ScorePage(lead_id=lead.lead_id, scores=scores, next=following)
+
+
+@router.get(
+    "/{lead_id}/timeline",
+    summary="What happened to a lead",
+    responses=describe_problems(401, 404, 422, 503),
+)
+def timeline(
+    work: Reading,
+    lead_id: LeadId,
+    what: Annotated[list[What], Query(max_length=4)] = [],  # noqa: B006 - read only; FastAPI copies it
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Timeline:
+    """List events, stage changes, attempts and scores in one, newest first; or some sorts of them."""
+    lead = get_lead(work, lead_id)
+    members = list_members(work, lead.lead_id)
+    entries, following = list_timeline(work, members, set(what or EVERYTHING), cursor, limit)
+    return Timeline(lead_id=lead.lead_id, entries=entries, next=following)
+
+
+@router.get(
+    "/{lead_id}/changes",
+    summary="Why a score moved between two moments",
+    responses=describe_problems(401, 404, 410, 422, 503),
+)
+def changes(
+    request: Request,
+    work: Reading,
+    now: Now,
+    lead_id: LeadId,
+    contract: Contract,
+    since: Annotated[AsOf, Query(alias="from")] = None,
+    until: Annotated[AsOf, Query(alias="to")] = None,
+) -> Changes:
+    """Take apart why a score moved: time passing, fields, account, events, stages, model.
+
+    Left out, `to` is the latest score and `from` the one before it. The parts add up to `delta`; each is
+    put on top of those before it, so what two say together goes to the later one.
+    """
+    lead = get_lead(work, lead_id)
+    since, until = choose_moments(work, lead, contract, since, until)
+    _check_not_ahead(until, now, lead.looked_at)
+    models = Models(request.app.state.shelf, request.app.state.desks, contract)
+    return tell_changes(work, models, lead, since, until)
+
+
+def _check_not_ahead(moment: datetime, now: datetime, looked_at: datetime | None) -> None:
+    if moment > max(now, looked_at or clock.EPOCH):
+        raise MomentAheadError
+
+
+@router.post(
+    "/{lead_id}/what-if",
+    summary="What next events would do to a score",
+    dependencies=[Depends(check_json)],
+    responses=describe_problems(401, 404, 415, 422, 503),
+)
+def what_if(
+    request: Request,
+    work: Reading,
+    now: Now,
+    lead_id: LeadId,
+    contract: Contract,
+    asked: WhatIfIn,
+) -> WhatIf:
+    """Score a lead with one more event each: those sent, or every kind there is.
+
+    A comparison by the model of what such leads did; no promise that an event brought about would work
+    the same.
+    """
+    lead = get_lead(work, lead_id)
+    champion = choose_champion(request.app.state.desks, contract)
+    return tell_what_if(work, champion, lead, now, asked.events)

@@ -1,0 +1,126 @@
+"""What would have been said at a moment, by the model of then.
+
+The rows know since when each record is known, so a lead can be looked at as of any moment, and goes
+through the same pass as a live score. Where a score was given at that very moment, its bytes were kept.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from features import clock
+from features.kernel.packed import PackedLead
+from serving.champion import Champion, ChampionDesk
+from serving.errors import LookedTooEarlyError, RefusedError
+from serving.scoring.kept import find_given_at
+from serving.scoring.packed_scores import score_packed
+from serving.scoring.people import read_people_as_of
+from serving.scoring.served import BundleShelf, choose_champion, find_version_in_use
+from serving.store.session import UnitOfWork
+
+
+class NoModelThenError(RefusedError):
+    """No model was in use at the moment asked about."""
+
+    status, slug, title = 404, "no-model-then", "No model was in use then"
+    fix = "Ask about a later moment; GET /v1/leads/{id}/history lists the scores that were given."
+
+    def __init__(self) -> None:
+        super().__init__("At that moment no model with this contract was in use here.")
+
+
+class MomentAheadError(RefusedError):
+    """The moment asked about has not come yet."""
+
+    status, slug, title = 422, "moment-ahead", "The moment lies ahead"
+    fix = "Ask about a moment that has passed; without `as_of` you get the latest score."
+
+    def __init__(self) -> None:
+        super().__init__("What will be known by then is not known yet.")
+
+
+def find_champion_then(
+    work: UnitOfWork,
+    shelf: BundleShelf,
+    desks: Sequence[ChampionDesk],
+    contract: str,
+    moment: datetime,
+) -> Champion:
+    """Find the model of a moment.
+
+    Raises
+    ------
+    NoModelThenError
+        If there was none.
+    ModelGoneError
+        If its bundle is not kept any more.
+    """
+    version = find_version_in_use(work, contract, moment)
+    if version is None:
+        raise NoModelThenError
+    for desk in desks:
+        champion = desk.find_champion()
+        if champion is not None and champion.bundle.version == version:
+            return champion
+    return shelf.get(version, moment)
+
+
+def check_moment(lead: PackedLead | None, as_of: datetime, created_at: datetime) -> PackedLead:
+    """Give the lead, if it was there at the moment asked about.
+
+    Raises
+    ------
+    LookedTooEarlyError
+        If not.
+    """
+    if lead is None or lead.created_at >= clock.to_us(as_of):
+        raise LookedTooEarlyError(created_at.isoformat(), as_of.isoformat())
+    return lead
+
+
+def replay(
+    work: UnitOfWork,
+    shelf: BundleShelf,
+    desks: Sequence[ChampionDesk],
+    lead_id: str,
+    as_of: datetime,
+    *,
+    created_at: datetime,
+    contract: str | None = None,
+    anew: bool = False,
+) -> bytes:
+    """Say what was said of a lead at a moment, or would have been.
+
+    Parameters
+    ----------
+    lead_id
+        A lead that is not merged into another.
+    as_of
+        The moment, not after now.
+    created_at
+        When the lead came to be.
+    contract
+        Which score; that of the main champion if left out.
+    anew
+        Whether to compute it from the rows even if its bytes were kept, by the model that gave them.
+
+    Returns
+    -------
+    bytes
+        The answer. What was given as of exactly this moment is given again, byte for byte.
+
+    Raises
+    ------
+    LookedTooEarlyError, NoModelThenError, ModelGoneError
+        If there is nothing to say.
+    """
+    text = contract or choose_champion(desks, None).bundle.contract.text
+    given = find_given_at(work, lead_id, text, as_of)
+    if given is not None and not anew:
+        return given.answer
+    if given is not None:
+        champion = shelf.get(given.model_version, as_of)
+    else:
+        champion = find_champion_then(work, shelf, desks, text, as_of)
+    lead = read_people_as_of(work, champion.bundle.catalog, lead_id, as_of)
+    found = check_moment(lead, as_of, created_at)
+    return score_packed(champion, {lead_id: found}, {lead_id: clock.to_us(as_of)}).encode(0)

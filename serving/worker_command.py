@@ -1,0 +1,79 @@
+"""``baton worker``: the background work in a process of its own."""
+
+import asyncio
+import signal
+from contextlib import suppress
+
+import typer
+from pydantic import ValidationError
+
+from features import clock
+from serving.commands import EXIT_REFUSED, set_up_logging
+from serving.errors import ServingError
+from serving.jobs.house import build_desks, build_house
+from serving.jobs.worker import Worker
+from serving.scoring.log import ScoredLog
+from serving.scoring.served import BundleShelf
+from serving.scoring.shadow import build_shadow
+from serving.settings import ServingSettings
+from serving.store.errors import StoreOffError
+from serving.store.session import Store
+
+
+async def run_worker(settings: ServingSettings) -> None:
+    """Work until told to stop.
+
+    Raises
+    ------
+    ServingError
+        If there is no store to work on.
+    """
+    if not settings.has_store:
+        raise StoreOffError
+    store = Store(settings)
+    store.open()
+    scored_log = ScoredLog(
+        settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
+    )
+    shadow = build_shadow(settings) if settings.shadow else None
+    desks = build_desks(settings)
+    house = build_house(settings, store, desks, BundleShelf(settings.served), scored_log, shadow)
+    worker = Worker(house, check_seconds=settings.worker_check_seconds)
+    watched = [*desks, *([] if shadow is None else [shadow.desk])]
+    logs = [scored_log, *([] if shadow is None else [shadow.log])]
+    for desk in watched:
+        await asyncio.to_thread(desk.refresh, clock.now())
+    beside = [
+        *(asyncio.create_task(desk.watch(settings.champion_check_seconds)) for desk in watched),
+        *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
+    ]
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, worker.ask_to_stop)
+    typer.echo("Baton's worker is at work. Stop with Ctrl+C.")
+    try:
+        await worker.run()
+    finally:
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        for one in logs:
+            one.flush_safely()
+        store.close()
+
+
+def worker_command() -> None:
+    """Do the background work until stopped: live scores, what is to be sent, jobs."""
+    try:
+        settings = ServingSettings()
+        set_up_logging(settings.log_level)
+        asyncio.run(run_worker(settings))
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "BATON_" + "_".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"{name}: {problem['msg']}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
+    except ServingError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
