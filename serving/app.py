@@ -8,6 +8,8 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from features import clock
+from serving.auth.doorman import build_doorman
+from serving.auth.guard import check_guards, describe_guards
 from serving.champion import ChampionDesk
 from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
@@ -23,6 +25,7 @@ from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes
+from serving.web.sign_in import add_sign_in
 
 DESCRIPTION = """\
 Scores leads and says why. A score is a chance (`probability`) and points: 50 is the typical
@@ -32,14 +35,14 @@ what happened at or after `as_of` does not count. Refusals are RFC 9457 problems
 
 
 def check_exposure(settings: ServingSettings) -> None:
-    """Check that a server others can reach asks who they are.
+    """Check that those who can reach a server can be told from others.
 
     Raises
     ------
     ExposedWithoutTokenError
-        If it would not.
+        If they cannot.
     """
-    if not settings.is_local and settings.api_token is None:
+    if not settings.is_local and settings.api_token is None and not settings.has_store:
         raise ExposedWithoutTokenError(settings.host)
 
 
@@ -54,6 +57,8 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     store: Store | None = app.state.store
     if store is not None:
         await asyncio.to_thread(store.open)
+    if app.state.doorman.local is not None:
+        await asyncio.to_thread(app.state.doorman.local.open)
     desks = [desk] if shadow is None else [desk, shadow.desk]
     logs = [scored_log] if shadow is None else [scored_log, shadow.log]
     for one in desks:
@@ -92,7 +97,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     Raises
     ------
     ExposedWithoutTokenError
-        If the settings would open it to the network without a token.
+        If the settings would open it to the network, and nobody could have a key.
+    UnguardedRouteError
+        If a route does not say who may ask it.
     """
     check_exposure(settings)
     app = FastAPI(
@@ -108,6 +115,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
+    app.state.doorman = build_doorman(settings, app.state.store)
     app.state.champion_desk = ChampionDesk(settings.champion)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
@@ -127,7 +135,10 @@ def build_app(settings: ServingSettings) -> FastAPI:
     ):
         app.include_router(router)
     add_problem_handlers(app)
+    add_sign_in(app)
+    check_guards(app)
     add_schemas(app, DESCRIBED_INPUTS, DESCRIBED_OUTPUTS)
+    describe_guards(app)
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
     app.add_middleware(LimitsMiddleware, settings=settings)
     app.add_middleware(FaultMiddleware)
