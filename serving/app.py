@@ -15,6 +15,8 @@ from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.intake import routes as intake_routes
+from serving.intake.items import DESCRIBED
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
@@ -128,6 +130,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,
+        intake_routes.router,
+        intake_routes.mending,
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
@@ -137,7 +141,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
     add_problem_handlers(app)
     add_sign_in(app)
     check_guards(app)
-    add_schemas(app, DESCRIBED_INPUTS, DESCRIBED_OUTPUTS)
+    add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED))
     describe_guards(app)
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
     app.add_middleware(LimitsMiddleware, settings=settings)

@@ -63,6 +63,7 @@ class Allow(Guard):
             raise NotAllowedError(str(self.permission), principal.role)
         doorman.check_rate(principal)
         request.state.principal = principal
+        request.state.caller = principal.actor
 
 
 class AllowAnyone(Guard):

@@ -6,22 +6,26 @@ Hot routes read and write bytes; this puts their schemas where the framework wou
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from serving.http.problems import MEDIA_TYPE
 
 REF_TEMPLATE = "#/components/schemas/{model}"
+STRUCT_TEMPLATE = "#/components/schemas/{name}"
 
 PROBLEM_WORDS: dict[int, str] = {
+    400: "A header cannot be read.",
     401: "The key is missing or wrong.",
     403: "The role may not do this.",
     404: "There is no such thing.",
+    409: "The same request is still under way.",
     413: "The body or the batch is too large.",
     415: "The body is not declared as JSON, or is compressed.",
     422: "The payload is not valid; `errors` says where.",
     429: "The caller asks too often; `Retry-After` says how long to wait.",
-    503: "No model is served yet.",
+    503: "No model is served yet, or the store does not answer.",
 }
 
 
@@ -54,6 +58,8 @@ def describe_answers(schema: str, *problems: int) -> dict[int | str, dict[str, A
 
 def build_schemas(inputs: Sequence[type[Any]], outputs: Sequence[type[Any]]) -> dict[str, Any]:
     """Build the schemas of records, and of what they contain, by name."""
+    structs = [record for record in (*inputs, *outputs) if issubclass(record, msgspec.Struct)]
+    inputs, outputs = ([r for r in records if r not in structs] for records in (inputs, outputs))
     described = [
         *(((name := record.__name__), "validation", TypeAdapter(record)) for record in inputs),
         *(((name := record.__name__), "serialization", TypeAdapter(record)) for record in outputs),
@@ -63,7 +69,8 @@ def build_schemas(inputs: Sequence[type[Any]], outputs: Sequence[type[Any]]) -> 
         schema = adapter.json_schema(mode=mode, ref_template=REF_TEMPLATE)  # type: ignore[arg-type]
         schemas |= schema.pop("$defs", {})
         schemas.setdefault(name, schema)
-    return schemas
+    _, components = msgspec.json.schema_components(structs, ref_template=STRUCT_TEMPLATE)
+    return {**components, **schemas}
 
 
 def add_schemas(app: FastAPI, inputs: Sequence[type[Any]], outputs: Sequence[type[Any]]) -> None:

@@ -70,7 +70,7 @@ _READERS: dict[AttributeType, tuple[Callable[[Cell], Cell], str, str]] = {
 }
 
 
-def _read_cells(
+def read_cells(
     sent: Mapping[str, Cell], known: Mapping[str, Attribute], where: str
 ) -> dict[str, Cell]:
     """Read those attributes the model knows.
@@ -155,11 +155,11 @@ def read_attributes(
     """
     known = {attribute.name: attribute for attribute in attributes}
     created_us = clock.to_us(lead.created_at)
-    state = _read_cells(lead.attributes, known, f"{where}attributes")
+    state = read_cells(lead.attributes, known, f"{where}attributes")
     versions = [LeadVersion(created_us, state)]
     ignored = dict.fromkeys(name for name in lead.attributes if name not in known)
     for position, version in sorted(enumerate(lead.versions), key=lambda pair: pair[1].known_at):
-        cells = _read_cells(version.attributes, known, f"{where}versions[{position}].attributes")
+        cells = read_cells(version.attributes, known, f"{where}versions[{position}].attributes")
         state = {**state, **cells}
         versions.append(LeadVersion(max(clock.to_us(version.known_at), created_us), state))
         ignored |= dict.fromkeys(name for name in version.attributes if name not in known)

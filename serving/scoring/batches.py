@@ -29,7 +29,7 @@ class _OnlyId(msgspec.Struct):
     lead_id: str | None = None
 
 
-def _spoil_halves(body: bytes) -> bytes:
+def spoil_halves(body: bytes) -> bytes:
     """Turn half characters to bytes that spoil only the lead they stand in.
 
     The reader gives up on a whole batch at half a character, but passes over broken bytes; those
@@ -48,7 +48,7 @@ def _read_envelope(body: bytes) -> list[msgspec.Raw]:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        spoiled = _spoil_halves(body)
+        spoiled = spoil_halves(body)
         if spoiled == body:
             raise
         return msgspec.json.decode(spoiled, type=_Envelope).leads

@@ -75,3 +75,13 @@ class StoreUnavailableError(RefusedError):
 
     def __init__(self) -> None:
         super().__init__("The database did not answer in time. Nothing of the request was kept.")
+
+
+class StoreNotEmptyError(ServingError):
+    """A history is to be loaded into a store that holds leads already."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The store holds leads already, and a history is loaded into an empty one only. Send "
+            "further records to POST /v1/leads and /v1/events, or name an empty database."
+        )

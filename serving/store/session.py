@@ -1,9 +1,9 @@
 """Units of work: one request or job is one transaction, and nobody else commits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +30,13 @@ POOL_PATIENCE_SECONDS = 10.0
 
 IDLE_SECONDS = 60
 """Seconds a transaction may stand idle before the server ends it: its worker has died."""
+
+
+ATTEMPTS = 3
+IN_THE_WAY = {"40P01", "40001"}
+"""What PostgreSQL calls a deadlock, and a failed serialization."""
+
+Done = TypeVar("Done")
 
 
 class _Session(Session):
@@ -204,6 +211,23 @@ class Store:
         with self.work() as work:
             work.session.execute(text("SELECT 1"))
 
+    def run(self, deed: Callable[[UnitOfWork], Done]) -> Done:
+        """Do a deed in a unit of work; do it again where two units stood in each other's way.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the database is away or too slow, or after ``ATTEMPTS`` times.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.work() as work:
+                    return deed(work)
+            except StoreUnavailableError as error:
+                if attempt == ATTEMPTS or not _stood_in_the_way(error):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
     @contextmanager
     def work(self, *, read_only: bool = False) -> Iterator[UnitOfWork]:
         """Open a unit of work; it is committed when the block ends well, else undone.
@@ -235,6 +259,11 @@ class Store:
             if _is_passing(error):
                 raise StoreUnavailableError from error
             raise
+
+
+def _stood_in_the_way(error: StoreUnavailableError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") in IN_THE_WAY
 
 
 def _revive(engine: Engine, embedded: EmbeddedPostgres) -> None:

@@ -40,11 +40,16 @@ class LeadVersion(Base):
     """A lead's attributes as known from one moment on: the whole of them, as they were sent."""
 
     __tablename__ = "lead_version"
-    __table_args__ = (Index("ix_lead_version_lead_id_known_at", "lead_id", "known_at"),)
+    __table_args__ = (
+        Index("ix_lead_version_lead_id_known_at", "lead_id", "known_at"),
+        Index("ix_lead_version_account_id", "account_id"),
+    )
 
     version_id: Mapped[Number]
     lead_id: Mapped[str] = mapped_column(ForeignKey("lead.lead_id", ondelete="CASCADE"))
     known_at: Mapped[datetime]
+    changed_at: Mapped[datetime | None]
+    """When it changed at the source, if that was said: an older change does not undo a newer one."""
     source: Mapped[str]
     account_id: Mapped[str | None]
     attributes: Mapped[dict[str, Any]]

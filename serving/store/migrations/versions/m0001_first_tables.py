@@ -178,6 +178,7 @@ def _create_leads() -> None:
         sa.Column("version_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("lead_id", sa.Text(), nullable=False),
         sa.Column("known_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("changed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=True),
         sa.Column("attributes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -186,6 +187,7 @@ def _create_leads() -> None:
         ),
         sa.PrimaryKeyConstraint("version_id", name=op.f("pk_lead_version")),
     )
+    op.create_index("ix_lead_version_account_id", "lead_version", ["account_id"], unique=False)
     op.create_index(
         "ix_lead_version_lead_id_known_at", "lead_version", ["lead_id", "known_at"], unique=False
     )

@@ -1,0 +1,1 @@
+"""Leads, events, stage changes, attempts: each lands once, and none is lost."""

@@ -1,0 +1,117 @@
+"""What the intake does with a body: cut it, read each item, land those that can be read."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+from features.catalog.manifest import Catalog
+from features.taxonomy import Taxonomy
+from serving.errors import RefusedError
+from serving.http.problems import shape_refusal
+from serving.intake.envelope import Envelope
+from serving.intake.errors import NoSuchItemError
+from serving.intake.items import ItemResult, Landed, Record, Status
+from serving.intake.landing import Happening, land_happenings
+from serving.intake.leads import land_leads
+from serving.intake.quarantine import Taken, keep_item, note_try, settle, take_items
+from serving.intake.reading import Reader, ReadItem, ReadLead, read_item
+from serving.intake.skew import find_skew
+from serving.store.session import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What items are taken in with."""
+
+    taxonomy: Taxonomy
+    catalog: Catalog | None
+    """Of the champion; None where there is none."""
+    received_at: datetime
+
+    def reader(self, sent_at: datetime | None = None) -> Reader:
+        """Give what items are read with."""
+        skew = find_skew(sent_at, self.received_at)
+        return Reader(self.received_at, self.taxonomy, self.catalog, skew)
+
+
+def _land(
+    work: UnitOfWork, record: Record, items: Sequence[ReadItem], intake: Intake
+) -> list[ItemResult]:
+    if record == "lead":
+        leads = cast("Sequence[ReadLead]", items)
+        statuses = land_leads(work, leads, intake.received_at, intake.catalog)
+        ids: list[str | None] = [None] * len(leads)
+    else:
+        happened = cast("Sequence[Happening]", items)
+        statuses = land_happenings(work, happened, intake.received_at, intake.catalog)
+        ids = [item.id for item in happened]
+    return [
+        ItemResult(cast("Status", status), item.lead_id, id_)
+        for status, item, id_ in zip(statuses, items, ids, strict=True)
+    ]
+
+
+def take_in(work: UnitOfWork, record: Record, envelope: Envelope, intake: Intake) -> Landed:
+    """Land the items of a body; those of a batch that cannot be read go to the quarantine.
+
+    Raises
+    ------
+    InvalidBodyError
+        If the body is one item, and it cannot be read: its sender is told right away.
+    """
+    reader = intake.reader(envelope.sent_at)
+    results: list[ItemResult | None] = [None] * len(envelope.items)
+    readable: list[tuple[int, ReadItem]] = []
+    for position, raw in enumerate(envelope.items):
+        try:
+            readable.append((position, read_item(record, raw, reader)))
+        except RefusedError as refusal:
+            if not envelope.is_batch:
+                raise
+            problem = shape_refusal(refusal)
+            number = keep_item(work, record, raw, problem, intake.received_at)
+            results[position] = ItemResult("quarantined", item_number=number, problem=problem)
+    if readable:
+        landed = _land(work, record, [item for _, item in readable], intake)
+        for (position, _), result in zip(readable, landed, strict=True):
+            results[position] = result
+    return _count([result for result in results if result is not None])
+
+
+def _count(results: list[ItemResult]) -> Landed:
+    return Landed(dict(Counter(result.status for result in results)), results)
+
+
+def try_again(work: UnitOfWork, number: int, mended: bytes | None, intake: Intake) -> ItemResult:
+    """Send an item of the quarantine through again, mended or as it came.
+
+    Raises
+    ------
+    NoSuchItemError
+        If none of that number waits.
+    """
+    found = take_items(work, [number])
+    if not found:
+        raise NoSuchItemError(number)
+    return _try(work, found[0], mended, intake)
+
+
+def _try(work: UnitOfWork, taken: Taken, mended: bytes | None, intake: Intake) -> ItemResult:
+    try:
+        item = read_item(taken.record, mended or taken.body, intake.reader())
+    except RefusedError as refusal:
+        problem: dict[str, Any] = shape_refusal(refusal)
+        note_try(work, taken.number, problem)
+        return ItemResult("quarantined", item_number=taken.number, problem=problem)
+    result = _land(work, taken.record, [item], intake)[0]
+    settle(work, [taken.number], "landed", intake.received_at)
+    return msgspec.structs.replace(result, item_number=taken.number)
+
+
+def try_all_again(work: UnitOfWork, numbers: Sequence[int], intake: Intake) -> Landed:
+    """Send several items through again as they came; each that still cannot be read stays."""
+    return _count([_try(work, taken, None, intake) for taken in take_items(work, numbers)])
