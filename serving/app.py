@@ -8,6 +8,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from features import clock
+from serving.audit_log import routes as audit_log_routes
 from serving.auth.doorman import build_doorman
 from serving.auth.guard import check_guards, describe_guards
 from serving.champion import ChampionDesk
@@ -135,6 +136,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
+        audit_log_routes.router,
         web_routes.router,
     ):
         app.include_router(router)

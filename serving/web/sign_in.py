@@ -111,7 +111,7 @@ async def sign_in_with_password(
     settings: Settings,
     email: Annotated[str, Form(max_length=320)],
     password: Annotated[str, Form()],
-    form_token: FormToken,
+    form_token: FormToken = "",
     target: FormTarget = "/",
 ) -> Response:
     """Sign somebody in by address and password."""
@@ -130,7 +130,7 @@ async def sign_in_with_key(
     request: Request,
     now: Now,
     key: Annotated[str, Form(max_length=500)],
-    form_token: FormToken,
+    form_token: FormToken = "",
     target: FormTarget = "/",
 ) -> Response:
     """Sign in whoever has the key of this machine."""
