@@ -21,6 +21,7 @@ from serving.intake.items import DESCRIBED
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
@@ -137,6 +138,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
         audit_log_routes.router,
+        privacy_routes.router,
         web_routes.router,
     ):
         app.include_router(router)

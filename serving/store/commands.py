@@ -17,6 +17,7 @@ from features.taxonomy import default_taxonomy
 from serving.champion import read_bundle
 from serving.errors import NoChampionError, ServingError
 from serving.settings import ServingSettings
+from serving.store.backup import restore_backup, write_backup
 from serving.store.errors import StoreOffError
 from serving.store.load import load_history
 from serving.store.migrations import HEAD, check_tables, find_revision, go_back
@@ -138,6 +139,26 @@ def pack_command() -> None:
         raise typer.Exit(1)
 
 
+def backup_command(
+    to: Annotated[Path, typer.Option(help="File to write.")] = Path("var/backup.dump"),
+) -> None:
+    """Write the whole database to one file, as of one moment; the server may go on."""
+    with open_store(ServingSettings()) as store:
+        write_backup(store.url, to)
+    typer.echo(f"{to.stat().st_size:,} bytes in {to}")
+
+
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file of `baton store backup`.", exists=True)],
+) -> None:
+    """Put the database back to what a backup holds. Stop the server first."""
+    with open_store(ServingSettings()) as store:
+        restore_backup(store.url, file)
+        store.close()
+        store.open()  # a backup of an older Baton has older tables
+    typer.echo(f"The store holds what {file} held.")
+
+
 store_app = typer.Typer(help="The database that remembers.", no_args_is_help=True)
 store_app.command("migrate")(migrate_command)
 store_app.command("check")(check_command)
@@ -145,3 +166,5 @@ store_app.command("status")(status_command)
 store_app.command("snapshot")(snapshot_command)
 store_app.command("load")(load_command)
 store_app.command("pack")(pack_command)
+store_app.command("backup")(backup_command)
+store_app.command("restore")(restore_command)

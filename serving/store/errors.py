@@ -85,3 +85,14 @@ class StoreNotEmptyError(ServingError):
             "The store holds leads already, and a history is loaded into an empty one only. Send "
             "further records to POST /v1/leads and /v1/events, or name an empty database."
         )
+
+
+class BackupFailedError(ServingError):
+    """A backup could not be written, or not be put back."""
+
+    def __init__(self, program: str, last_words: list[str]) -> None:
+        self.program = program
+        told = last_words[0] if last_words else "it did not say why"
+        super().__init__(
+            f"{program} failed: {told}. Nothing was changed; see docs/how-to/back-up-and-restore.md."
+        )

@@ -199,8 +199,8 @@ import uvicorn
 
 folder, lead, heavy = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 settings = ServingSettings(
-    champion=folder / "champion", scored=folder / "scored", drift=folder / "drift",
-    drift_min_rows=2, local_key=folder / "local.key",
+    database_url="off", champion=folder / "champion", scored=folder / "scored",
+    drift=folder / "drift", drift_min_rows=2, local_key=folder / "local.key",
 )
 listener = open_socket("127.0.0.1", 0)
 server = uvicorn.Server(uvicorn.Config(build_app(settings), log_config=None))
@@ -262,7 +262,12 @@ def run_serve(*options: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", COMMAND, *options],
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "BATON_DATABASE_URL": "off",
+            **environment,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,6 +1,7 @@
 """The intake over real HTTP: keys, quarantine, refusals."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -181,3 +182,11 @@ def test_without_a_store_the_intake_says_so(tmp_path: Path) -> None:
 
     assert answer.status_code == 503
     assert answer.json()["type"] == "urn:baton:problem:store-off"
+
+
+def test_every_schema_the_description_refers_to_is_there(client: httpx.Client) -> None:
+    described = client.get("/openapi.json")
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', described.text))
+
+    assert {"EventItem", "EventBatch", "Landed", "WaitingItems"} <= named
+    assert named <= set(described.json()["components"]["schemas"])
