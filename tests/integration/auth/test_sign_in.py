@@ -25,6 +25,7 @@ from tests.integration.auth.factories import (
 )
 
 HOURS = timedelta(hours=12)
+GUESSED = "guessed"
 
 
 def test_somebody_signs_in_reads_and_signs_out(
@@ -110,7 +111,7 @@ def test_a_form_counts_only_with_the_secret_of_its_browser(
 ) -> None:
     let_in(store)
     with browsing(make_app(tmp_path, database_url)) as browser:
-        assert sign_in(browser, form_token="guessed").status_code == 403
+        assert sign_in(browser, form_token=GUESSED).status_code == 403
         browser.cookies.clear()
         without = {"email": EMAIL, "password": PASSWORD, "form_token": ""}
         assert browser.post("/sign-in", data=without).status_code == 403
