@@ -8,6 +8,9 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from features import clock
+from serving.audit_log import routes as audit_log_routes
+from serving.auth.doorman import build_doorman
+from serving.auth.guard import check_guards, describe_guards
 from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
@@ -24,6 +27,7 @@ from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
@@ -32,6 +36,7 @@ from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes
+from serving.web.sign_in import add_sign_in
 
 DESCRIPTION = """\
 Scores leads and says why. A score is a chance (`probability`) and points: 50 is the typical
@@ -41,14 +46,14 @@ what happened at or after `as_of` does not count. Refusals are RFC 9457 problems
 
 
 def check_exposure(settings: ServingSettings) -> None:
-    """Check that a server others can reach asks who they are.
+    """Check that those who can reach a server can be told from others.
 
     Raises
     ------
     ExposedWithoutTokenError
-        If it would not.
+        If they cannot.
     """
-    if not settings.is_local and settings.api_token is None:
+    if not settings.is_local and settings.api_token is None and not settings.has_store:
         raise ExposedWithoutTokenError(settings.host)
 
 
@@ -63,6 +68,8 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     worker: Worker | None = app.state.worker
     if store is not None:
         await asyncio.to_thread(store.open)
+    if app.state.doorman.local is not None:
+        await asyncio.to_thread(app.state.doorman.local.open)
     desks = [*app.state.desks, *([] if shadow is None else [shadow.desk])]
     logs = [scored_log, *([] if shadow is None else [shadow.log])]
     for one in desks:
@@ -112,7 +119,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     Raises
     ------
     ExposedWithoutTokenError
-        If the settings would open it to the network without a token.
+        If the settings would open it to the network, and nobody could have a key.
+    UnguardedRouteError
+        If a route does not say who may ask it.
     """
     check_exposure(settings)
     app = FastAPI(
@@ -128,6 +137,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
+    app.state.doorman = build_doorman(settings, app.state.store)
     app.state.desks = build_desks(settings)
     app.state.champion_desk = app.state.desks[0]
     app.state.shelf = BundleShelf(settings.served)
@@ -154,14 +164,20 @@ def build_app(settings: ServingSettings) -> FastAPI:
         lead_routes.router,
         export_routes.router,
         job_routes.router,
+        intake_routes.mending,
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
+        audit_log_routes.router,
+        privacy_routes.router,
         web_routes.router,
     ):
         app.include_router(router)
     add_problem_handlers(app)
+    add_sign_in(app)
+    check_guards(app)
     add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED))
+    describe_guards(app)
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
     app.add_middleware(LimitsMiddleware, settings=settings)
     app.add_middleware(FaultMiddleware)

@@ -21,7 +21,7 @@ class LimitsMiddleware:
     def __init__(self, app: ASGIApp, settings: ServingSettings) -> None:
         self.app = app
         self.most_bytes = settings.max_body_bytes
-        self.guards_host = settings.api_token is None
+        self.guards_host = settings.has_local_door
         self.hosts = frozenset(settings.allowed_hosts)
 
     def _find_refusal(self, headers: Headers) -> RefusedError | None:

@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict
 
+from serving.auth.guard import allow
 from serving.errors import RefusedError
-from serving.http.dependencies import check_token
 from serving.http.openapi import describe_problems
 from serving.jobs.queries import MOST_NUMBER, FailedJob, list_failed, try_again
 from serving.store.dependencies import Reading, Work
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(check_token)])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[allow("tend jobs")])
 
 JobId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
 

@@ -2,16 +2,16 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from serving.http.dependencies import check_token
+from serving.auth.guard import allow
 from serving.http.openapi import describe_problems
 from serving.leads.export import export_csv, export_parquet
 from serving.leads.routes import Contract
 from serving.store.dependencies import InStore
 
-router = APIRouter(prefix="/v1/scores", tags=["leads"], dependencies=[Depends(check_token)])
+router = APIRouter(prefix="/v1/scores", tags=["leads"], dependencies=[allow("read scores")])
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from features import clock
 from features.lifecycle.stages import Stage
-from serving.http.dependencies import Now, check_json, check_token
+from serving.auth.guard import allow
+from serving.http.dependencies import Now, check_json
 from serving.http.openapi import describe_answers, describe_problems
 from serving.leads.cursors import read_cursor, read_cursor_number, write_cursor
 from serving.leads.errors import NotScoredYetError
@@ -48,7 +49,8 @@ from serving.scoring.replay import MomentAheadError, replay
 from serving.scoring.served import choose_champion
 from serving.store.dependencies import InStore, Reading
 
-router = APIRouter(prefix="/v1/leads", tags=["leads"], dependencies=[Depends(check_token)])
+router = APIRouter(prefix="/v1/leads", tags=["leads"])
+LEADS, SCORES = allow("read leads"), allow("read scores")
 
 Points = Annotated[float | None, Query(allow_inf_nan=False)]
 Status = Literal["scored", "not_enough_known"]
@@ -67,7 +69,9 @@ def _json(answer: bytes) -> Response:
     return Response(answer, media_type="application/json")
 
 
-@router.get("", summary="List leads", responses=describe_problems(401, 404, 422, 503))
+@router.get(
+    "", summary="List leads", dependencies=[LEADS], responses=describe_problems(401, 404, 422, 503)
+)
 def leads(
     work: Reading,
     contract: Contract,
@@ -111,7 +115,10 @@ def _shape_short(row: object) -> ScoreInShort:
 
 
 @router.get(
-    "/{lead_id}", summary="A lead at a glance", responses=describe_problems(401, 404, 422, 503)
+    "/{lead_id}",
+    summary="A lead at a glance",
+    dependencies=[LEADS],
+    responses=describe_problems(401, 404, 422, 503),
 )
 def card(work: Reading, lead_id: LeadId) -> LeadCard:
     """Give who a lead is, where it stands, how much is known of it, and its latest scores."""
@@ -141,6 +148,7 @@ def card(work: Reading, lead_id: LeadId) -> LeadCard:
 
 @router.get(
     "/{lead_id}/score",
+    dependencies=[SCORES],
     summary="A lead's score, now or as it would have been then",
     response_class=Response,
     responses=describe_answers("LeadScore", 401, 404, 410, 422, 503),
@@ -186,6 +194,7 @@ def score(
 
 @router.post(
     "/{lead_id}/score",
+    dependencies=[SCORES],
     summary="Score a lead now",
     response_class=Response,
     responses=describe_answers("LeadScore", 401, 404, 422, 503),
@@ -204,6 +213,7 @@ def score_now(request: Request, store: InStore, lead_id: LeadId, contract: Contr
 
 @router.get(
     "/{lead_id}/history",
+    dependencies=[SCORES],
     summary="A lead's scores over time",
     responses=describe_problems(401, 404, 422, 503),
 )
@@ -230,6 +240,7 @@ def history(
 
 @router.get(
     "/{lead_id}/timeline",
+    dependencies=[LEADS],
     summary="What happened to a lead",
     responses=describe_problems(401, 404, 422, 503),
 )
@@ -249,6 +260,7 @@ def timeline(
 
 @router.get(
     "/{lead_id}/changes",
+    dependencies=[SCORES],
     summary="Why a score moved between two moments",
     responses=describe_problems(401, 404, 410, 422, 503),
 )
@@ -281,7 +293,7 @@ def _check_not_ahead(moment: datetime, now: datetime, looked_at: datetime | None
 @router.post(
     "/{lead_id}/what-if",
     summary="What next events would do to a score",
-    dependencies=[Depends(check_json)],
+    dependencies=[SCORES, Depends(check_json)],
     responses=describe_problems(401, 404, 415, 422, 503),
 )
 def what_if(
