@@ -163,10 +163,13 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back, and let go of the embedded server."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        # Not left to the end of the process: a server stopped by a signal has no such end.
+        if self.embedded is not None:
+            self.embedded.stop()
 
     def _connect(self, url: URL) -> Engine:
         settings = self._settings
