@@ -47,7 +47,7 @@ class Suspect:
     journey: bool
     """Whether it is the lead's own path through the stages, honestly strong by nature."""
     alone: float
-    """The AUC of its strongest feature by itself."""
+    """The AUC of its strongest feature by itself, where it is known; in `hunt`, of all leads."""
 
     @property
     def is_strong(self) -> bool:
@@ -61,7 +61,8 @@ def hunt(dataset: Dataset, audit: LeakAudit, seed: int, progress: Progress) -> t
     A few trees are grown on the fit slice without one field at a time and judged on the slice that
     calibrates. Where leaving out one changes nothing, because others say the same, the strongest
     undated ones are taken away one after the other until the alarm falls silent. A field that ranks
-    leads that well by itself needs no proof: siblings may cover for it.
+    leads that well by itself needs no proof: siblings may cover for it. Leaks that were allowed are
+    left out from the beginning: what they alone make too good is nobody else's fault.
 
     Returns
     -------
@@ -69,8 +70,13 @@ def hunt(dataset: Dataset, audit: LeakAudit, seed: int, progress: Progress) -> t
         A leak for a field claimed known at creation; for dated records only where the field alone
         is very strong, else a warning: strong honest interest is no crime.
     """
-    suspects = _list_suspects(dataset, audit)
-    small = narrow(dataset, dataset.split.within(_thin(dataset, seed)))
+    allowed = {finding.field for finding in audit.allowed}
+    listed = _list_suspects(dataset, audit)
+    known = [suspect for suspect in listed if suspect.field in allowed]
+    small = _leave_out(narrow(dataset, dataset.split.within(_thin(dataset, seed))), known)
+    suspects = [
+        _look_at_all(small, suspect, seed) for suspect in listed if suspect.field not in allowed
+    ]
     todo = len(suspects) + MOST_ACCOMPLICES + 1
     done = 0
 
@@ -82,6 +88,9 @@ def hunt(dataset: Dataset, audit: LeakAudit, seed: int, progress: Progress) -> t
         return found
 
     whole = measure([])
+    if known and whole <= TOO_GOOD:
+        progress(STATION, 1.0)
+        return ()
     without = {suspect.field: measure([suspect]) for suspect in suspects}
     guilty = [s for s in suspects if whole - without[s.field] >= LEAST_FALL or s.is_strong]
     if not guilty:
@@ -114,16 +123,40 @@ def _list_suspects(dataset: Dataset, audit: LeakAudit) -> list[Suspect]:
     return suspects[:MOST_SUSPECTS]
 
 
+def _look_at_all(small: Dataset, suspect: Suspect, seed: int) -> Suspect:
+    """Rank all leads by a field that is strong among the leads where it is known.
+
+    Among a few dozen leads chance makes such an AUC; a field that explains the whole model must
+    rank the others as well.
+    """
+    if not suspect.is_strong:
+        return suspect
+    rows = np.full_like(small.rows, np.nan)
+    rows[:, suspect.columns] = small.rows[:, suspect.columns]
+    return replace(suspect, alone=_measure(replace(small, rows=rows), seed))
+
+
+def _leave_out(small: Dataset, fields: list[Suspect]) -> Dataset:
+    """Blank the columns of some fields."""
+    rows = small.rows.copy()
+    for suspect in fields:
+        rows[:, suspect.columns] = np.nan
+    return replace(small, rows=rows)
+
+
 def _measure_without(small: Dataset, without: list[Suspect], seed: int) -> float:
     """Measure the AUC on the calibrate slice of trees that never see some fields."""
-    rows = small.rows.copy()
-    for suspect in without:
-        rows[:, suspect.columns] = np.nan
-    blind = replace(small, rows=rows)
+    return _measure(_leave_out(small, without), seed)
+
+
+def _measure(blind: Dataset, seed: int) -> float:
+    """Measure the AUC on the calibrate slice of a few quick trees."""
     train = fit_data(blind, blind.split.fit, seed)
     text = LOCAL_BOOSTER.boost(train, choose_settings(train, QUICK), ROUNDS, lambda _: None)
     later = blind.split.calibrate
-    return measure_plain_auc(margins(TreeModel(text), rows[later]), blind.converted[later] == 1)
+    return measure_plain_auc(
+        margins(TreeModel(text), blind.rows[later]), blind.converted[later] == 1
+    )
 
 
 def _take_away(

@@ -74,6 +74,10 @@ class LinearModel:
         add_terms(self._compiled, np.ascontiguousarray(rows, np.float32), phi)
         return phi
 
+    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute the margins alone."""
+        return np.asarray(self.bias + self.contributions(rows).sum(axis=1))
+
     @cached_property
     def _compiled(self) -> Terms:
         terms = list(self.terms.values())

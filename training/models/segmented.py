@@ -64,6 +64,20 @@ class SegmentedModel:
             phi[left] = self.everyone.contributions(rows[left])
         return phi
 
+    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute the margins alone; the sum of a part's contributions is its margin less its bias."""
+        margin = np.empty(len(rows))
+        left = np.ones(len(rows), np.bool_)
+        for part in self.parts:
+            own = left & part.members(rows)
+            if own.any():
+                added = part.model.margins(rows[own]) - part.model.bias
+                margin[own] = self.bias + part.factor * added + part.shift
+            left &= ~own
+        if left.any():
+            margin[left] = self.everyone.margins(rows[left])
+        return margin
+
     def parts_json(self) -> list[dict[str, Any]]:
         """Shape the parts for their file, without the models."""
         return [

@@ -54,6 +54,7 @@ def test_contributions_and_margins_equal_those_of_lightgbm(settings):
     assert model.bias == pytest.approx(theirs[0, -1], abs=1e-10)
     raw = booster.predict(rows, raw_score=True)
     np.testing.assert_allclose(model.bias + ours.sum(axis=1), raw, atol=1e-10)
+    np.testing.assert_allclose(model.margins(rows), raw, atol=1e-10)
 
 
 def test_a_tree_that_never_split_only_moves_the_bias():
@@ -63,6 +64,7 @@ def test_a_tree_that_never_split_only_moves_the_bias():
     )
     model = TreeModel(booster.model_to_string())
     assert not model.contributions(rows[:2]).any()
+    assert model.margins(rows[:1])[0] == pytest.approx(model.bias, abs=1e-12)
     assert model.bias == pytest.approx(booster.predict(rows[:1], raw_score=True)[0], abs=1e-12)
 
 
