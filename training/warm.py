@@ -36,6 +36,7 @@ def warm_all() -> None:
     row = np.zeros((1, 1), np.float32)
     trees = TreeModel(_ONE_SPLIT)
     trees.contributions(row)
+    trees.margins(row)
     compute_interactions(trees, row)
     LinearModel(0.0, 1, {0: Term(0.0, 1.0, 1.0, 0.0, (), 0.0)}).contributions(row)
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.contracts.history import History
+from features.lifecycle.prices import Prices
 from features.simulation.chance import sigmoid
 from features.simulation.funnel import IS_MAIL, IS_REQUEST, POINTS, SHOWS_LIFE
 from features.simulation.generate import Life, live, write_history
@@ -31,20 +32,6 @@ policy alike."""
 
 REJECTED_AFTER_DAYS, GIVEN_BACK_AFTER_DAYS = 1, 8
 """Days from a handoff to the return: on the first answer, or after a week's work."""
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What a handoff costs and brings, in one unit; here hours of a seller."""
-
-    touch: float = 1.0
-    """First contact of one handed-over lead."""
-    work: float = 2.0
-    """Working an accepted one."""
-    sql: float = 10.0
-    """Worth of an SQL."""
-    discount_by_day: float = 0.9975
-    """Worth tomorrow of one today."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +118,15 @@ def simulate_nurtured(
 
 
 def _chances(
-    world: World, life: Life, rows: npt.NDArray[np.int64], intent: Floats, returns: int, raised: float
+    world: World,
+    life: Life,
+    rows: npt.NDArray[np.int64],
+    intent: Floats,
+    returns: int,
+    raised: float,
 ) -> tuple[Floats, Floats]:
     flat = intent.ravel()
-    accept = chance_to_accept(
-        world.sales, life.people.fit[rows], flat, np.full(len(flat), raised)
-    )
+    accept = chance_to_accept(world.sales, life.people.fit[rows], flat, np.full(len(flat), raised))
     qualify = chance_to_qualify(
         world.sales,
         life.people,
@@ -236,9 +226,7 @@ def _price(
 
     accept, qualify = _chances(world, life, rows, market.intent, returns=0, raised=0.0)
     raised = _chances(world, life, rows, market.intent, returns=0, raised=1.0)
-    return replace(
-        market, payoff=with_second(accept, qualify), raised_payoff=with_second(*raised)
-    )
+    return replace(market, payoff=with_second(accept, qualify), raised_payoff=with_second(*raised))
 
 
 def _later(market: Nurtured, value: Floats, days: int) -> Floats:

@@ -108,9 +108,7 @@ class Life:
     """Of chance, for what comes after."""
 
 
-def live(
-    world: World, *, n_leads: int, seed: int, progress: Progress = _tell_nobody
-) -> Life:
+def live(world: World, *, n_leads: int, seed: int, progress: Progress = _tell_nobody) -> Life:
     """Let leads live: nothing of it depends on handoffs.
 
     Raises
@@ -141,9 +139,7 @@ def write_history(world: World, life: Life, *, n_leads: int, seed: int) -> Histo
     nobody = build_stages(world, stages, stages.at)
     return History(
         leads=build_leads(world, people, life.versions),
-        events=build_events(
-            world, people, life.events.take(happened), life.known_at[happened]
-        ),
+        events=build_events(world, people, life.events.take(happened), life.known_at[happened]),
         stages=nobody,
         attempts=ATTEMPT_SCHEMA.empty_table(),
         about=_build_manifest(world, n_leads, seed),

@@ -198,7 +198,9 @@ def _replay(
             if stage in {Stage.RETURNED, Stage.LEAD}:
                 begins, closed_from = at, until
             elif stage == Stage.MQL:
-                found.append(_follow_handoff(lead, at, signal, chance, changes[position + 1 :], until))
+                found.append(
+                    _follow_handoff(lead, at, signal, chance, changes[position + 1 :], until)
+                )
             continue
         if stage == Stage.MQL:
             raised = signal.lower() in RAISER_SIGNALS
@@ -279,15 +281,21 @@ def _place_rows(
     parts = list(_place_parts(cycles, handoffs, news, until))
     if not parts:
         none = np.zeros(0, np.int64)
-        return Decisions(Snapshots(none, none), none.astype(np.int8), none, none.astype(np.float64))
-    lead, as_of, kind, handoff, gap = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Decisions(
+            Snapshots(none, none), none.astype(np.int8), none, none.astype(np.float64)
+        )
+    lead, as_of, kind, handoff, gap = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     return Decisions(Snapshots(lead, as_of), kind.astype(np.int8), handoff, gap)
 
 
 def _find_news(history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """List on which days something new became known of each lead; by lead and day."""
     ids = lead_index(history.leads)
-    encoded = history.events.column("lead_id").cast(pa.string()).combine_chunks().dictionary_encode()
+    encoded = (
+        history.events.column("lead_id").cast(pa.string()).combine_chunks().dictionary_encode()
+    )
     numbers = np.array([ids[name] for name in encoded.dictionary.to_pylist()] or [0], np.int64)
     lead = numbers[np.asarray(encoded.indices.to_numpy(zero_copy_only=False), np.int64)]
     known = np.asarray(history.events.column("known_at").cast(pa.int64()).to_numpy(), np.int64)

@@ -1,388 +1,330 @@
-"""Optimal stopping learned from logged handoffs, by double-regression Monte Carlo.
+"""What a handoff now, and waiting, are worth to a lead: a fitted model, read from plain text.
 
-Nurturing goes on unchanged until a handoff, so a logged path says what waiting brings up to the day
-it was cut. Two half-samples of leads each get a family of models: chances of a handoff now, and the
-worth of waiting. One family decides when to stop, the other says what that is worth, so that the
-maximum over noisy estimates does not flatter itself (after Longstaff, Schwartz 2001, *Review of
-Financial Studies* 14; the two halves as in Glasserman 2004, *Monte Carlo Methods in Financial
-Engineering*, §8.7).
+A `TimingModel` is pure: rows of features in, numbers out, no LightGBM, no clock, no file. It is
+fitted by `training.models.timing_fit` and travels as texts (`texts`, `read_timing_model`). Its face:
+
+- ``advise(rows)`` gives a `Timing`: P(accept), P(SQL) and value of a handoff now, value of waiting,
+  advantage, and an interval of the advantage; all of shape ``(n_rows,)``.
+- ``reasons(rows)`` gives what each feature adds to the advantage: base ``(n_rows,)`` and reasons
+  ``(n_rows, n_features)``, which add up to it exactly.
+- ``curve(rows, days)`` gives a `Curve` of shape ``(n_rows, n_days)``: value and P(SQL) if committed
+  to a handoff in k days, and the chance that the moment comes within k days.
+
+``rows`` is float32 of shape ``(n_rows, n_features)`` in the order of the catalogue it was fitted
+with. Values are in the unit of the prices. With ``G`` the value of a handoff now, ``C`` that of
+waiting and λ the shadow price of the sellers' time, the advantage is ``G - C - λ``; λ is inside C
+for handoffs that come later. The moment has come where the advantage is not negative.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from features.catalog.manifest import Catalog
-from training.labels.timing import (
-    ALONE,
-    CUT,
-    ENDED,
-    GOES_ON,
-    HANDED,
-    RAISED,
-    Decisions,
-    Handoffs,
-)
-from training.models.boosting import import_lightgbm
+from features.lifecycle.prices import Prices
+from training.models.linear import LinearModel
+from training.models.trees import TreeModel
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
-Progress = Callable[[str, float], None]
 
-PASSES = 4
-"""Of the iteration: the worth of waiting settles in three."""
+EXTRAS = ("hand_raised", "answer_days", "handoffs_waiting")
+"""Columns after the features: known only of a handoff that was made, set when we ask."""
 
-MOST_WAIT_ROWS = 200_000
-"""Rows that one regression of the worth of waiting learns from."""
+MOST_DELAY_DAYS = 14.0
+"""Longer waits for an answer are learned as this long."""
 
-LARGEST_WEIGHT = 5.0
-"""Of a handoff whose outcome is known, for those that are not resolved yet."""
+CURVE_DAYS = 30
+"""How far the curve looks."""
 
-CHANCE: dict[str, Any] = {
-    "objective": "binary",
-    "learning_rate": 0.04,
-    "num_leaves": 6,
-    "min_data_in_leaf": 40,
-    "feature_fraction": 0.25,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "lambda_l2": 10.0,
-    "cat_smooth": 30.0,
-    "cat_l2": 20.0,
-    "max_bin": 63,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 2,
-    "verbose": -1,
-}
-"""Handoffs are few: small trees, strong shrinkage."""
+LEVEL = 0.8
+"""Of the interval of the advantage."""
 
-WAIT: dict[str, Any] = {
-    **CHANCE,
-    "objective": "regression",
-    "learning_rate": 0.1,
-    "num_leaves": 20,
-    "min_data_in_leaf": 200,
-    "feature_fraction": 0.4,
-}
-WAIT_ROUNDS = 60
-MOST_ROUNDS, PATIENCE, FOLDS = 400, 30, 4
+NORMAL_QUANTILE = 1.2815515655446004
+"""Of the level, both sides."""
+
+
+def sigmoid(margin: Floats) -> Floats:
+    """Turn log-odds into chances."""
+    return np.asarray(1.0 / (1.0 + np.exp(-margin)))
+
+
+def add_columns(rows: Rows, *columns: Any) -> Rows:
+    """Append columns to rows of features, each an array or one number for all."""
+    full = np.empty((len(rows), rows.shape[1] + len(columns)), np.float32)
+    full[:, : rows.shape[1]] = rows
+    for place, column in enumerate(columns, rows.shape[1]):
+        full[:, place] = column
+    return full
 
 
 @dataclass(frozen=True)
-class Prices:
-    """What a handoff costs and brings, in one unit of the company's own; here hours of a seller."""
+class Chance:
+    """A chance's log-odds: trees and, where given, a straight line, mixed and then calibrated."""
 
-    touch: float = 1.0
-    """First contact of one handed-over lead."""
-    work: float = 2.0
-    """Working an accepted one."""
-    sql: float = 10.0
-    """Worth of an SQL."""
-    discount_by_day: float = 0.9975
-    """Worth tomorrow of one today: an SQL in 90 days is worth 80 % of one now."""
-    promised_delay_days: float = 1.0
-    """From handoff to answer, as sales has promised."""
+    trees: TreeModel
+    line: LinearModel | None = None
+    share: float = 1.0
+    """Of the trees."""
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def margins(self, full: Rows) -> Floats:
+        """Compute log-odds of rows that carry the extras."""
+        mixed = self.share * self.trees.margins(full)
+        if self.line is not None:
+            line = self.line.bias + self.line.contributions(full).sum(axis=1)
+            mixed = mixed + (1.0 - self.share) * line
+        return np.asarray(self.offset + self.slope * mixed)
+
+    def contributions(self, full: Rows) -> tuple[float, Floats]:
+        """Compute the log-odds' base and what each column adds."""
+        bias = self.share * self.trees.bias
+        phi = self.share * self.trees.contributions(full)
+        if self.line is not None:
+            bias += (1.0 - self.share) * self.line.bias
+            phi = phi + (1.0 - self.share) * self.line.contributions(full)
+        return self.offset + self.slope * bias, self.slope * phi
+
+    def to_json(self) -> dict[str, Any]:
+        """Shape all but the trees."""
+        return {
+            "line": self.line.to_json() if self.line else None,
+            "share": self.share,
+            "slope": self.slope,
+            "offset": self.offset,
+        }
+
+    @staticmethod
+    def from_json(trees: TreeModel, entry: Mapping[str, Any]) -> "Chance":
+        """Read it back."""
+        line = LinearModel.from_json(entry["line"]) if entry["line"] else None
+        return Chance(trees, line, entry["share"], entry["slope"], entry["offset"])
 
 
 @dataclass(frozen=True)
 class Family:
-    """What one half-sample says, of every row."""
+    """What one half of the leads teaches."""
 
-    handoff: Floats
-    """Worth of a handoff now, decision rows."""
-    logged: Floats
-    """Worth of each logged handoff, as it was made."""
+    accept: Chance
+    sql: Chance
+    wait: TreeModel
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the model says of each row; arrays of shape (n_rows,), values in the prices' unit."""
+
+    p_accept: Floats
+    """That sales accepts a handoff now, by rule, answered as promised."""
     p_sql: Floats
-    wait: Floats
-    """Worth of waiting."""
+    """That a handoff now becomes an SQL."""
+    value_now: Floats
+    value_waiting: Floats
+    advantage: Floats
+    """Of now over waiting, after the shadow price."""
+    low: Floats
+    """Lower end of the advantage's interval; see `TimingModel.spread`."""
+    high: Floats
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What both halves say, and together. Arrays of shape (n_rows,), in the unit of the prices."""
+class Curve:
+    """What comes of committing today to a handoff in so many days; shape (n_rows, n_days)."""
 
-    families: tuple[Family, Family]
+    value: Floats
+    """Not the policy: who waits for the moment may do better than any fixed day."""
+    p_sql: Floats
+    p_moment: Floats
+    """That the policy's moment comes within so many days."""
+
+
+@dataclass(frozen=True)
+class CurveModels:
+    """What changes over the days ahead, each with the days as its last column."""
+
+    value: TreeModel
+    """Value in k days, less that of now."""
+    p_sql: TreeModel
+    """The same of P(SQL)."""
+    moment: TreeModel
+    """Log-odds that the moment comes within k days, where it has not come."""
+
+
+@dataclass(frozen=True)
+class TimingModel:
+    """A fitted model of the best moment."""
+
+    families: tuple[Family, ...]
+    """In pairs: the two halves of one random division of the leads."""
+    curves: CurveModels
+    columns: tuple[int, ...]
+    """Features the trees look at, as columns of the catalogue."""
+    n_features: int
+    prices: Prices
+    shadow_price: float
+    """What a handoff takes from others where sellers are few."""
     second_chance: float
-    """Worth of a lead that comes back, at the handoff."""
+    """Worth, at the handoff, of a lead that comes to nothing and may come back."""
+    usual_load: float
+    """Handoffs waiting for an answer at which we ask."""
+    spread: tuple[float, ...]
+    """Standard error of the advantage by tenths of P(SQL) among the decision days.
 
-    def mean(self, name: str) -> Floats:
-        """Average over both halves."""
-        return np.asarray((getattr(self.families[0], name) + getattr(self.families[1], name)) / 2)
+    From the difference of the halves, over all divisions. The interval covers what other leads of
+    the same company would have taught (nominally 80 %); it does not cover what the log does not
+    hold, such as sellers who see more.
+    """
+    spread_edges: tuple[float, ...]
+    """P(SQL) between those tenths."""
 
-    @property
-    def advantage(self) -> Floats:
-        """Worth of a handoff now above that of waiting."""
-        return self.mean("handoff") - self.mean("wait")
+    def advise(self, rows: Rows) -> Timing:
+        """Work out the advantage of a handoff now.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features), float32
+        """
+        own = self._own(rows)
+        full = self._as_promised(own)
+        accept = np.mean([sigmoid(f.accept.margins(full)) for f in self.families], axis=0)
+        sql = np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0)
+        waiting = np.mean([f.wait.margins(own) for f in self.families], axis=0)
+        now = pay(self.prices, accept, sql, self.second_chance)
+        advantage = now - waiting - self.shadow_price
+        place = np.searchsorted(self.spread_edges, sql)
+        error = NORMAL_QUANTILE * np.asarray(self.spread, np.float64)[place]
+        return Timing(accept, sql, now, waiting, advantage, advantage - error, advantage + error)
+
+    def reasons(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Work out what each feature adds to the advantage.
+
+        Log-odds add up by TreeSHAP; a chance is their curve, so each share is scaled by the secant
+        from the average to the row (the rescale rule of Shrikumar et al. 2017, *DeepLIFT*, §3.5.1).
+
+        Returns
+        -------
+        base : ndarray of shape (n_rows,)
+            Advantage of an average row.
+        reasons : ndarray of shape (n_rows, n_features)
+            ``base + reasons.sum(axis=1)`` is the advantage.
+        """
+        own = self._own(rows)
+        full = self._as_promised(own)
+        prices, n = self.prices, len(self.families)
+        base = np.full(len(rows), self.second_chance - prices.touch - self.shadow_price)
+        shares = np.zeros(own.shape)
+        for family in self.families:
+            for chance, worth in (
+                (family.accept, -prices.work),
+                (family.sql, prices.sql - self.second_chance),
+            ):
+                start, phi = _share_chance(chance, full, own.shape[1])
+                base += worth * start / n
+                shares += worth * phi / n
+            base -= family.wait.bias / n
+            shares -= family.wait.contributions(own) / n
+        reasons = np.zeros((len(rows), self.n_features))
+        reasons[:, list(self.columns)] = shares
+        return base, reasons
+
+    def curve(self, rows: Rows, days: NDArray[np.int64] | None = None) -> Curve:
+        """Look ahead: what comes of committing to a handoff in k days, and when the moment comes.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features), float32
+        days : ndarray of shape (n_days,)
+            From today; by default 0 to 30. More than 30 is answered as 30.
+        """
+        days = np.arange(CURVE_DAYS + 1) if days is None else np.asarray(days)
+        told, own = self.advise(rows), self._own(rows)
+        shape = (len(rows), len(days))
+        ahead = add_columns(np.repeat(own, len(days), axis=0), np.tile(days, len(rows)))
+        later = np.broadcast_to(days > 0, shape)
+        change = np.where(later, self.curves.value.margins(ahead).reshape(shape), 0.0)
+        better = np.where(later, self.curves.p_sql.margins(ahead).reshape(shape), 0.0)
+        moment = np.where(later, sigmoid(self.curves.moment.margins(ahead)).reshape(shape), 0.0)
+        come = (told.advantage >= 0.0)[:, None]
+        return Curve(
+            value=told.value_now[:, None] + change,
+            p_sql=np.clip(told.p_sql[:, None] + better, 0.0, 1.0),
+            p_moment=np.where(come, 1.0, np.maximum.accumulate(moment, axis=1)),
+        )
+
+    def _own(self, rows: Rows) -> Rows:
+        return np.ascontiguousarray(rows[:, self._places], np.float32)
+
+    def _as_promised(self, own: Rows) -> Rows:
+        return add_columns(own, 0.0, self.prices.promised_delay_days, self.usual_load)
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        return np.array(self.columns, np.int64)
+
+    def texts(self) -> dict[str, str]:
+        """Shape the model as texts by file name: LightGBM's own, and one of JSON."""
+        told: dict[str, str] = {}
+        for number, family in enumerate(self.families):
+            told[f"family-{number}-accept.txt"] = family.accept.trees.text
+            told[f"family-{number}-sql.txt"] = family.sql.trees.text
+            told[f"family-{number}-wait.txt"] = family.wait.text
+        for name in CurveModels.__dataclass_fields__:
+            told[f"curve-{name}.txt"] = getattr(self.curves, name).text
+        settings = {
+            name: getattr(self, name)
+            for name in TimingModel.__dataclass_fields__
+            if name not in {"families", "curves", "prices"}
+        }
+        chances = [{"accept": f.accept.to_json(), "sql": f.sql.to_json()} for f in self.families]
+        entry = {**settings, "prices": asdict(self.prices), "chances": chances}
+        return {**told, SETTINGS_FILE: json.dumps(entry, indent=1)}
 
 
-def fit_trees(
-    settings: dict[str, Any],
-    catalog: Catalog,
-    rows: Rows,
-    y: NDArray[Any],
-    rounds: int,
-    *,
-    weight: Floats | None = None,
-    extra: int = 0,
-    seed: int = 7,
-) -> Any:
-    """Grow trees on rows of features, with so many further numeric columns at the end."""
-    lgb = import_lightgbm()
-    data = _data(catalog, rows, y, weight, extra, settings)
-    return lgb.train({**settings, "seed": seed}, data, rounds)
+SETTINGS_FILE = "timing.json"
 
 
-def _data(
-    catalog: Catalog,
-    rows: Rows,
-    y: NDArray[Any],
-    weight: Floats | None,
-    extra: int,
-    settings: dict[str, Any],
-) -> Any:
-    names = [*catalog.names, *(f"extra_{i}" for i in range(extra))]
-    return import_lightgbm().Dataset(
-        rows,
-        y,
-        weight=weight,
-        feature_name=names,
-        categorical_feature=[f.name for f in catalog.features if f.categories],
-        params={"max_bin": settings["max_bin"], "verbose": -1},
-        free_raw_data=False,
+def read_timing_model(texts: Mapping[str, str]) -> TimingModel:
+    """Read a model back from its texts by file name."""
+    entry = json.loads(texts[SETTINGS_FILE])
+    chances = entry.pop("chances")
+
+    def read(name: str) -> TreeModel:
+        return TreeModel(texts[f"{name}.txt"])
+
+    families = tuple(
+        Family(
+            Chance.from_json(read(f"family-{number}-accept"), own["accept"]),
+            Chance.from_json(read(f"family-{number}-sql"), own["sql"]),
+            read(f"family-{number}-wait"),
+        )
+        for number, own in enumerate(chances)
+    )
+    curves = CurveModels(*(read(f"curve-{name}") for name in CurveModels.__dataclass_fields__))
+    prices = Prices(**entry.pop("prices"))
+    lists = {name: tuple(entry.pop(name)) for name in ("columns", "spread", "spread_edges")}
+    return TimingModel(families=families, curves=curves, prices=prices, **lists, **entry)
+
+
+def pay(prices: Prices, accept: Floats, sql: Floats, second_chance: float = 0.0) -> Floats:
+    """Give what a handoff pays: its costs, its SQL, and else the lead's second chance."""
+    return np.asarray(
+        -prices.touch - prices.work * accept + prices.sql * sql + (1.0 - sql) * second_chance
     )
 
 
-EXTRAS = 3
-"""Columns after the features: whether the hand was raised, days until the answer, handoffs waiting."""
-
-
-def add_extras(rows: Rows, raised: Any, delay: Any, load: Any) -> Rows:
-    """Add what is known only of a handoff: columns that are set, not observed, when we ask."""
-    further = np.empty((len(rows), EXTRAS), np.float32)
-    further[:, 0], further[:, 1], further[:, 2] = raised, np.minimum(delay, 14.0), load
-    return np.concatenate([rows, further], axis=1)
-
-
-def weigh_resolved(handoffs: Handoffs) -> Floats:
-    """Weigh resolved handoffs for those still open: by the inverse chance of being followed so long.
-
-    Follow-up ends with the log for all, so the chance that a handoff is followed for as long as it
-    took is the share of handoffs made early enough (inverse probability of censoring).
-    """
-    end = int(handoffs.resolved_at.max()) if len(handoffs) else 0
-    follow_up = np.sort(end - handoffs.at)
-    took = handoffs.resolved_at - handoffs.at
-    share = 1.0 - np.searchsorted(follow_up, took, side="left") / max(1, len(handoffs))
-    weight = 1.0 / np.maximum(share, 1.0 / LARGEST_WEIGHT)
-    return np.where(handoffs.is_resolved, weight, 0.0)
-
-
-def find_rounds(
-    catalog: Catalog, rows: Rows, y: NDArray[Any], weight: Floats, lead: NDArray[np.int64], seed: int
-) -> int:
-    """Find how many trees foretell other leads' handoffs best, over folds by lead."""
-    lgb = import_lightgbm()
-    fold = np.random.default_rng(seed).integers(0, FOLDS, int(lead.max()) + 1)[lead]
-    curves = []
-    for k in range(FOLDS):
-        train = _data(catalog, rows[fold != k], y[fold != k], weight[fold != k], EXTRAS, CHANCE)
-        valid = train.create_valid(rows[fold == k], y[fold == k], weight=weight[fold == k])
-        told: dict[str, Any] = {}
-        lgb.train(
-            {**CHANCE, "seed": seed},
-            train,
-            MOST_ROUNDS,
-            valid_sets=[valid],
-            callbacks=[
-                lgb.early_stopping(PATIENCE, verbose=False),
-                lgb.record_evaluation(told),
-            ],
-        )
-        curve = np.array(told["valid_0"]["binary_logloss"])
-        curves.append(np.pad(curve, (0, MOST_ROUNDS - len(curve)), constant_values=curve[-1]))
-    return int(np.mean(curves, axis=0).argmin()) + 1
-
-
-@dataclass(frozen=True)
-class Chances:
-    """Chances of a handoff, learned on some leads."""
-
-    accept: Any
-    sql: Any
-    load: float
-    """Handoffs waiting at which we ask."""
-
-    def ask(self, rows: Rows, prices: Prices, raised: Any) -> tuple[Floats, Floats]:
-        """Foretell acceptance and SQL if handed over now, answered as promised."""
-        full = add_extras(rows, raised, prices.promised_delay_days, self.load)
-        return self.accept.predict(full), self.sql.predict(full)
-
-
-def fit_chances(
-    catalog: Catalog,
-    rows: Rows,
-    handoffs: Handoffs,
-    seed: int,
-    rounds: tuple[int, int] | None = None,
-) -> tuple[Chances, tuple[int, int]]:
-    """Learn acceptance and SQL from resolved handoffs."""
-    known = handoffs.is_resolved
-    weight = weigh_resolved(handoffs)[known]
-    own = handoffs.take(known)
-    full = add_extras(rows[known], own.raised, own.delay_days, own.load)
-    accepted, sql = own.accepted.astype(np.int8), own.sql.astype(np.int8)
-    if rounds is None:
-        rounds = (
-            find_rounds(catalog, full, accepted, weight, own.lead, seed),
-            find_rounds(catalog, full, sql, weight, own.lead, seed),
-        )
-    models = [
-        fit_trees(CHANCE, catalog, full, y, n, weight=weight, extra=EXTRAS, seed=seed)
-        for y, n in zip((accepted, sql), rounds, strict=True)
-    ]
-    return Chances(models[0], models[1], float(np.median(own.load))), rounds
-
-
-def learn(
-    catalog: Catalog,
-    rows: Rows,
-    decisions: Decisions,
-    handoff_rows: Rows,
-    handoffs: Handoffs,
-    prices: Prices,
-    *,
-    seed: int = 7,
-    shadow_price: float = 0.0,
-    progress: Progress = lambda _what, _share: None,
-) -> Learned:
-    """Learn what a handoff now and waiting are worth, on two half-samples of the leads.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_decisions, n_features), float32
-    handoff_rows : ndarray of shape (n_handoffs, n_features), float32
-        As of each handoff.
-    shadow_price
-        What a handoff takes from others where sellers are few, in the unit of the prices.
-    """
-    n_leads = int(max(decisions.lead.max(), handoffs.lead.max())) + 1
-    half = np.random.default_rng(seed).integers(0, 2, n_leads)
-    _, rounds = fit_chances(catalog, handoff_rows, handoffs, seed)
-    families: list[Family] = []
-    second = 0.0
-    for side in (0, 1):
-        own = half[handoffs.lead] == side
-        chances, _ = fit_chances(
-            catalog, handoff_rows[own], handoffs.take(own), seed + side, rounds
-        )
-        accept, sql = chances.ask(rows, prices, 0.0)
-        made_accept, made_sql = chances.ask(handoff_rows, prices, handoffs.raised)
-        made = pay(prices, made_accept, made_sql)
-        second = worth_of_second_chance(handoffs, made, prices)
-        families.append(
-            Family(
-                handoff=pay(prices, accept, sql) + (1.0 - sql) * second - shadow_price,
-                logged=made + (1.0 - made_sql) * second,
-                p_sql=sql,
-                wait=np.zeros(len(rows)),
-            )
-        )
-    for _ in range(PASSES):
-        families = _improve(catalog, rows, decisions, families, half, prices, seed)
-    return Learned((families[0], families[1]), second)
-
-
-def pay(prices: Prices, accept: Floats, sql: Floats) -> Floats:
-    """Give what a handoff pays by itself."""
-    return np.asarray(-prices.touch - prices.work * accept + prices.sql * sql)
-
-
-def worth_of_second_chance(handoffs: Handoffs, payoff: Floats, prices: Prices) -> float:
-    """Average what handoffs that came to nothing brought later, each by its lead's next handoff."""
-    order = np.lexsort((handoffs.at, handoffs.lead))
-    lead, at = handoffs.lead[order], handoffs.at[order]
-    again = np.zeros(len(lead))
-    if len(lead) > 1:
-        same = np.flatnonzero(lead[1:] == lead[:-1])
-        wait = (at[same + 1] - at[same]) / 86_400e6
-        again[same] = payoff[order][same + 1] * prices.discount_by_day**wait
-    failed = handoffs.is_resolved[order] & ~handoffs.sql[order]
-    return float(again[failed].mean()) if failed.any() else 0.0
-
-
-def _improve(
-    catalog: Catalog,
-    rows: Rows,
-    decisions: Decisions,
-    families: list[Family],
-    half: NDArray[np.int64],
-    prices: Prices,
-    seed: int,
-) -> list[Family]:
-    """Regress, for each half, what waiting brought when the other half decided."""
-    better = []
-    for side in (0, 1):
-        own, other = families[side], families[1 - side]
-        brought = follow_paths(decisions, own, other.handoff >= other.wait, prices)
-        use = np.isfinite(brought) & (half[decisions.lead] == side)
-        chosen = np.flatnonzero(use)
-        if len(chosen) > MOST_WAIT_ROWS:
-            chosen = np.sort(
-                np.random.default_rng(seed).choice(chosen, MOST_WAIT_ROWS, replace=False)
-            )
-        model = fit_trees(WAIT, catalog, rows[chosen], brought[chosen], WAIT_ROUNDS, seed=seed)
-        better.append(replace(own, wait=model.predict(rows)))
-    return better
-
-
-def follow_paths(
-    decisions: Decisions, family: Family, stops: NDArray[np.bool_], prices: Prices
-) -> Floats:
-    """Work out what waiting on each decision day brought, handing over where ``stops`` says.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        NaN where the log was cut on that very day: nothing was seen of waiting there.
-    """
-    end = np.full(len(decisions), np.nan)
-    kind, index = decisions.followed_by, decisions.handoff
-    discount = prices.discount_by_day**decisions.gap_days
-    end[kind == ENDED] = 0.0
-    end[kind == ALONE] = (discount * prices.sql)[kind == ALONE]
-    raised = kind == RAISED
-    end[raised] = discount[raised] * family.logged[index[raised]]
-    return _walk_back(
-        kind == GOES_ON, discount, end, family.handoff, family.wait, stops.astype(np.bool_)
-    )
-
-
-@njit(cache=True, nogil=True)
-def _walk_back(
-    goes_on: NDArray[np.bool_],
-    discount: Floats,
-    end: Floats,
-    handoff: Floats,
-    wait: Floats,
-    stops: NDArray[np.bool_],
-) -> Floats:
-    """Go from each path's end to its begin; where the log was cut, the model's own worth goes on."""
-    brought = np.empty(len(end))
-    for row in range(len(end) - 1, -1, -1):
-        if not goes_on[row]:
-            brought[row] = end[row]
-            continue
-        after = row + 1
-        if stops[after]:
-            worth = handoff[after]
-        elif np.isnan(brought[after]):
-            worth = wait[after]
-        else:
-            worth = brought[after]
-        brought[row] = discount[row] * worth
-    return brought
+def _share_chance(chance: Chance, full: Rows, n_own: int) -> tuple[Floats, Floats]:
+    """Share a chance among features: where it begins (n_rows,), and what each adds."""
+    bias, phi = chance.contributions(full)
+    # What is set when we ask is no reason: it belongs to where the row begins.
+    start = bias + phi[:, n_own:].sum(axis=1)
+    own = phi[:, :n_own]
+    total = own.sum(axis=1)
+    begin, end = sigmoid(start), sigmoid(start + total)
+    small = np.abs(total) < 1e-9
+    secant = np.where(small, begin * (1.0 - begin), (end - begin) / np.where(small, 1.0, total))
+    return begin, secant[:, None] * own

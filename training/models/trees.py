@@ -55,9 +55,10 @@ class Forest(NamedTuple):
     step: NDArray[np.float64]  # (n_nodes, 3, n_points) factor of the path product, see _tables
     term: NDArray[np.float64]  # (n_nodes, 3, n_points) weighted share of the edge, see _tables
     bias: float  # expected margin
+    constant: float  # margin of trees that have no split
 
 
-DERIVED = frozenset({"tree_start", "cat_words", "step", "term", "bias"})
+DERIVED = frozenset({"tree_start", "cat_words", "step", "term", "bias", "constant"})
 
 
 def _sections(model: str) -> list[dict[str, str]]:
@@ -158,7 +159,7 @@ class _Builder:
         }
         self.cat_words: list[int] = []
         self.tree_start = [0]
-        self.bias = 0.0
+        self.bias = self.constant = 0.0
 
     def _node(self, **cells: float) -> int:
         for name, column in self.columns.items():
@@ -188,6 +189,7 @@ class _Builder:
         tree = _Tree(section, len(self.cat_words))
         self.bias += tree.expected
         if tree.is_constant:
+            self.constant += tree.expected
             return
         self.cat_words += tree.cat_words
         todo = [(0, -1, False, 1.0)]
@@ -213,6 +215,7 @@ class _Builder:
             step=step,
             term=term,
             bias=self.bias,
+            constant=self.constant,
             **arrays,
         )
 
@@ -324,6 +327,35 @@ def add_contributions(forest: Forest, rows: NDArray[np.float32], phi: NDArray[np
                     phi[r, edge_feature[node]] += share
 
 
+@njit(cache=True, nogil=True)
+def add_margins(forest: Forest, rows: NDArray[np.float32], margin: NDArray[np.float64]) -> None:
+    """Add up the leaves that each row falls into: the margin, without reasons and far cheaper.
+
+    Parameters
+    ----------
+    forest
+        From ``read_forest``.
+    rows : ndarray of shape (n_rows, n_features), float32
+    margin : ndarray of shape (n_rows,), float64
+    """
+    feature, threshold, missing = forest.feature, forest.threshold, forest.missing
+    default_left, categorical = forest.default_left, forest.categorical
+    cat_words, cat_start, cat_end = forest.cat_words, forest.cat_start, forest.cat_end
+    left, right, leaf_value = forest.left, forest.right, forest.leaf_value
+    for t in range(forest.tree_start.shape[0] - 1):
+        root = forest.tree_start[t]
+        for r in range(rows.shape[0]):
+            node = root
+            while feature[node] >= 0:
+                x = np.float64(rows[r, feature[node]])
+                if categorical[node]:
+                    goes = in_bits(cat_words, cat_start[node], cat_end[node], x)
+                else:
+                    goes = goes_left(x, threshold[node], missing[node], default_left[node])
+                node = left[node] if goes else right[node]
+            margin[r] += leaf_value[node]
+
+
 class TreeModel:
     """A LightGBM model, read from its text."""
 
@@ -341,3 +373,9 @@ class TreeModel:
         phi = np.zeros(rows.shape, np.float64)
         add_contributions(self.forest, np.ascontiguousarray(rows, np.float32), phi)
         return phi
+
+    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute margins; see `add_margins`."""
+        margin = np.full(len(rows), self.forest.constant)
+        add_margins(self.forest, np.ascontiguousarray(rows, np.float32), margin)
+        return margin
