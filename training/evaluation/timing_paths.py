@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from features.clock import DAY_US, to_us
 from features.contracts.history import History
 from features.kernel.layout import creation_times, lead_index
+from features.lifecycle.prices import Prices
 from training.evaluation.resampling import Floats, Integers
 from training.labels.timing import (
     ALONE,
@@ -29,7 +30,6 @@ from training.labels.timing import (
     Handoffs,
     Logged,
 )
-from training.models.timing import LARGEST_WEIGHT, Prices
 
 Flags = NDArray[np.bool_]
 
@@ -37,6 +37,9 @@ WORKING_DAYS = 5
 
 MOST_DAYS = 180.0
 """Days of a path that count at the most."""
+
+LARGEST_WEIGHT = 5.0
+"""Of a handoff whose outcome is known, for those that are not resolved yet."""
 
 FEWEST_FOLLOWED = 0.2
 """The horizon ends where fewer of the paths than this share were followed as long."""
@@ -205,9 +208,14 @@ def _share_followed(follow_up: Floats, days: Floats) -> Floats:
 
 
 def worth_of_outcomes(
-    handoffs: Handoffs, prices: Prices
+    handoffs: Handoffs, prices: Prices, *, second_chances: bool = True
 ) -> tuple[Floats, Floats]:
     """Give what each handoff brought, its lead's later handoffs included, and its weight.
+
+    Parameters
+    ----------
+    second_chances
+        Whether a lead's later handoffs count.
 
     Returns
     -------
@@ -228,7 +236,7 @@ def worth_of_outcomes(
     reached = share(handoffs.resolved_at - handoffs.at)
     later = np.zeros(len(handoffs))
     order = np.lexsort((handoffs.at, handoffs.lead))
-    for ahead in range(1, 4):  # who came back four times is nobody's hope
+    for ahead in range(1, 4) if second_chances else ():  # who came back four times is nobody's hope
         one, other = order[:-ahead], order[ahead:]
         same = handoffs.lead[one] == handoffs.lead[other]
         one, other = one[same], other[same]

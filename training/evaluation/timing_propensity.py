@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
+from training.evaluation.logistic import fit_logistic, logit, sigmoid
 from training.evaluation.resampling import Floats
 from training.evaluation.timing_paths import (
     ALONE,
@@ -18,21 +19,52 @@ from training.evaluation.timing_paths import (
     Paths,
 )
 from training.labels.timing import Handoffs
-from training.models.timing import WAIT, fit_trees
+from training.models.boosting import import_lightgbm
 
 MOST_STEPS = 200_000
 """Steps that one regression learns from."""
 
-CHANCE_OF_HANDOFF: dict[str, Any] = {
-    **WAIT,
+TREES: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.08,
     "num_leaves": 12,
     "min_data_in_leaf": 100,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
     "lambda_l2": 5.0,
+    "cat_smooth": 30.0,
+    "max_bin": 63,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 2,
+    "verbose": -1,
 }
-RATE_OF_HANDOFF = {**CHANCE_OF_HANDOFF, "objective": "poisson", "poisson_max_delta_step": 0.7}
+RATE: dict[str, Any] = {**TREES, "objective": "poisson", "poisson_max_delta_step": 0.7}
+WORTH: dict[str, Any] = {**TREES, "objective": "regression", "num_leaves": 20}
 ROUNDS = 120
+
+
+def grow(
+    settings: dict[str, Any],
+    catalog: Catalog,
+    rows: NDArray[np.float32],
+    y: Floats,
+    *,
+    weight: Floats | None = None,
+    seed: int,
+) -> Any:
+    """Grow trees on rows of a catalogue's features."""
+    lgb = import_lightgbm()
+    laid_out = lgb.Dataset(
+        rows,
+        y,
+        weight=weight,
+        feature_name=[f"f{i}" for i in range(rows.shape[1])],
+        categorical_feature=[i for i, f in enumerate(catalog.features) if f.categories],
+        params={"max_bin": settings["max_bin"], "verbose": -1},
+    )
+    return lgb.train({**settings, "seed": seed}, laid_out, ROUNDS)
 
 
 def find_lot(handoffs: Handoffs) -> float:
@@ -71,13 +103,28 @@ def foretell_handoffs(
     chosen = thin(np.flatnonzero(steps), seed)
     handed = (paths.followed_by == HANDED).astype(np.float64)
     own, days = rows[paths.row[chosen]], paths.working_days[chosen]
-    chance = fit_trees(CHANCE_OF_HANDOFF, catalog, own, handed[chosen], ROUNDS, seed=seed)
-    rate = fit_trees(
-        RATE_OF_HANDOFF, catalog, own, handed[chosen] / days, ROUNDS, weight=days, seed=seed
-    )
+    chance = grow(TREES, catalog, own, handed[chosen], seed=seed)
+    rate = grow(RATE, catalog, own, handed[chosen] / days, weight=days, seed=seed)
     here = rows[paths.row]
-    by_day = np.maximum(np.minimum(rate.predict(here), 3.0), -np.log1p(-lot))
-    return np.maximum(chance.predict(here), lot), np.exp(-by_day * paths.working_days)
+    judged = ~np.repeat(learn_on, np.diff(paths.offsets)) & (paths.followed_by != CUT)
+    propensity = set_level(logit(chance.predict(here)), 0.0, handed, judged)
+    log_rate = np.log(np.maximum(rate.predict(here), 1e-7))
+    leaves = set_level(log_rate, np.log(paths.working_days), handed, judged)
+    known = 1.0 - (1.0 - lot) ** paths.working_days
+    return np.maximum(propensity, lot), 1.0 - np.maximum(leaves, known)
+
+
+def set_level(margin: Floats, offset: Floats | float, came: Floats, judged: Flags) -> Floats:
+    """Give chances whose level and spread are those of the steps they are used on.
+
+    Strong shrinkage leaves rare handoffs foretold too often and frequent ones too rarely; over the
+    dozens of steps of a path that adds up. Two numbers, fitted on the judged steps, mend it.
+    """
+    columns = np.stack([np.ones(len(margin)), margin], axis=1)
+    shift = np.broadcast_to(offset, margin.shape)
+    fit = fit_logistic(columns[judged], came[judged], offset=shift[judged])
+    level, slope = fit.coefficients if fit.settled else (0.0, 1.0)
+    return sigmoid(level + slope * margin + shift)
 
 
 def foretell_delay(
@@ -104,9 +151,8 @@ def foretell_delay(
     steps = seen & np.repeat(learn_on, np.diff(paths.offsets))
     chosen = thin(np.flatnonzero(steps), seed)
     weight = 1.0 / np.maximum(stays[chosen], 0.1)
-    trees = fit_trees(
-        WAIT, catalog, rows[paths.row[chosen]], reached[chosen], ROUNDS, weight=weight, seed=seed
-    )
+    own = rows[paths.row[chosen]]
+    trees = grow(WORTH, catalog, own, reached[chosen], weight=weight, seed=seed)
     return np.asarray(trees.predict(rows[paths.row]))
 
 

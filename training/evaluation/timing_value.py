@@ -25,7 +25,7 @@ from training.evaluation.timing_paths import (
     Paths,
 )
 
-LARGEST = 50.0
+LARGEST = 400.0
 """Weights are cut here: a step the log hardly ever acted on would else outweigh all others."""
 
 PROPENSITY_FLOOR = 0.02
