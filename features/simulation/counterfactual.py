@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
-from features.simulation.chance import sigmoid
 from features.simulation.funnel import IS_MAIL, IS_REQUEST, POINTS, SHOWS_LIFE
 from features.simulation.generate import Life, live, write_history
 from features.simulation.handing import (

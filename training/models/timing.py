@@ -1,7 +1,7 @@
 """What a handoff now, and waiting, are worth to a lead: a fitted model, read from plain text.
 
 A `TimingModel` is pure: rows of features in, numbers out, no LightGBM, no clock, no file. It is
-fitted by `training.models.timing_fit` and travels as texts (`texts`, `read_timing_model`). Its face:
+fitted by `training.timing_fit` and travels as texts (`texts`, `read_timing_model`). Its face:
 
 - ``advise(rows)`` gives a `Timing`: P(accept), P(SQL) and value of a handoff now, value of waiting,
   advantage, and an interval of the advantage; all of shape ``(n_rows,)``.
@@ -10,10 +10,14 @@ fitted by `training.models.timing_fit` and travels as texts (`texts`, `read_timi
 - ``curve(rows, days)`` gives a `Curve` of shape ``(n_rows, n_days)``: value and P(SQL) if committed
   to a handoff in k days, and the chance that the moment comes within k days.
 
+- ``enough``, ``because`` and ``threshold``: with too few handoffs the model is not to be used for
+  timing, and a threshold of P(SQL) is the honest answer; see `training.timing_fit`.
+
 ``rows`` is float32 of shape ``(n_rows, n_features)`` in the order of the catalogue it was fitted
 with. Values are in the unit of the prices. With ``G`` the value of a handoff now, ``C`` that of
-waiting and λ the shadow price of the sellers' time, the advantage is ``G - C - λ``; λ is inside C
-for handoffs that come later. The moment has come where the advantage is not negative.
+waiting and λ the shadow price of the sellers' time, the advantage is ``G - C - λ`` less a caution
+for noise; λ is inside C for handoffs that come later. The moment has come where the advantage is
+not negative.
 """
 
 import json
@@ -112,7 +116,8 @@ class Family:
 
     accept: Chance
     sql: Chance
-    wait: TreeModel
+    gain: TreeModel
+    """Value of waiting, less that of a handoff now."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +173,13 @@ class TimingModel:
     prices: Prices
     shadow_price: float
     """What a handoff takes from others where sellers are few."""
-    second_chance: float
-    """Worth, at the handoff, of a lead that comes to nothing and may come back."""
+    second_chance: tuple[float, float]
+    """Worth, at the handoff, of a lead that comes to nothing but may come back or become an SQL
+    by itself: at P(SQL) 0, and what P(SQL) adds."""
+    caution: float
+    """Taken off every advantage, for what noise flatters: the first day on which an estimate is
+    high is more often one on which it is too high. Chosen on the log, each half judged by the
+    other; 0 with ample data."""
     usual_load: float
     """Handoffs waiting for an answer at which we ask."""
     spread: tuple[float, ...]
@@ -181,6 +191,13 @@ class TimingModel:
     """
     spread_edges: tuple[float, ...]
     """P(SQL) between those tenths."""
+    threshold: float
+    """Of P(SQL): where there is too little to learn timing from, or its worth is not proven, a
+    lead is handed off from here on. Chosen on the log, by value and by what sales can take."""
+    enough: bool
+    """Whether there was enough to learn timing from; else the threshold decides."""
+    because: str
+    """Why, in a sentence."""
 
     def advise(self, rows: Rows) -> Timing:
         """Work out the advantage of a handoff now.
@@ -193,44 +210,30 @@ class TimingModel:
         full = self._as_promised(own)
         accept = np.mean([sigmoid(f.accept.margins(full)) for f in self.families], axis=0)
         sql = np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0)
-        waiting = np.mean([f.wait.margins(own) for f in self.families], axis=0)
+        gain = np.mean([f.gain.margins(own) for f in self.families], axis=0)
         now = pay(self.prices, accept, sql, self.second_chance)
-        advantage = now - waiting - self.shadow_price
+        advantage = -gain - self.shadow_price - self.caution
         place = np.searchsorted(self.spread_edges, sql)
         error = NORMAL_QUANTILE * np.asarray(self.spread, np.float64)[place]
-        return Timing(accept, sql, now, waiting, advantage, advantage - error, advantage + error)
+        return Timing(
+            accept, sql, now, now + gain, advantage, advantage - error, advantage + error
+        )
 
     def reasons(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Work out what each feature adds to the advantage.
-
-        Log-odds add up by TreeSHAP; a chance is their curve, so each share is scaled by the secant
-        from the average to the row (the rescale rule of Shrikumar et al. 2017, *DeepLIFT*, §3.5.1).
+        """Work out what each feature adds to the advantage, by TreeSHAP.
 
         Returns
         -------
         base : ndarray of shape (n_rows,)
-            Advantage of an average row.
+            Advantage of an average decision day.
         reasons : ndarray of shape (n_rows, n_features)
             ``base + reasons.sum(axis=1)`` is the advantage.
         """
-        own = self._own(rows)
-        full = self._as_promised(own)
-        prices, n = self.prices, len(self.families)
-        base = np.full(len(rows), self.second_chance - prices.touch - self.shadow_price)
-        shares = np.zeros(own.shape)
-        for family in self.families:
-            for chance, worth in (
-                (family.accept, -prices.work),
-                (family.sql, prices.sql - self.second_chance),
-            ):
-                start, phi = _share_chance(chance, full, own.shape[1])
-                base += worth * start / n
-                shares += worth * phi / n
-            base -= family.wait.bias / n
-            shares -= family.wait.contributions(own) / n
+        own, n = self._own(rows), len(self.families)
+        base = -self.shadow_price - self.caution - sum(f.gain.bias for f in self.families) / n
         reasons = np.zeros((len(rows), self.n_features))
-        reasons[:, list(self.columns)] = shares
-        return base, reasons
+        reasons[:, self._places] = -sum(f.gain.contributions(own) for f in self.families) / n
+        return np.full(len(rows), base), reasons
 
     def curve(self, rows: Rows, days: NDArray[np.int64] | None = None) -> Curve:
         """Look ahead: what comes of committing to a handoff in k days, and when the moment comes.
@@ -272,7 +275,7 @@ class TimingModel:
         for number, family in enumerate(self.families):
             told[f"family-{number}-accept.txt"] = family.accept.trees.text
             told[f"family-{number}-sql.txt"] = family.sql.trees.text
-            told[f"family-{number}-wait.txt"] = family.wait.text
+            told[f"family-{number}-gain.txt"] = family.gain.text
         for name in CurveModels.__dataclass_fields__:
             told[f"curve-{name}.txt"] = getattr(self.curves, name).text
         settings = {
@@ -286,6 +289,7 @@ class TimingModel:
 
 
 SETTINGS_FILE = "timing.json"
+LISTS = ("columns", "second_chance", "spread", "spread_edges")
 
 
 def read_timing_model(texts: Mapping[str, str]) -> TimingModel:
@@ -300,31 +304,22 @@ def read_timing_model(texts: Mapping[str, str]) -> TimingModel:
         Family(
             Chance.from_json(read(f"family-{number}-accept"), own["accept"]),
             Chance.from_json(read(f"family-{number}-sql"), own["sql"]),
-            read(f"family-{number}-wait"),
+            read(f"family-{number}-gain"),
         )
         for number, own in enumerate(chances)
     )
     curves = CurveModels(*(read(f"curve-{name}") for name in CurveModels.__dataclass_fields__))
     prices = Prices(**entry.pop("prices"))
-    lists = {name: tuple(entry.pop(name)) for name in ("columns", "spread", "spread_edges")}
+    lists = {name: tuple(entry.pop(name)) for name in LISTS}
     return TimingModel(families=families, curves=curves, prices=prices, **lists, **entry)
 
 
-def pay(prices: Prices, accept: Floats, sql: Floats, second_chance: float = 0.0) -> Floats:
+def pay(
+    prices: Prices, accept: Floats, sql: Floats, second_chance: tuple[float, float] = (0.0, 0.0)
+) -> Floats:
     """Give what a handoff pays: its costs, its SQL, and else the lead's second chance."""
+    least, more = second_chance
+    later = least + more * sql
     return np.asarray(
-        -prices.touch - prices.work * accept + prices.sql * sql + (1.0 - sql) * second_chance
+        -prices.touch - prices.work * accept + prices.sql * sql + (1.0 - sql) * later
     )
-
-
-def _share_chance(chance: Chance, full: Rows, n_own: int) -> tuple[Floats, Floats]:
-    """Share a chance among features: where it begins (n_rows,), and what each adds."""
-    bias, phi = chance.contributions(full)
-    # What is set when we ask is no reason: it belongs to where the row begins.
-    start = bias + phi[:, n_own:].sum(axis=1)
-    own = phi[:, :n_own]
-    total = own.sum(axis=1)
-    begin, end = sigmoid(start), sigmoid(start + total)
-    small = np.abs(total) < 1e-9
-    secant = np.where(small, begin * (1.0 - begin), (end - begin) / np.where(small, 1.0, total))
-    return begin, secant[:, None] * own
