@@ -156,7 +156,7 @@ def find_points_threshold(
     part = told.take_leads(chosen)
     made = foretold.made_now[chosen[told.handoffs.lead]]
     log = Log(part.decisions, foretold.now[own], made, prices)
-    return log.best_threshold(points[own])
+    return log.score(points[own]).best_threshold()
 
 
 def prove_timing(
