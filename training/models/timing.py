@@ -310,7 +310,7 @@ def read_timing_model(texts: Mapping[str, str]) -> TimingModel:
     )
     curves = CurveModels(*(read(f"curve-{name}") for name in CurveModels.__dataclass_fields__))
     prices = Prices(**entry.pop("prices"))
-    lists = {name: tuple(entry.pop(name)) for name in LISTS}
+    lists: dict[str, Any] = {name: tuple(entry.pop(name)) for name in LISTS}
     return TimingModel(families=families, curves=curves, prices=prices, **lists, **entry)
 
 
