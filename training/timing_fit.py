@@ -232,6 +232,9 @@ def _build_model(
     shadow_price: float,
 ) -> TimingModel:
     p_sql, gain = _mean(parts, "p_sql"), _mean(parts, "gain")
+    caution = choose_caution(setting, parts, shadow_price)
+    if setting.capacity is not None and shadow_price > 0.0:
+        shadow_price = max(0.0, shadow_price - caution)  # caution makes handoffs fewer as well
     families = tuple(
         Family(accept, sql, TreeModel(booster.model_to_string()))
         for part in parts
@@ -247,9 +250,6 @@ def _build_model(
         setting.prices,
     )
     spread, edges = _measure_spread(parts, p_sql)
-    caution = choose_caution(setting, parts, shadow_price)
-    if setting.capacity is not None and shadow_price > 0.0:
-        shadow_price = max(0.0, shadow_price - caution)  # caution makes handoffs fewer as well
     enough, because = decide_enough(setting.told.handoffs)
     return TimingModel(
         families=families,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
-from features.simulation.funnel import IS_MAIL, IS_REQUEST, POINTS, SHOWS_LIFE
+from features.simulation.funnel import IS_REQUEST, POINTS, SHOWS_LIFE
 from features.simulation.generate import Life, live, write_history
 from features.simulation.handing import (
     FIT_POINTS_PER_SPREAD,
@@ -28,6 +28,10 @@ from features.simulation.world import World
 LIVED_DAYS = 180
 """Days after its first that each lead is followed; what comes later counts nothing, for every
 policy alike."""
+
+BACK_FOR_DAYS = 24
+"""How long ago a returned lead came back when it is looked at again: its rest and ten days. On the
+day of the return its points were cut, and the cut fades as they do."""
 
 REJECTED_AFTER_DAYS, GIVEN_BACK_AFTER_DAYS = 1, 8
 """Days from a handoff to the return: on the first answer, or after a week's work."""
@@ -51,6 +55,8 @@ class Nurtured:
     """If handed off on that day by rule, and answered as promised."""
     asks: Flags
     """Whether a demo or a call was asked for on that day: a handoff at once under any policy."""
+    points: Floats
+    """Marketing's points on that day, activity and fit."""
     rule_chance: Floats
     """That the old rule, or a seller, hands over on that day."""
     payoff: Floats
@@ -82,19 +88,27 @@ class Daily:
 
 
 def simulate_nurtured(
-    world: World, *, n_leads: int, seed: int, prices: Prices = Prices()
+    world: World, *, n_leads: int, seed: int, prices: Prices | None = None
 ) -> Nurtured:
-    """Let leads live under marketing alone, and work out what each day's handoff would pay."""
+    """Let leads live under marketing alone, and work out what each day's handoff would pay.
+
+    Parameters
+    ----------
+    prices
+        By default the plain ones.
+    """
     life = live(world, n_leads=n_leads, seed=seed)
     until = world.arrivals.days - LIVED_DAYS - 1
     lead = np.flatnonzero(life.people.arrived < until)
     first_day = np.floor(life.people.arrived[lead]).astype(np.int64) + 1
     at = first_day[:, None] + np.arange(LIVED_DAYS)[None, :]
     rows = np.repeat(lead, LIVED_DAYS)
-    noon = at.ravel() + 0.5
+    noon = at.ravel().astype(np.float64) + 0.5
     intent = intent_of(life.people, rows, life.bumps.interest(rows, noon)).reshape(at.shape)
     daily = _follow(life, lead, first_day)
     accept, qualify = _chances(world, life, rows, intent, returns=0, raised=0.0)
+    fit_points = FIT_POINTS_PER_SPREAD * (life.people.fit[lead][:, None] + 1.0)
+    points = daily.points + np.maximum(fit_points, 0.0)
     market = Nurtured(
         history=write_history(world, life, n_leads=n_leads, seed=seed),
         lead=lead,
@@ -103,7 +117,8 @@ def simulate_nurtured(
         p_accept=accept,
         p_sql=accept * qualify,
         asks=daily.asks,
-        rule_chance=_rule_chance(world, life, lead, daily, intent, at),
+        points=points,
+        rule_chance=_rule_chance(world, life, lead, daily, intent, at, points),
         payoff=np.zeros_like(intent),
         raised_payoff=np.zeros_like(intent),
         alone=world.handoffs.self_conversion_by_day * intent,
@@ -111,7 +126,7 @@ def simulate_nurtured(
             daily.alive < at - world.handoffs.quiet_after_days, world.handoffs.quiet_by_day, 0.0
         ),
         raiser_chance=world.handoffs.raiser_chance,
-        prices=prices,
+        prices=prices or Prices(),
     )
     return _price(world, life, rows, market, daily)
 
@@ -155,8 +170,7 @@ def _follow(life: Life, lead: npt.NDArray[np.int64], first_day: npt.NDArray[np.i
     np.add.at(gained, at, points[counted])
     np.add.at(positive, at, np.maximum(points[counted], 0.0))
     seen = np.full(shape, -np.inf)
-    lives = counted & SHOWS_LIFE[events.kind] & ~IS_MAIL[events.kind]
-    lives |= counted & SHOWS_LIFE[events.kind]
+    lives = counted & SHOWS_LIFE[events.kind]
     np.maximum.at(seen, (row[lives], np.maximum(day[lives], 0)), events.at[lives])
     seen[:, 0] = np.maximum(seen[:, 0], life.people.arrived[lead])
     asks = np.zeros(shape, np.bool_)
@@ -186,11 +200,10 @@ def _rule_chance(
     daily: Daily,
     intent: Floats,
     at: npt.NDArray[np.int64],
-    kept: float = 1.0,
+    points: Floats,
 ) -> Floats:
     fit = life.people.fit[lead][:, None]
-    fit_points = np.maximum(FIT_POINTS_PER_SPREAD * (fit + 1.0), 0.0)
-    rule = chance_by_threshold(world, kept * daily.points + fit_points)
+    rule = chance_by_threshold(world, points)
     hidden = intent - 0.3 + life.people.need[lead][:, None]
     pick = chance_by_discretion(
         world, fit=np.broadcast_to(fit, intent.shape), heat=daily.heat, hidden=hidden
@@ -210,8 +223,8 @@ def _price(
     prices, at = market.prices, market.first_day[:, None] + np.arange(LIVED_DAYS)[None, :]
     again, again_sql = _chances(world, life, rows, market.intent, returns=1, raised=0.0)
     raised_again = _chances(world, life, rows, market.intent, returns=1, raised=1.0)
-    kept = world.handoffs.points_after_return
-    chance = _rule_chance(world, life, market.lead, daily, market.intent, at, kept)
+    points = market.points - _cut_points(world, daily.points)
+    chance = _rule_chance(world, life, market.lead, daily, market.intent, at, points)
     second = _second_cycle(
         market, chance, _pay(prices, again, again_sql), _pay(prices, *raised_again)
     )
@@ -228,6 +241,14 @@ def _price(
     return replace(market, payoff=with_second(accept, qualify), raised_payoff=with_second(*raised))
 
 
+def _cut_points(world: World, points: Floats) -> Floats:
+    """Give what a return some weeks ago still takes off the points."""
+    rules, cut = world.handoffs, np.zeros_like(points)
+    faded = 0.5 ** (BACK_FOR_DAYS / rules.points_half_life_days)
+    cut[:, BACK_FOR_DAYS:] = points[:, :-BACK_FOR_DAYS]
+    return np.asarray((1.0 - rules.points_after_return) * faded * cut)
+
+
 def _later(market: Nurtured, value: Floats, days: int) -> Floats:
     """Give a value that is reached so many days later, as worth now."""
     moved = np.zeros_like(value)
@@ -235,15 +256,19 @@ def _later(market: Nurtured, value: Floats, days: int) -> Floats:
     return moved
 
 
+def pass_day(market: Nurtured, day: int, after: Floats) -> Floats:
+    """Value a day on which nobody hands over, given what the next morning is worth."""
+    alone, silenced = market.alone[:, day], market.silenced[:, day]
+    goes_on = (1.0 - alone) * (1.0 - silenced) * market.prices.discount_by_day * after
+    return np.asarray(alone * market.prices.sql + goes_on)
+
+
 def _second_cycle(market: Nurtured, chance: Floats, payoff: Floats, raised: Floats) -> Floats:
     """Work out the worth of a returned lead that the old rule may hand over again; backwards."""
-    discount, value = market.prices.discount_by_day, np.zeros_like(payoff)
+    value = np.zeros_like(payoff)
     after = np.zeros(len(payoff))
     for day in reversed(range(LIVED_DAYS)):
-        goes_on = (
-            market.alone[:, day] * market.prices.sql
-            + (1.0 - market.alone[:, day]) * (1.0 - market.silenced[:, day]) * discount * after
-        )
+        goes_on = pass_day(market, day, after)
         by_rule = chance[:, day] * payoff[:, day] + (1.0 - chance[:, day]) * goes_on
         asks = market.asks[:, day] * market.raiser_chance
         after = asks * raised[:, day] + (1.0 - asks) * by_rule
@@ -261,89 +286,3 @@ def _rest(market: Nurtured, second: Floats, raised: Floats, days: int) -> Floats
         asks = market.asks * market.raiser_chance
         value = asks * raised + (1.0 - asks) * goes_on
     return value
-
-
-@dataclass(frozen=True)
-class Worth:
-    """What a policy brings, per lead."""
-
-    value: Floats  # (n_leads,)
-    handoffs: Floats
-    """Expected first touches, raised hands among them."""
-    sqls: Floats
-    """Expected SQLs by first handoffs."""
-    rejected: Floats
-    """Expected rejections of first handoffs."""
-    day: npt.NDArray[np.int64]
-    """Day of life on which the policy hands over; -1 never."""
-
-
-def value_of_days(market: Nurtured, day: npt.NDArray[np.int64]) -> Worth:
-    """Value a policy that hands lead ``i`` over on its day ``day[i]``, or never where that is -1."""
-    chosen = np.zeros(market.intent.shape)
-    stops = day >= 0
-    chosen[np.flatnonzero(stops), day[stops]] = 1.0
-    return replace(value_of_chances(market, chosen), day=day)
-
-
-def value_of_chances(market: Nurtured, chance: Floats) -> Worth:
-    """Value a policy that hands over by chance, such as the old rule; exact, by adding up days.
-
-    Parameters
-    ----------
-    chance : ndarray of shape (n_leads, LIVED_DAYS)
-        Of a handoff on each day, given that the lead is still with marketing.
-    """
-    prices = market.prices
-    n = len(chance)
-    nurtured, quiet = np.ones(n), np.zeros(n)
-    value, handoffs, sqls, rejected = np.zeros((4, n))
-    for day in range(LIVED_DAYS):
-        worth = prices.discount_by_day**day
-        asks = market.asks[:, day] * market.raiser_chance
-        raised = (nurtured + quiet) * asks
-        chosen = (nurtured - nurtured * asks) * chance[:, day]
-        value += worth * (raised * market.raised_payoff[:, day] + chosen * market.payoff[:, day])
-        handoffs += raised + chosen
-        sqls += chosen * market.p_sql[:, day] + raised * market.p_sql[:, day]
-        rejected += (chosen + raised) * (1.0 - market.p_accept[:, day])
-        nurtured, quiet = nurtured * (1.0 - asks) - chosen, quiet * (1.0 - asks)
-        alone = nurtured * market.alone[:, day]
-        value += worth * alone * prices.sql
-        nurtured = nurtured - alone
-        closed = nurtured * market.silenced[:, day]
-        nurtured, quiet = nurtured - closed, quiet + closed
-    return Worth(value, handoffs, sqls, rejected, np.full(n, -1, np.int64))
-
-
-def value_of_rule(market: Nurtured) -> Worth:
-    """Value the old rule."""
-    return value_of_chances(market, market.rule_chance)
-
-
-def best_days(market: Nurtured, payoff: Floats) -> npt.NDArray[np.int64]:
-    """Find each lead's best day by backward induction; -1 where it is best left to itself.
-
-    With the true payoff this is the oracle: it knows the hidden interest of every coming day, and
-    which hands will be raised.
-    """
-    prices, n = market.prices, len(payoff)
-    after = np.zeros(n)
-    best = np.full(n, -1, np.int64)
-    for day in reversed(range(LIVED_DAYS)):
-        asks = market.asks[:, day] * market.raiser_chance
-        alone, silenced = market.alone[:, day], market.silenced[:, day]
-        waits = alone * prices.sql + (1.0 - alone) * (1.0 - silenced) * (
-            prices.discount_by_day * after
-        )
-        takes = market.working[:, day] & (payoff[:, day] > waits)
-        best = np.where(takes, day, best)
-        own = np.where(takes, payoff[:, day], waits)
-        after = asks * market.raised_payoff[:, day] + (1.0 - asks) * own
-    return best
-
-
-def first_days(market: Nurtured, scores: Floats, threshold: float) -> npt.NDArray[np.int64]:
-    """Find each lead's first working day with a score at or above a threshold; -1 if none."""
-    reached = (scores >= threshold) & market.working
-    return np.where(reached.any(axis=1), reached.argmax(axis=1), -1)

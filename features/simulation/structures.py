@@ -32,10 +32,10 @@ def draw_structure(seed: int, *, insight: float = 0.0, exploration: float = 0.0)
     rng = np.random.default_rng([seed, 20_260])
     plain = World()
 
-    def scale(part: Any, *names: str, spread: float = HALF_TO_DOUBLE) -> dict[str, float]:
+    def scale(part: Any, *names: str, spread: float = HALF_TO_DOUBLE) -> dict[str, Any]:
         return {name: getattr(part, name) * rng.lognormal(0.0, spread) for name in names}
 
-    def shift(part: Any, *names: str, spread: float = 0.4) -> dict[str, float]:
+    def shift(part: Any, *names: str, spread: float = 0.4) -> dict[str, Any]:
         return {name: getattr(part, name) + rng.normal(0.0, spread) for name in names}
 
     intent = replace(

@@ -117,6 +117,13 @@ class Logged:
     handoffs: Handoffs
 
 
+_Change = tuple[int, int, str, str, float]
+"""Lead, when, stage, signal, chance of a handoff by lot."""
+
+_Found = tuple[int, int, bool, float, int, int, int, int, int]
+"""A handoff, in the order of the columns of `Handoffs`."""
+
+
 @dataclass
 class _Cycle:
     """A lead's time with marketing."""
@@ -129,12 +136,21 @@ class _Cycle:
     followed_by: int
     handoff: int
 
+    def end(self, at: int, followed_by: int, handoff: int = -1) -> None:
+        """End it with a handoff or an SQL."""
+        self.ends, self.followed_by, self.handoff = at, followed_by, handoff
+
+    def close(self, at: int) -> None:
+        """Let it be closed; only a raised hand is to be hoped for."""
+        if at < self.closed_from:
+            self.closed_from, self.followed_by = at, ENDED
+
 
 def read_timing(history: History) -> Logged:
     """Read decision days and handoffs out of a history."""
     until = to_us(history.about.observed_until)
     cycles: list[_Cycle] = []
-    found: list[tuple[int, int, bool, float, int, int, int, int, int]] = []
+    found: list[_Found] = []
     created = creation_times(history.leads)
     told = {lead: list(own) for lead, own in groupby(_list_changes(history), key=itemgetter(0))}
     for lead, born in enumerate(created.tolist()):
@@ -155,10 +171,10 @@ def read_timing(history: History) -> Logged:
         is_resolved=whole[:, 5] >= 0,
         load=_count_waiting(whole[:, 1], np.where(whole[:, 2] < 0, until, whole[:, 2])),
     )
-    return Logged(_place_rows(history, cycles, handoffs, until), handoffs)
+    return Logged(_place_rows(history, cycles, handoffs), handoffs)
 
 
-def _list_changes(history: History) -> list[tuple[int, int, str, str, float]]:
+def _list_changes(history: History) -> list[_Change]:
     ids = lead_index(history.leads)
     table = history.stages
     rows = zip(
@@ -184,39 +200,36 @@ def _replay(
     lead: int,
     born: int,
     until: int,
-    changes: list[tuple[int, int, str, str, float]],
+    changes: list[_Change],
     cycles: list[_Cycle],
-    found: list[tuple[int, int, bool, float, int, int, int, int, int]],
+    found: list[_Found],
 ) -> None:
     """Cut one lead's life into its times with marketing and its handoffs."""
-    begins: int | None = born
-    closed_from = until
+    own: _Cycle | None = _Cycle(lead, born, until, until, CUT, -1)
     for position, (_, at, stage, signal, chance) in enumerate(changes):
         if at >= until:
             break
-        if begins is None:
-            if stage in {Stage.RETURNED, Stage.LEAD}:
-                begins, closed_from = at, until
-            elif stage == Stage.MQL:
-                found.append(
-                    _follow_handoff(lead, at, signal, chance, changes[position + 1 :], until)
-                )
-            continue
+        ended_by = _end_by(stage, signal)
+        if own is not None and ended_by is not None:
+            own.end(at, ended_by, len(found) if stage == Stage.MQL else -1)
+            cycles.append(own)
+            own = None
+        elif own is None and stage in {Stage.RETURNED, Stage.LEAD}:
+            own = _Cycle(lead, at, until, until, CUT, -1)
+        elif own is not None and stage == Stage.LOST:
+            own.close(at)
         if stage == Stage.MQL:
-            raised = signal.lower() in RAISER_SIGNALS
-            cycles.append(
-                _Cycle(lead, begins, closed_from, at, RAISED if raised else HANDED, len(found))
-            )
-            found.append(_follow_handoff(lead, at, signal, chance, changes[position + 1 :], until))
-            begins = None
-        elif stage in ACCEPTED_OR_LATER:
-            cycles.append(_Cycle(lead, begins, closed_from, at, ALONE, -1))
-            begins = None
-        elif stage == Stage.LOST:
-            closed_from = min(closed_from, at)
-    if begins is not None:
-        ended = ENDED if closed_from < until else CUT
-        cycles.append(_Cycle(lead, begins, closed_from, until, ended, -1))
+            rest = changes[position + 1 :]
+            found.append(_follow_handoff(lead, at, signal, chance, rest, until))
+    if own is not None:
+        cycles.append(own)
+
+
+def _end_by(stage: str, signal: str) -> int | None:
+    """Tell how a stage ends a time with marketing, if it does."""
+    if stage == Stage.MQL:
+        return RAISED if signal.lower() in RAISER_SIGNALS else HANDED
+    return ALONE if stage in ACCEPTED_OR_LATER else None
 
 
 def _follow_handoff(
@@ -224,9 +237,9 @@ def _follow_handoff(
     at: int,
     signal: str,
     chance: float,
-    after: list[tuple[int, int, str, str, float]],
+    after: list[_Change],
     until: int,
-) -> tuple[int, int, bool, float, int, int, int, int, int]:
+) -> _Found:
     """Tell what became of a handoff: answered, accepted, SQL, resolved; -1 for not yet."""
     answered = resolved = -1
     accepted = sql = False
@@ -270,15 +283,13 @@ def _count_waiting(at: NDArray[np.int64], answered: NDArray[np.int64]) -> NDArra
     """Count the handoffs that were made before each one and not answered by then."""
     made = np.searchsorted(np.sort(at), at, side="left")
     done = np.searchsorted(np.sort(answered), at, side="left")
-    return np.maximum(made - done, 0).astype(np.int64)
+    return np.asarray(np.maximum(made - done, 0), np.int64)
 
 
-def _place_rows(
-    history: History, cycles: list[_Cycle], handoffs: Handoffs, until: int
-) -> Decisions:
+def _place_rows(history: History, cycles: list[_Cycle], handoffs: Handoffs) -> Decisions:
     """Place decision days into each lead's times with marketing, and say what followed each."""
     news = _find_news(history)
-    parts = list(_place_parts(cycles, handoffs, news, until))
+    parts = list(_place_parts(cycles, handoffs, news))
     if not parts:
         none = np.zeros(0, np.int64)
         return Decisions(
@@ -307,7 +318,6 @@ def _place_parts(
     cycles: list[_Cycle],
     handoffs: Handoffs,
     news: tuple[NDArray[np.int64], NDArray[np.int64]],
-    until: int,
 ) -> Iterator[tuple[NDArray[np.generic], ...]]:
     """Place the rows of one cycle after the other."""
     who, when = news

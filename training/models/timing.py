@@ -219,6 +219,12 @@ class TimingModel:
             accept, sql, now, now + gain, advantage, advantage - error, advantage + error
         )
 
+    def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
+        """Foretell handoffs as they were made: hand raised or not, answered after so many days."""
+        delay = np.minimum(np.nan_to_num(answer_days, nan=MOST_DELAY_DAYS), MOST_DELAY_DAYS)
+        full = add_columns(self._own(rows), raised, delay, waiting)
+        return np.asarray(np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0))
+
     def reasons(self, rows: Rows) -> tuple[Floats, Floats]:
         """Work out what each feature adds to the advantage, by TreeSHAP.
 
@@ -310,7 +316,7 @@ def read_timing_model(texts: Mapping[str, str]) -> TimingModel:
     )
     curves = CurveModels(*(read(f"curve-{name}") for name in CurveModels.__dataclass_fields__))
     prices = Prices(**entry.pop("prices"))
-    lists = {name: tuple(entry.pop(name)) for name in LISTS}
+    lists: dict[str, Any] = {name: tuple(entry.pop(name)) for name in LISTS}
     return TimingModel(families=families, curves=curves, prices=prices, **lists, **entry)
 
 
