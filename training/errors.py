@@ -33,6 +33,17 @@ class TooFewHandoffsError(TrainingError):
         )
 
 
+class TimingPricesError(TrainingError):
+    """Prices of the best moment cannot be read, or make no sense."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"The prices of the best moment: {problem}. Give touch, work, sql, discount_by_day, "
+            "promised_delay_days, unit and capacity as in docs/how-to/when-to-hand-off.md."
+        )
+
+
 class NoSnapshotsError(TrainingError):
     """No lead can be looked at and labelled."""
 

@@ -33,12 +33,12 @@ from training.evaluation.timing_paths import (
     lay_out,
     worth_of_outcomes,
 )
-from training.evaluation.timing_propensity import find_lot, foretell_delay, foretell_handoffs
 from training.evaluation.timing_value import Judged
 from training.labels.timing import Logged
 from training.models.log_value import Log
 from training.models.timing import MOST_DELAY_DAYS, TimingModel, add_columns, pay, sigmoid
 from training.timing_dataset import TimingDataset
+from training.timing_propensity import find_lot, foretell_delay, foretell_handoffs
 
 Learner = Callable[[TimingDataset], TimingModel]
 """Fits a model on some leads."""
@@ -182,7 +182,7 @@ def prove_timing(
         Of the prices, in words.
     """
     paths = lay_out(history, Logged(told.decisions, told.handoffs))
-    half = np.random.default_rng([seed, 20_260]).permutation(len(history_leads(told))) % 2
+    half = np.random.default_rng([seed, 20_260]).permutation(len(list_leads(told))) % 2
     folds, made_sql = [], np.zeros(len(told.handoffs))
     for k in (0, 1):
         others = half != k
@@ -204,8 +204,8 @@ def prove_timing(
     return conclude(history, told, folds, made_sql, unit)
 
 
-def history_leads(told: TimingDataset) -> NDArray[np.int64]:
-    """Number the leads up to the last one that has a decision day or a handoff."""
+def list_leads(told: TimingDataset) -> NDArray[np.int64]:
+    """List the numbers of leads, up to the last with a decision day or a handoff."""
     return np.arange(int(max(told.decisions.lead.max(), told.handoffs.lead.max())) + 1)
 
 

@@ -6,7 +6,7 @@ from the other half, so they speak of policies learned from half the data.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from training.evaluation.timing_value import (
     measure_overlap,
     score_log,
     score_policy,
+    settle,
     weigh_paths,
 )
 
@@ -32,6 +33,9 @@ LEAST_OVERLAP = 0.5
 
 LEAST_EFFECTIVE = 25.0
 """Agreeing handoffs, counted as if of equal weight, below which we abstain."""
+
+LEAST_STAYING = 100.0
+"""The same of all paths that went as the policy would, waiting included."""
 
 LARGEST_SHARE = 0.2
 """Of the whole weight on one path, above which we abstain."""
@@ -44,8 +48,8 @@ class PolicyRow:
     name: str
     value: Estimate
     weighted: Estimate
-    overlap: Overlap | None
-    """None for today's rule, which overlaps with itself."""
+    overlap: Overlap
+    """Of today's rule: with itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,43 +111,29 @@ def compare_policies(
     propensities : dict
         Chance of a logged handoff where each policy hands over.
     """
-    scores = {name: [score_policy(f.judged, f.stops[name]) for f in folds] for name in folds[0].stops}
-    today = [score_log(f.judged) for f in folds]
-    values = {name: np.concatenate([s.value for s in own]) for name, own in scores.items()}
-    values[TODAY] = np.concatenate([s.value for s in today])
+    names = folds[0].stops
+    scores = {name: [score_policy(f.judged, f.stops[name]) for f in folds] for name in names}
+    scores[TODAY] = [score_log(f.judged) for f in folds]
+    values = {name: np.concatenate([settle(s) for s in own]) for name, own in scores.items()}
     rows, propensities = [], {}
     for name, own in scores.items():
-        overlap = join_overlaps(folds, own)
-        rows.append(PolicyRow(name, mean_over_leads(values[name]), weigh_paths(_join(own)), overlap))
-        propensities[name] = np.concatenate(
-            [f.judged.propensity[s.stop[s.stop >= 0]] for f, s in zip(folds, own, strict=True)]
+        joined = _join(own)
+        chance = np.concatenate(
+            [f.judged.propensity[np.maximum(s.stop, 0)] for f, s in zip(folds, own, strict=True)]
         )
-    rows.append(PolicyRow(TODAY, mean_over_leads(values[TODAY]), weigh_paths(_join(today)), None))
+        overlap = measure_overlap(chance, joined)
+        rows.append(PolicyRow(name, mean_over_leads(values[name]), weigh_paths(joined), overlap))
+        propensities[name] = chance[joined.stop >= 0]
     gains = {
         name: mean_over_leads(values[TIMING] - values[name]) for name in values if name != TIMING
     }
     return tuple(rows), gains, propensities
 
 
-def join_overlaps(folds: Sequence[Fold], scores: Sequence[Scores]) -> Overlap:
-    """Measure a policy's overlap over all folds."""
-    parts = [measure_overlap(f.judged, s) for f, s in zip(folds, scores, strict=True)]
-    weight = np.concatenate([s.weight[s.stop >= 0] for s in scores])
-    total, squares = weight.sum(), (weight**2).sum()
-    recommended = sum(p.recommended for p in parts)
-    inside = sum(p.share * p.recommended for p in parts)
-    return Overlap(
-        recommended=recommended,
-        share=inside / recommended if recommended else 0.0,
-        agreeing=sum(p.agreeing for p in parts),
-        effective=float(total**2 / squares) if squares else 0.0,
-        largest_share=float(weight.max() / total) if total else 1.0,
-    )
-
-
 def _join(parts: Sequence[Scores]) -> Scores:
-    names = ("value", "weight", "brought", "stop")
-    return Scores(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return Scores(
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Scores))
+    )
 
 
 def find_poor_overlap(overlap: Overlap) -> str | None:
@@ -159,6 +149,11 @@ def find_poor_overlap(overlap: Overlap) -> str | None:
         return (
             f"the log agrees with it on {overlap.agreeing} handoffs, which say as much as "
             f"{overlap.effective:.0f} ({LEAST_EFFECTIVE:.0f} are needed)"
+        )
+    if overlap.staying < LEAST_STAYING:
+        return (
+            f"so many leads were handed over before the policy would have that the others say as "
+            f"much as {overlap.staying:.0f} leads ({LEAST_STAYING:.0f} are needed)"
         )
     if overlap.largest_share > LARGEST_SHARE:
         return f"one lead alone carries {overlap.largest_share:.0%} of all weight"

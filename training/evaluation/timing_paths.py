@@ -6,7 +6,7 @@ handed the lead over before the next step is the step's action; a request of the
 itself or a closing ends the path whatever the policy. What comes after a horizon counts nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -76,14 +76,24 @@ class Paths:
         """Keep some paths."""
         steps = np.repeat(chosen, np.diff(self.offsets))
         offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[chosen])])
-        columns = ("row", "day", "gap_days", "working_days", "followed_by", "handoff")
-        shares = ("followed", "followed_after")
-        return Paths(
-            self.lead[chosen],
-            offsets.astype(np.int64),
-            *(getattr(self, name)[steps] for name in columns + shares),
-            self.horizon_days,
+        return replace(
+            self,
+            lead=self.lead[chosen],
+            offsets=offsets.astype(np.int64),
+            **{name: getattr(self, name)[steps] for name in OF_STEPS},
         )
+
+
+OF_STEPS = (
+    "row",
+    "day",
+    "gap_days",
+    "working_days",
+    "followed_by",
+    "handoff",
+    "followed",
+    "followed_after",
+)
 
 
 def lay_out(history: History, logged: Logged, most_days: float = MOST_DAYS) -> Paths:
@@ -194,7 +204,9 @@ def count_working_days(begin: Integers, gap_days: Floats) -> Floats:
     Never none, and never more than a week's: a step lasts longer only where the lead is closed.
     """
     first = begin // DAY_US + MONDAY_OFFSET
-    last = (begin + np.maximum(gap_days * DAY_US - 1, 0)).astype(np.int64) // DAY_US + MONDAY_OFFSET
+    last = (begin + np.maximum(gap_days * DAY_US - 1, 0)).astype(
+        np.int64
+    ) // DAY_US + MONDAY_OFFSET
 
     def before(day: Integers) -> Integers:
         return np.asarray(day // 7 * 5 + np.minimum(day % 7, 5))
@@ -204,7 +216,8 @@ def count_working_days(begin: Integers, gap_days: Floats) -> Floats:
 
 def _share_followed(follow_up: Floats, days: Floats) -> Floats:
     """Give the share of paths whose follow-up is at least so long (no path ends the log early)."""
-    return 1.0 - np.searchsorted(follow_up, days - 1e-9, side="left") / max(1, len(follow_up))
+    before = np.searchsorted(follow_up, days - 1e-9, side="left")
+    return np.asarray(1.0 - before / max(1, len(follow_up)))
 
 
 def worth_of_outcomes(
@@ -236,7 +249,9 @@ def worth_of_outcomes(
     reached = share(handoffs.resolved_at - handoffs.at)
     later = np.zeros(len(handoffs))
     order = np.lexsort((handoffs.at, handoffs.lead))
-    for ahead in range(1, 4) if second_chances else ():  # who came back four times is nobody's hope
+    for ahead in (
+        range(1, 4) if second_chances else ()
+    ):  # who came back four times is nobody's hope
         one, other = order[:-ahead], order[ahead:]
         same = handoffs.lead[one] == handoffs.lead[other]
         one, other = one[same], other[same]

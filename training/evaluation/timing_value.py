@@ -8,11 +8,10 @@ a path they telescope, and that is how they are computed here. Beside them, plai
 paths that went as the policy would have gone count, each by one over the chance of that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from training.evaluation.resampling import NORMAL_975, Floats, Integers, Interval
 from training.evaluation.timing_paths import (
@@ -62,27 +61,28 @@ class Judged:
     def take(self, chosen: Flags) -> "Judged":
         """Keep some paths."""
         steps = np.repeat(chosen, np.diff(self.paths.offsets))
-        names = (
-            "now",
-            "following",
-            "propensity",
-            "stays",
-            "outcome",
-            "outcome_weight",
-            "made",
-            "made_now",
-        )
-        return Judged(
-            self.paths.take(chosen),
-            *(getattr(self, name)[steps] for name in names),
-            self.sql_worth,
-            self.discount_by_day,
+        return replace(
+            self,
+            paths=self.paths.take(chosen),
+            **{name: getattr(self, name)[steps] for name in OF_STEPS},
         )
 
     @property
     def corrected(self) -> Floats:
         """Worth of each logged handoff: foretold for the promised answer, corrected by outcome."""
         return self.made_now + self.outcome_weight * (self.outcome - self.made)
+
+
+OF_STEPS = (
+    "now",
+    "following",
+    "propensity",
+    "stays",
+    "outcome",
+    "outcome_weight",
+    "made",
+    "made_now",
+)
 
 
 @dataclass(frozen=True)
@@ -97,48 +97,62 @@ class Scores:
     """What those paths brought."""
     stop: Integers
     """Step on which the policy hands over, counted over all paths; -1: not on what was seen."""
+    reached: Floats
+    """Weight of a path that was seen to its end under the policy: on average 1."""
+    agreed: Floats
+    """Weight of a handoff in the log where the policy hands over, less that of standing there: on
+    average 0."""
 
 
 def score_policy(judged: Judged, stops: Flags) -> Scores:
     """Score a policy that hands over on the first step where ``stops`` says so."""
-    return Scores(*_walk(*_columns(judged), stops.astype(np.bool_), False))
+    kind = judged.paths.followed_by
+    ends = np.isin(kind, (RAISED, ALONE, ENDED))
+    return _score(judged, stops.astype(np.bool_), ends, kind == HANDED, judged.stays)
 
 
 def score_log(judged: Judged) -> Scores:
     """Score what was done: by what came of it, had sales answered as promised."""
-    never = np.zeros(len(judged.now), np.bool_)
-    return Scores(*_walk(*_columns(judged), never, True))
+    kind = judged.paths.followed_by
+    nowhere = np.zeros(len(kind), np.bool_)
+    ends = np.isin(kind, (RAISED, ALONE, ENDED, HANDED))
+    return _score(judged, nowhere, ends, nowhere, np.ones(len(kind)))
 
 
-def _columns(judged: Judged) -> tuple[NDArray[np.generic], ...]:
-    paths = judged.paths
-    ends = np.zeros(len(judged.now))
-    kind = paths.followed_by
-    ends[kind == ALONE] = judged.sql_worth
-    ends[kind == RAISED] = judged.corrected[kind == RAISED]
-    return (
-        paths.offsets,
-        kind,
-        judged.discount_by_day**paths.day,
-        judged.discount_by_day**paths.gap_days,
-        paths.followed,
-        paths.followed_after,
-        judged.now,
-        judged.following,
-        np.maximum(judged.propensity, 1.0 / LARGEST),
-        judged.stays,
-        judged.corrected,
-        judged.outcome_weight * (judged.outcome - judged.made),
-        judged.outcome,
-        judged.outcome_weight,
-        ends,
+def _score(judged: Judged, stops: Flags, ends: Flags, handed: Flags, stays: Floats) -> Scores:
+    paths, kind = judged.paths, judged.paths.followed_by
+    alone = np.where(kind == ALONE, judged.sql_worth, 0.0)
+    by_handoff = (kind == RAISED) | (kind == HANDED)
+    return Scores(
+        *_walk(
+            paths.offsets,
+            stops,
+            ends,
+            handed,
+            kind == CUT,
+            judged.discount_by_day**paths.day,
+            judged.discount_by_day**paths.gap_days,
+            paths.followed,
+            paths.followed_after,
+            judged.now,
+            judged.following,
+            np.maximum(judged.propensity, 1.0 / LARGEST),
+            stays,
+            judged.outcome_weight * (judged.outcome - judged.made),
+            np.where(by_handoff, judged.corrected, alone),
+            np.where(by_handoff, judged.outcome, alone),
+            np.where(by_handoff, judged.outcome_weight, 1.0),
+        )
     )
 
 
 @njit(cache=True, nogil=True)
 def _walk(
     offsets: Integers,
-    kind: NDArray[np.int8],
+    stops: Flags,
+    ends: Flags,
+    handed: Flags,
+    cut: Flags,
     discount: Floats,
     gap_discount: Floats,
     followed: Floats,
@@ -147,55 +161,67 @@ def _walk(
     following: Floats,
     propensity: Floats,
     stays: Floats,
-    corrected: Floats,
     surprise: Floats,
+    worth: Floats,
     outcome: Floats,
     outcome_weight: Floats,
-    ends: Floats,
-    stops: NDArray[np.bool_],
-    as_logged: bool,
-) -> tuple[Floats, Floats, Floats, Integers]:
-    """Walk each path from its begin until the policy hands over or the log stops."""
+) -> tuple[Floats, Floats, Floats, Integers, Floats, Floats]:
+    """Walk each path from its begin until the policy hands over, the path ends, or the log stops."""
     n_paths = len(offsets) - 1
     value, weight = np.zeros(n_paths), np.zeros(n_paths)
     brought, stop = np.zeros(n_paths), np.full(n_paths, -1, np.int64)
+    reached, agreed = np.zeros(n_paths), np.zeros(n_paths)
     for path in range(n_paths):
         nurtured = 1.0
         for step in range(offsets[path], offsets[path + 1]):
-            worth = discount[step]
-            seen = min(nurtured / followed[step], LARGEST)
-            seen_after = min(nurtured / followed_after[step], LARGEST)
+            seen = min(nurtured / followed[step], LARGEST) * discount[step]
+            after = discount[step] * gap_discount[step]
             if stops[step]:
                 stop[path] = step
-                value[path] += seen * worth * now[step]
-                if kind[step] == HANDED:
-                    chance = propensity[step]
-                    value[path] += min(seen_after / chance, LARGEST) * worth * surprise[step]
-                    weight[path] = min(seen_after / chance, LARGEST) * outcome_weight[step]
-                    brought[path] = worth * gap_discount[step] * outcome[step]
+                value[path] += seen * now[step]
+                reached[path] = seen / discount[step]
+                agreed[path] = -reached[path]
+                if handed[step]:
+                    # Of those who stood here, so many were handed over: they speak for all.
+                    agrees = min(nurtured / followed_after[step] / propensity[step], LARGEST)
+                    agreed[path] += agrees
+                    value[path] += agrees * discount[step] * surprise[step]
+                    weight[path] = agrees * outcome_weight[step]
+                    brought[path] = after * outcome[step]
                 break
-            if not as_logged:
-                nurtured /= stays[step]
-                seen_after = min(seen_after / stays[step], LARGEST)
-            # The foretold is added, and taken off again where what followed was seen.
-            value[path] += seen * worth * following[step]
-            if kind[step] == CUT or (kind[step] == HANDED and not as_logged):
+            nurtured /= stays[step]
+            # What was foretold of the next step is added, and taken off where more was seen.
+            value[path] += seen * following[step]
+            if handed[step] or cut[step]:
                 break
-            value[path] -= seen_after * worth * following[step]
-            later = worth * gap_discount[step]
-            if kind[step] == HANDED:
-                value[path] += seen_after * later * corrected[step]
+            seen_after = min(nurtured / followed_after[step], LARGEST)
+            value[path] -= seen_after * discount[step] * following[step]
+            if ends[step]:
+                reached[path] = seen_after
+                value[path] += seen_after * after * worth[step]
                 weight[path] = seen_after * outcome_weight[step]
-                brought[path] = later * outcome[step]
-            elif kind[step] == RAISED:
-                value[path] += seen_after * later * ends[step]
-                weight[path] = seen_after * outcome_weight[step]
-                brought[path] = later * outcome[step]
-            elif kind[step] == ALONE or kind[step] == ENDED:
-                value[path] += seen_after * later * ends[step]
-                weight[path] = seen_after
-                brought[path] = later * ends[step]
-    return value, weight, brought, stop
+                brought[path] = after * outcome[step]
+    return value, weight, brought, stop, reached, agreed
+
+
+def settle(scores: Scores) -> Floats:
+    """Take from each score what its weights would have added by themselves.
+
+    The weights of paths seen to their end average 1 and those of agreeing handoffs 0, but for
+    chance and for hazards that are a little off; where many leads are handed over, by a lot. The
+    scores are regressed on both (regression estimator; Robinson, Cressie et al. call it calibration
+    of weights), which is self-normalisation where the score is all weight.
+
+    Returns
+    -------
+    ndarray of shape (n_paths,)
+        Their mean is the estimate, their spread its error.
+    """
+    apart = np.stack([scores.reached - 1.0, scores.agreed], axis=1)
+    middle = apart.mean(axis=0)
+    spread = apart - middle
+    slope, *_ = np.linalg.lstsq(spread, scores.value - scores.value.mean(), rcond=None)
+    return np.asarray(scores.value - apart @ slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,19 +275,38 @@ class Overlap:
     effective: float
     """As many equally weighted agreeing handoffs say as much (Kish)."""
     largest_share: float
-    """Of the total weight, on the heaviest path."""
+    """Of their weight, on the heaviest path."""
+    staying: float
+    """As many equally weighted paths say as much of the policy altogether, its waiting included."""
 
 
-def measure_overlap(judged: Judged, scores: Scores) -> Overlap:
-    """Measure overlap of a policy with the log."""
+def measure_overlap(propensity: Floats, scores: Scores) -> Overlap:
+    """Measure overlap of a policy with the log.
+
+    Parameters
+    ----------
+    propensity : ndarray of shape (n_paths,)
+        Chance of a logged handoff where the policy hands over; anything where it does not.
+    """
     stopped = scores.stop >= 0
-    chance = judged.propensity[scores.stop[stopped]]
     weight = scores.weight[stopped]
-    total, squares = weight.sum(), (weight**2).sum()
     return Overlap(
         recommended=int(stopped.sum()),
-        share=float((chance >= PROPENSITY_FLOOR).mean()) if stopped.any() else 0.0,
+        share=float((propensity[stopped] >= PROPENSITY_FLOOR).mean()) if stopped.any() else 0.0,
         agreeing=int((weight > 0).sum()),
-        effective=float(total**2 / squares) if squares else 0.0,
-        largest_share=float(weight.max() / total) if total else 1.0,
+        effective=count_effective(weight),
+        largest_share=float(weight.max() / weight.sum()) if weight.sum() > 0 else 1.0,
+        staying=count_effective(scores.weight),
     )
+
+
+def count_effective(weight: Floats) -> float:
+    """Count how many equal weights say as much (Kish 1965, *Survey Sampling*).
+
+    Examples
+    --------
+    >>> count_effective(np.array([1.0, 1.0, 0.0])), count_effective(np.array([3.0, 1.0]))
+    (2.0, 1.6)
+    """
+    squares = float((weight**2).sum())
+    return float(weight.sum() ** 2 / squares) if squares else 0.0
