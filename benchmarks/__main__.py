@@ -15,6 +15,7 @@ from benchmarks.one_lead import measure_one_lead, measure_reasons, measure_rows
 from benchmarks.over_http import measure_http
 from benchmarks.planted_leaks import measure_leaks
 from benchmarks.scale import measure_scale
+from benchmarks.timing_real import measure_real_timing
 from benchmarks.training_run import measure_training
 from features.clock import DAY_US
 from features.lifecycle.stages import Stage
@@ -51,7 +52,7 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            help="job, scale, rows, cold, lead, reasons, http, featuretools, leaks, backtests or training."
+            help="job, scale, rows, cold, lead, reasons, http, featuretools, leaks, backtests, timing-real or training."
         ),
     ] = "",
     events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
@@ -73,6 +74,7 @@ def bench(
         "featuretools": measure_featuretools,
         "leaks": measure_leaks,
         "backtests": measure_backtests,
+        "timing-real": measure_real_timing,
         "training": lambda: measure_training(leads),
     }
     if only and only not in deeds:
