@@ -98,7 +98,7 @@ def _look_ahead(decisions: Decisions, comes: NDArray[np.bool_], seed: int) -> _A
     row = np.sort(rng.integers(0, len(decisions), min(MOST_DRAWS, 4 * len(decisions))))
     days = rng.integers(1, CURVE_DAYS + 1, len(row))
     as_of = decisions.snapshots.as_of
-    reached, is_over, came = _walk_ahead(
+    reached, is_over, came = walk_ahead(
         decisions.followed_by == GOES_ON,
         as_of,
         as_of + (decisions.gap_days * DAY_US).astype(np.int64),
@@ -110,7 +110,7 @@ def _look_ahead(decisions: Decisions, comes: NDArray[np.bool_], seed: int) -> _A
 
 
 @njit(cache=True, nogil=True)
-def _walk_ahead(
+def walk_ahead(
     goes_on: NDArray[np.bool_],
     as_of: NDArray[np.int64],
     ends: NDArray[np.int64],
