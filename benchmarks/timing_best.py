@@ -38,11 +38,11 @@ TRUTH: dict[str, Any] = {
     "max_bin": 63,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    "num_threads": 1,
     "verbose": -1,
 }
-PAYOFF_ROUNDS, GAIN_ROUNDS, PASSES = 100, 80, 3
-COLUMNS, MOST_ROWS, LEVELS = 60, 110_000, 24
+PAYOFF_ROUNDS, GAIN_ROUNDS, PASSES = 80, 70, 2
+COLUMNS, MOST_ROWS, LEVELS = 50, 80_000, 20
 
 
 @dataclass(frozen=True)

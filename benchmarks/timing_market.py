@@ -30,7 +30,7 @@ from training.labels.timing import read_timing
 from training.models.handoff_chances import calibrate
 from training.models.timing import TimingModel
 
-TEACHING_LEADS, JUDGING_LEADS, HELD_OUT_LEADS = 16_000, 16_000, 8_000
+TEACHING_LEADS, JUDGING_LEADS, HELD_OUT_LEADS = 12_000, 12_000, 6_000
 Hook = Callable[[Path, TimingModel, Watched], dict[str, Any]]
 """Takes a folder with the log in ``history``, the model fitted on it, and the leads that say what
 is true; gives more to report of the market."""

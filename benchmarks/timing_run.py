@@ -1,6 +1,6 @@
-"""One fit of timing in a fresh process: ``python -m benchmarks.timing_run FOLDER [CAPACITY]``.
+"""One fit of timing in a fresh process: ``python -m benchmarks.timing_run FOLDER CAPACITY``.
 
-Reads a history, fits, writes the model's texts and what the fit took.
+Reads a history, fits without and with capacity, writes the models' texts and what the fit took.
 """
 
 import json
@@ -14,7 +14,7 @@ from features.lifecycle.prices import Prices
 from features.sources.history_folder import read_history
 from training.models.timing import TimingModel, read_timing_model
 from training.timing_dataset import build_timing_dataset
-from training.timing_fit import fit_timing
+from training.timing_fit import fit_for_capacities
 
 
 def name_model(capacity: float | None) -> str:
@@ -23,28 +23,26 @@ def name_model(capacity: float | None) -> str:
 
 
 def fit_in_folder(folder: Path, capacity: float) -> None:
-    """Fit without and with capacity, and write both models and what the first took."""
+    """Fit without and with capacity, and write both models and what that took together."""
     begin = time.perf_counter()
     history = read_history(folder / "history")
     told = build_timing_dataset(history)
     looked = time.perf_counter() - begin
-    taken = {}
-    for limit in (None, capacity):
-        begin, begin_cpu = time.perf_counter(), time.process_time()
-        model = fit_timing(told, Prices(), capacity=limit)
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    models = fit_for_capacities(told, Prices(), (None, capacity))
+    taken = {
+        "look_seconds": looked,
+        "fit_seconds": time.perf_counter() - begin,
+        "fit_cpu_seconds": time.process_time() - begin_cpu,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "decisions": len(told.decisions),
+        "handoffs": len(told.handoffs),
+    }
+    for limit, model in zip((None, capacity), models, strict=True):
         to = folder / name_model(limit)
         to.mkdir(exist_ok=True)
         for name, text in model.texts().items():
             (to / name).write_text(text, encoding="utf-8")
-        if limit is None:
-            taken = {
-                "look_seconds": looked,
-                "fit_seconds": time.perf_counter() - begin,
-                "fit_cpu_seconds": time.process_time() - begin_cpu,
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                "decisions": len(told.decisions),
-                "handoffs": len(told.handoffs),
-            }
     catalog = json.dumps(told.catalog.to_json())
     (folder / "catalog.json").write_text(catalog, encoding="utf-8")
     (folder / "taken.json").write_text(json.dumps(taken), encoding="utf-8")

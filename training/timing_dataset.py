@@ -13,7 +13,7 @@ from features.contracts.history import History
 from training.engine import IN_PROCESS, Engine
 from training.labels.timing import Decisions, Handoffs, read_timing
 
-MOST_DECISIONS = 500_000
+MOST_DECISIONS = 300_000
 """Decision days that are looked at: more leads than give so many are left out, by lot. All handoffs
 are kept: they are few, and what a handoff brings is the harder question."""
 

@@ -5,7 +5,8 @@ the shadow price of the sellers' time is set so that the handoffs which the poli
 the log, raised hands among them, fit what sales can take.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,6 @@ class _Setting:
     recipes: tuple[Recipe, Recipe]
     usual_load: float
     prices: Prices
-    capacity: float | None
     seed: int
 
 
@@ -101,10 +101,38 @@ def fit_timing(
     TooFewHandoffsError
         If not even a chance of SQL can be learned.
     """
+    return fit_for_capacities(told, prices, (capacity,), seed=seed, divisions=divisions)[0]
+
+
+def fit_for_capacities(
+    told: TimingDataset,
+    prices: Prices,
+    capacities: Sequence[float | None],
+    *,
+    seed: int = 7,
+    divisions: int = 2,
+) -> list[TimingModel]:
+    """Fit a model for each of several capacities; what a handoff brings is learned only once.
+
+    See `fit_timing`.
+    """
     _check_outcomes(told.handoffs)
     columns = choose_columns(told, prices, seed)
-    setting = _set_up(told, columns, prices, capacity, seed)
+    setting = _set_up(told, columns, prices, seed)
     parts = [_divide(setting, number) for number in range(divisions)]
+    return [
+        _fit_gains(setting, [replace(part) for part in parts], columns, capacity)
+        for capacity in capacities
+    ]
+
+
+def _fit_gains(
+    setting: _Setting,
+    parts: list[_Division],
+    columns: NDArray[np.int64],
+    capacity: float | None,
+) -> TimingModel:
+    """Learn the gain of waiting in some passes, each begun where the last would have stopped."""
     log = _build_log(setting, parts)
     level = log.score(_mean(parts, "handoff")).best_threshold(capacity)
     stops = [tuple(side.handoff >= level for side in part.sides) for part in parts]
@@ -115,7 +143,7 @@ def fit_timing(
             scored = log.score(-_mean(parts, "gain"))
             shadow_price = max(0.0, scored.fitting_threshold(capacity))
         stops = [tuple(-side.gain >= shadow_price for side in part.sides) for part in parts]
-    return _build_model(setting, parts, log, columns, shadow_price)
+    return _build_model(setting, parts, log, columns, shadow_price, capacity)
 
 
 def _improve_all(
@@ -174,7 +202,6 @@ def _set_up(
     told: TimingDataset,
     columns: NDArray[np.int64],
     prices: Prices,
-    capacity: float | None,
     seed: int,
 ) -> _Setting:
     own = TimingDataset(
@@ -188,9 +215,7 @@ def _set_up(
     recipes = (choose_recipe(samples[0]), choose_recipe(samples[1]))
     laid_out = build_trees_data(own.catalog, own.rows, np.zeros(len(own.rows))).construct()
     load = float(np.median(own.handoffs.load))
-    return _Setting(
-        own, len(told.catalog.features), laid_out, recipes, load, prices, capacity, seed
-    )
+    return _Setting(own, len(told.catalog.features), laid_out, recipes, load, prices, seed)
 
 
 def _divide(setting: _Setting, number: int) -> _Division:
@@ -230,10 +255,11 @@ def _build_model(
     log: Log,
     columns: NDArray[np.int64],
     shadow_price: float,
+    capacity: float | None,
 ) -> TimingModel:
     p_sql, gain = _mean(parts, "p_sql"), _mean(parts, "gain")
     caution = choose_caution(setting, parts, shadow_price)
-    if setting.capacity is not None and shadow_price > 0.0:
+    if capacity is not None and shadow_price > 0.0:
         shadow_price = max(0.0, shadow_price - caution)  # caution makes handoffs fewer as well
     families = tuple(
         Family(accept, sql, TreeModel(booster.model_to_string()))
@@ -263,7 +289,7 @@ def _build_model(
         usual_load=setting.usual_load,
         spread=spread,
         spread_edges=edges,
-        threshold=choose_threshold(log, p_sql, setting.capacity, enough=enough),
+        threshold=choose_threshold(log, p_sql, capacity, enough=enough),
         enough=enough,
         because=because,
     )

@@ -256,19 +256,47 @@ def _later(market: Nurtured, value: Floats, days: int) -> Floats:
     return moved
 
 
-def pass_day(market: Nurtured, day: int, after: Floats) -> Floats:
-    """Value a day on which nobody hands over, given what the next morning is worth."""
+def value_of_quiet(market: Nurtured, raised: Floats) -> Floats:
+    """Value each day of a lead that was closed as quiet: only a raised hand is to be hoped for.
+
+    Parameters
+    ----------
+    raised : ndarray of shape (n_leads, LIVED_DAYS)
+        What a raised hand pays on each day.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, LIVED_DAYS + 1)
+        In the morning of each day; 0 after the last.
+    """
+    value = np.zeros((len(raised), LIVED_DAYS + 1))
+    for day in reversed(range(LIVED_DAYS)):
+        asks = market.asks[:, day] * market.raiser_chance
+        later = market.prices.discount_by_day * value[:, day + 1]
+        value[:, day] = asks * raised[:, day] + (1.0 - asks) * later
+    return value
+
+
+def pass_day(market: Nurtured, day: int, after: Floats, quiet: Floats) -> Floats:
+    """Value a day on which nobody hands over, given what the next morning is worth.
+
+    Parameters
+    ----------
+    after, quiet : ndarray of shape (n_leads,)
+        Worth of the next morning, of a lead with marketing and of one that was closed.
+    """
     alone, silenced = market.alone[:, day], market.silenced[:, day]
-    goes_on = (1.0 - alone) * (1.0 - silenced) * market.prices.discount_by_day * after
+    next_day = (1.0 - silenced) * after + silenced * quiet
+    goes_on = (1.0 - alone) * market.prices.discount_by_day * next_day
     return np.asarray(alone * market.prices.sql + goes_on)
 
 
 def _second_cycle(market: Nurtured, chance: Floats, payoff: Floats, raised: Floats) -> Floats:
     """Work out the worth of a returned lead that the old rule may hand over again; backwards."""
-    value = np.zeros_like(payoff)
+    value, quiet = np.zeros_like(payoff), value_of_quiet(market, raised)
     after = np.zeros(len(payoff))
     for day in reversed(range(LIVED_DAYS)):
-        goes_on = pass_day(market, day, after)
+        goes_on = pass_day(market, day, after, quiet[:, day + 1])
         by_rule = chance[:, day] * payoff[:, day] + (1.0 - chance[:, day]) * goes_on
         asks = market.asks[:, day] * market.raiser_chance
         after = asks * raised[:, day] + (1.0 - asks) * by_rule

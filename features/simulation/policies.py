@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from features.simulation.counterfactual import LIVED_DAYS, Nurtured, pass_day
+from features.simulation.counterfactual import LIVED_DAYS, Nurtured, pass_day, value_of_quiet
 from features.simulation.people import Flags, Floats
 
 
@@ -88,11 +88,11 @@ def best_days(market: Nurtured, payoff: Floats) -> npt.NDArray[np.int64]:
     which hands will be raised.
     """
     n = len(payoff)
-    after = np.zeros(n)
+    after, quiet = np.zeros(n), value_of_quiet(market, market.raised_payoff)
     best = np.full(n, -1, np.int64)
     for day in reversed(range(LIVED_DAYS)):
         asks = market.asks[:, day] * market.raiser_chance
-        waits = pass_day(market, day, after)
+        waits = pass_day(market, day, after, quiet[:, day + 1])
         takes = market.working[:, day] & (payoff[:, day] > waits)
         best = np.where(takes, day, best)
         own = np.where(takes, payoff[:, day], waits)
@@ -114,9 +114,9 @@ def value_of_waiting(market: Nurtured, stops: Flags) -> Floats:
         Given the hidden interest, once the day has passed without a handoff.
     """
     waits, after = np.zeros(stops.shape), np.zeros(len(stops))
-    hands = stops & market.working
+    hands, quiet = stops & market.working, value_of_quiet(market, market.raised_payoff)
     for day in reversed(range(LIVED_DAYS)):
-        waits[:, day] = pass_day(market, day, after)
+        waits[:, day] = pass_day(market, day, after, quiet[:, day + 1])
         asks = market.asks[:, day] * market.raiser_chance
         own = np.where(hands[:, day], market.payoff[:, day], waits[:, day])
         after = asks * market.raised_payoff[:, day] + (1.0 - asks) * own

@@ -47,7 +47,7 @@ TREES: dict[str, Any] = {
     "max_bin": 63,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    "num_threads": 1,  # on a busy machine the threads of small trees wait for each other
     "verbose": -1,
 }
 """Handoffs are few: small trees, strong shrinkage, and the directions the field agrees on."""

@@ -67,7 +67,7 @@ class ScoredLog:
         end[kind == ALONE] = self.log.prices.sql
         raised = kind == RAISED
         end[raised] = self.log.logged[decisions.handoff[raised]]
-        value, handoffs = _follow(
+        value, handoffs = walk_scored(
             kind == GOES_ON,
             raised,
             (kind == HANDED) | (kind == CUT),
@@ -111,7 +111,7 @@ def find_lowest(count: Callable[[float], float], most: float, low: float, high: 
 
 
 @njit(cache=True, nogil=True)
-def _follow(
+def walk_scored(
     goes_on: NDArray[np.bool_],
     raised: NDArray[np.bool_],
     open_end: NDArray[np.bool_],

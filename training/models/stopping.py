@@ -125,7 +125,7 @@ def follow_paths(
     raised = kind == RAISED
     end[raised] = discount[raised] * (side.logged[index[raised]] - shadow_price)
     return np.asarray(
-        _walk_back(
+        walk_back(
             kind == GOES_ON,
             discount,
             end,
@@ -137,7 +137,7 @@ def follow_paths(
 
 
 @njit(cache=True, nogil=True)
-def _walk_back(
+def walk_back(
     goes_on: NDArray[np.bool_],
     discount: Floats,
     end: Floats,

@@ -3,7 +3,7 @@
 Each draw looks k days ahead from a decision day. If the lead is still with marketing then, the
 handoff is worth what the model says of it on the last decision day before; if it raised its hand,
 became an SQL or was closed before, that counts. Where the log was cut before, the model's own
-foretelling for the days that are left goes on, in a second and third pass.
+foretelling for the days that are left goes on, in a second pass.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from training.models.handoff_chances import TREES, build_trees_data
 from training.models.timing import CURVE_DAYS, CurveModels, Floats, Rows, add_columns, sigmoid
 from training.models.trees import TreeModel
 
-MOST_DRAWS = 90_000
-PASSES, CURVE_ROUNDS = 3, 60
+MOST_DRAWS = 60_000
+PASSES, CURVE_ROUNDS = 2, 50
 AHEAD: dict[str, Any] = {
     **TREES,
     "objective": "regression",
@@ -95,10 +95,10 @@ def _with_days(catalog: Catalog) -> Catalog:
 
 def _look_ahead(decisions: Decisions, comes: NDArray[np.bool_], seed: int) -> _Ahead:
     rng = np.random.default_rng(seed)
-    row = np.sort(rng.integers(0, len(decisions), min(MOST_DRAWS, 4 * len(decisions))))
+    row = np.sort(rng.integers(0, len(decisions), min(MOST_DRAWS, 2 * len(decisions))))
     days = rng.integers(1, CURVE_DAYS + 1, len(row))
     as_of = decisions.snapshots.as_of
-    reached, is_over, came = _walk_ahead(
+    reached, is_over, came = walk_ahead(
         decisions.followed_by == GOES_ON,
         as_of,
         as_of + (decisions.gap_days * DAY_US).astype(np.int64),
@@ -110,7 +110,7 @@ def _look_ahead(decisions: Decisions, comes: NDArray[np.bool_], seed: int) -> _A
 
 
 @njit(cache=True, nogil=True)
-def _walk_ahead(
+def walk_ahead(
     goes_on: NDArray[np.bool_],
     as_of: NDArray[np.int64],
     ends: NDArray[np.int64],
