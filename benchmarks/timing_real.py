@@ -126,7 +126,15 @@ def print_proof(proof: Proof, title: str, unit: str) -> None:
                 f"{over.staying:,.0f}",
             )
         )
-    headings = ["rule", "doubly robust", "weighted", "hands over", "overlap", "agreeing", "largest"]
+    headings = [
+        "rule",
+        "doubly robust",
+        "weighted",
+        "hands over",
+        "overlap",
+        "agreeing",
+        "largest",
+    ]
     print_table(f"{title}: {unit} per lead", [*headings, "staying"], rows)
     for name, gain in proof.gains.items():
         ends = gain.interval
