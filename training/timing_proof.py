@@ -114,7 +114,8 @@ def judge(
     propensity, stays = foretell_handoffs(
         told.catalog, told.rows, paths, learn_on, lot=find_lot(told.handoffs), seed=seed
     )
-    outcome, weight = worth_of_outcomes(told.handoffs, prices, second_chances=second_chances)
+    logged = Logged(told.decisions, told.handoffs)
+    outcome, weight = worth_of_outcomes(logged, prices, second_chances=second_chances)
     now = foretold.now[paths.row]
     made_now = _of_handoff(paths, foretold.made_now)
     reached = np.select(

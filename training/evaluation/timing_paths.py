@@ -27,13 +27,15 @@ from training.labels.timing import (
     MONDAY_OFFSET,
     QUIET_ROW_DAYS,
     RAISED,
-    Handoffs,
     Logged,
 )
 
 Flags = NDArray[np.bool_]
 
 WORKING_DAYS = 5
+
+NEVER_US = 4_000 * 366 * DAY_US
+"""Later than anything."""
 
 MOST_DAYS = 180.0
 """Days of a path that count at the most."""
@@ -221,14 +223,14 @@ def _share_followed(follow_up: Floats, days: Floats) -> Floats:
 
 
 def worth_of_outcomes(
-    handoffs: Handoffs, prices: Prices, *, second_chances: bool = True
+    logged: Logged, prices: Prices, *, second_chances: bool = True
 ) -> tuple[Floats, Floats]:
     """Give what each handoff brought, its lead's later handoffs included, and its weight.
 
     Parameters
     ----------
     second_chances
-        Whether a lead's later handoffs count.
+        Whether a lead's later handoffs count, and an SQL it becomes by itself.
 
     Returns
     -------
@@ -238,6 +240,7 @@ def worth_of_outcomes(
         One over the share of handoffs that were followed for as long as this one took; 0 for those
         still open (inverse probability of censoring, as in `models.timing`).
     """
+    handoffs = logged.handoffs
     end = int(handoffs.resolved_at.max()) if len(handoffs) else 0
     follow_up = np.sort(end - handoffs.at)
 
@@ -259,7 +262,24 @@ def worth_of_outcomes(
         days = (handoffs.at[other] - handoffs.at[one]) / DAY_US
         brought = prices.discount_by_day**days * own[other] * handoffs.is_resolved[other]
         later[one] += brought * reached[one] / share(took)
+    if second_chances:
+        took = find_alone(logged) - handoffs.at
+        comes = (took > 0) & (took < NEVER_US)
+        days = np.where(comes, took, 0) / DAY_US
+        brought = prices.sql * prices.discount_by_day**days * reached / share(took)
+        later += np.where(comes, brought, 0.0)
     return own + later, np.where(handoffs.is_resolved, 1.0 / reached, 0.0)
+
+
+def find_alone(logged: Logged) -> Integers:
+    """Find when each handoff's lead became an SQL by itself, later or before; else far away."""
+    decisions, handoffs = logged.decisions, logged.handoffs
+    alone = decisions.followed_by == ALONE
+    when = decisions.snapshots.as_of[alone] + (decisions.gap_days[alone] * DAY_US).astype(np.int64)
+    most = int(max(handoffs.lead.max(initial=0), decisions.lead.max(initial=0))) + 1
+    at = np.full(most, 2 * NEVER_US)
+    at[decisions.lead[alone]] = when
+    return np.asarray(at[handoffs.lead])
 
 
 __all__ = ["ALONE", "CUT", "ENDED", "GOES_ON", "HANDED", "RAISED", "Flags", "Paths", "lay_out"]
