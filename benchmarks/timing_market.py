@@ -123,7 +123,8 @@ def _measure_log(
     for limit in (None, capacity):
         model = read_model(folder, limit)
         told = model.advise(rows)
-        pair = [judged.worth(told.advantage, 0.0), judged.worth(told.p_sql, model.threshold)]
+        now = np.where(model.says_now(told), 1.0, 0.0)
+        pair = [judged.worth(now, 1.0), judged.worth(told.p_sql, model.threshold)]
         if limit is not None:
             pair = [ration(worth, never, capacity) for worth in pair]
         for name, worth in zip((TIMING, THRESHOLD), pair, strict=True):
@@ -132,6 +133,8 @@ def _measure_log(
         paired["with capacity" if limit else "without"] = {
             "mean": float(difference.mean()),
             "error": float(difference.std() / np.sqrt(len(difference))),
+            "timing_decides": model.enough,
+            "learned_only": float(judged.worth(told.advantage, 0.0).value.mean()),
         }
     model = read_model(folder, None)
     more = {name: hook(folder, model, judged) for name, hook in HOOKS.items()}
@@ -139,7 +142,6 @@ def _measure_log(
         "policies": policies,
         "timing_less_threshold": paired,
         "calibration": _measure_calibration(world, seed, model, folder),
-        "enough": model.enough,
         "caution": model.caution,
         "threshold": model.threshold,
         "taken": json.loads((folder / "taken.json").read_text(encoding="utf-8")),

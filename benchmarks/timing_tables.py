@@ -96,6 +96,12 @@ def close_gap(report: dict[str, Any], *, capacity: bool) -> float:
     return float((mid - low) / (high - low))
 
 
+def _word_difference(pair: dict[str, Any]) -> str:
+    if not pair["timing_decides"]:
+        return "threshold decides"
+    return f"{pair['mean']:+.3f} ± {1.96 * pair['error']:.3f}"
+
+
 def _print_aims(told: list[dict[str, Any]], size: int) -> None:
     rows = []
     for report in told:
@@ -104,7 +110,7 @@ def _print_aims(told: list[dict[str, Any]], size: int) -> None:
             (
                 str(report["seed"]),
                 *(f"{100 * close_gap(report, capacity=c):.0f} %" for c in (False, True)),
-                *(f"{p['mean']:+.3f} ± {1.96 * p['error']:.3f}" for p in pairs),
+                *(_word_difference(pair) for pair in pairs),
                 f"{report['calibration']['slope']:.2f}",
                 f"{report['taken']['fit_seconds'] + report['taken']['look_seconds']:.0f}",
                 f"{report['taken']['fit_cpu_seconds']:.0f}",

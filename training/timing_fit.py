@@ -46,7 +46,7 @@ ENOUGH_HANDOFFS, ENOUGH_SQLS = 600, 150
 """Resolved handoffs and SQLs from which timing is learned; below, the threshold is the answer."""
 
 PASSES, FIRST_PRICED_PASS = 4, 1
-CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """In standard errors of one half's advantage, as tried."""
 
 SPREAD_BINS = 10
@@ -143,7 +143,7 @@ def _fit_gains(
             scored = log.score(-_mean(parts, "gain"))
             shadow_price = max(0.0, scored.fitting_threshold(capacity))
         stops = [tuple(-side.gain >= shadow_price for side in part.sides) for part in parts]
-    return _build_model(setting, parts, log, columns, shadow_price, capacity)
+    return _build_model(setting, parts, log, columns, level, shadow_price, capacity)
 
 
 def _improve_all(
@@ -166,7 +166,20 @@ def _improve_all(
         )
 
 
-def choose_caution(setting: _Setting, parts: list[_Division], shadow_price: float) -> float:
+@dataclass(frozen=True)
+class _Judged:
+    """How much caution brings most along the log, and what it brings against the threshold."""
+
+    caution: float
+    policy: float
+    """Value per lead."""
+    threshold: float
+    """The same of a threshold on the value of a handoff now."""
+
+
+def _judge(
+    setting: _Setting, parts: list[_Division], level: float, shadow_price: float
+) -> _Judged:
     """Choose what an advantage must exceed: one half decides, the other says what that brings.
 
     A mean over both halves varies by the root of a half less than either, so it needs that much
@@ -176,19 +189,20 @@ def choose_caution(setting: _Setting, parts: list[_Division], shadow_price: floa
         np.mean([np.mean((p.sides[0].gain - p.sides[1].gain) ** 2) / 2 for p in parts])
     )
     levels = error * np.array(CAUTIONS)
-    brought = np.zeros(len(levels))
+    brought, by_threshold, n = np.zeros(len(levels)), 0.0, 2 * len(parts)
     for part in parts:
-        for number, side in enumerate(part.sides):
-            judge = part.sides[1 - number]
+        for own, other in (part.sides, part.sides[::-1]):
             log = Log(
                 setting.told.decisions,
-                judge.handoff - shadow_price,
-                judge.logged - shadow_price,
+                other.handoff - shadow_price,
+                other.logged - shadow_price,
                 setting.prices,
             )
-            scored = log.score(-side.gain - shadow_price)
-            brought += [scored.follow(float(level)).value for level in levels]
-    return float(levels[brought.argmax()] * np.sqrt(0.5))
+            scored = log.score(-own.gain - shadow_price)
+            brought += [scored.follow(float(caution)).value / n for caution in levels]
+            by_threshold += log.score(own.handoff).follow(level).value / n
+    best = int(brought.argmax())
+    return _Judged(float(levels[best] * np.sqrt(0.5)), float(brought[best]), by_threshold)
 
 
 def _check_outcomes(handoffs: Handoffs) -> None:
@@ -254,11 +268,13 @@ def _build_model(
     parts: list[_Division],
     log: Log,
     columns: NDArray[np.int64],
+    level: float,
     shadow_price: float,
     capacity: float | None,
 ) -> TimingModel:
     p_sql, gain = _mean(parts, "p_sql"), _mean(parts, "gain")
-    caution = choose_caution(setting, parts, shadow_price)
+    judged = _judge(setting, parts, level, shadow_price)
+    caution = judged.caution
     if capacity is not None and shadow_price > 0.0:
         shadow_price = max(0.0, shadow_price - caution)  # caution makes handoffs fewer as well
     families = tuple(
@@ -276,7 +292,10 @@ def _build_model(
         setting.prices,
     )
     spread, edges = _measure_spread(parts, p_sql)
-    enough, because = decide_enough(setting.told.handoffs)
+    learned, because = decide_enough(setting.told.handoffs)
+    enough = learned and judged.policy > judged.threshold
+    if learned:
+        because = word_judged(judged.policy, judged.threshold)
     return TimingModel(
         families=families,
         curves=fit_curves(setting.told.catalog, setting.told.rows, paths, setting.seed),
@@ -289,7 +308,7 @@ def _build_model(
         usual_load=setting.usual_load,
         spread=spread,
         spread_edges=edges,
-        threshold=choose_threshold(log, p_sql, capacity, enough=enough),
+        threshold=choose_threshold(log, p_sql, capacity, enough=learned),
         enough=enough,
         because=because,
     )
@@ -322,6 +341,19 @@ def decide_enough(handoffs: Handoffs) -> tuple[bool, str]:
     return False, (
         f"Too little to learn timing from: {seen}; {wanted} are needed. Until then a lead is "
         "handed off when its chance of SQL reaches the threshold that fits what sales can take."
+    )
+
+
+def word_judged(policy: float, threshold: float) -> str:
+    """Say whether timing or the threshold decides, by what each brings along the log."""
+    if policy > threshold:
+        return (
+            f"Timing decides: along the log it brings {policy:.3f} per lead, a threshold of "
+            f"P(SQL) {threshold:.3f}, each decided on one half of the leads and valued by the other."
+        )
+    return (
+        f"A threshold of P(SQL) decides: along the log it brings {threshold:.3f} per lead, timing "
+        f"{policy:.3f}; more handoffs are needed before timing is the better guide."
     )
 
 

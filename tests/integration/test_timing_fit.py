@@ -131,10 +131,10 @@ def test_the_policy_brings_more_than_the_old_rule(model, told):
 
     # when
     advised = model.advise(rows)
-    scores[lead[kept], day[kept]] = advised.advantage
+    scores[lead[kept], day[kept]] = model.says_now(advised)
 
     # then
-    policy = value_of_days(market, first_days(market, scores, 0.0))
+    policy = value_of_days(market, first_days(market, scores, 1.0))
     assert policy.value.mean() > value_of_rule(market).value.mean()
     true = market.p_sql[lead[kept], day[kept]]
     assert np.corrcoef(advised.p_sql, true)[0, 1] > 0.3

@@ -10,8 +10,9 @@ fitted by `training.timing_fit` and travels as texts (`texts`, `read_timing_mode
 - ``curve(rows, days)`` gives a `Curve` of shape ``(n_rows, n_days)``: value and P(SQL) if committed
   to a handoff in k days, and the chance that the moment comes within k days.
 
-- ``enough``, ``because`` and ``threshold``: with too few handoffs the model is not to be used for
-  timing, and a threshold of P(SQL) is the honest answer; see `training.timing_fit`.
+- ``enough``, ``because`` and ``threshold``: with too few handoffs, or where timing brings no more
+  along the log, a threshold of P(SQL) is the honest answer (`training.timing_fit`); ``says_now``
+  tells whose moment has come by whichever decides.
 
 ``rows`` is float32 of shape ``(n_rows, n_features)`` in the order of the catalogue it was fitted
 with. Values are in the unit of the prices. With ``G`` the value of a handoff now, ``C`` that of
@@ -195,7 +196,8 @@ class TimingModel:
     """Of P(SQL): where there is too little to learn timing from, or its worth is not proven, a
     lead is handed off from here on. Chosen on the log, by value and by what sales can take."""
     enough: bool
-    """Whether there was enough to learn timing from; else the threshold decides."""
+    """Whether there was enough to learn timing from and it brings more along the log than the
+    threshold; else the threshold decides."""
     because: str
     """Why, in a sentence."""
 
@@ -218,6 +220,12 @@ class TimingModel:
         return Timing(
             accept, sql, now, now + gain, advantage, advantage - error, advantage + error
         )
+
+    def says_now(self, told: Timing) -> NDArray[np.bool_]:
+        """Tell whose moment has come, by the advantage or, without enough, by the threshold."""
+        if self.enough:
+            return np.asarray(told.advantage >= 0.0)
+        return np.asarray(told.p_sql >= self.threshold)
 
     def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
         """Foretell handoffs as they were made: hand raised or not, answered after so many days."""
