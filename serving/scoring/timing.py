@@ -63,7 +63,8 @@ def advise(
     if alike < served.fewest_alike:
         return _bare(served, "outside_support", support, alike, support)
     model = served.model
-    told, curve = model.advise(row), model.curve(row)
+    told = model.advise(row)
+    curve = model.curve(row, told=told)
     shares = model.reasons(row)[1][0]
     values, moments = curve.value[0].tolist(), curve.p_moment[0].tolist()
     facts = MomentFacts(

@@ -249,7 +249,9 @@ class TimingModel:
         reasons[:, self._places] = -sum(f.gain.contributions(own) for f in self.families) / n
         return np.full(len(rows), base), reasons
 
-    def curve(self, rows: Rows, days: NDArray[np.int64] | None = None) -> Curve:
+    def curve(
+        self, rows: Rows, days: NDArray[np.int64] | None = None, told: Timing | None = None
+    ) -> Curve:
         """Look ahead: what comes of committing to a handoff in k days, and when the moment comes.
 
         Parameters
@@ -257,9 +259,11 @@ class TimingModel:
         rows : ndarray of shape (n_rows, n_features), float32
         days : ndarray of shape (n_days,)
             From today; by default 0 to 30. More than 30 is answered as 30.
+        told
+            What `advise` said of the rows, where it was asked already: half of the time.
         """
         days = np.arange(CURVE_DAYS + 1) if days is None else np.asarray(days)
-        told, own = self.advise(rows), self._own(rows)
+        told, own = told or self.advise(rows), self._own(rows)
         shape = (len(rows), len(days))
         ahead = add_columns(np.repeat(own, len(days), axis=0), np.tile(days, len(rows)))
         later = np.broadcast_to(days > 0, shape)
