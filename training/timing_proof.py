@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.clock import to_us
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
 from training.evaluation.logistic import compute_covariance, fit_logistic, logit
@@ -98,6 +99,7 @@ def judge(
     foretold: Foretold,
     learn_on: Flags,
     prices: Prices,
+    until: int,
     *,
     second_chances: bool = True,
     seed: int = 7,
@@ -108,6 +110,8 @@ def judge(
     ----------
     learn_on : ndarray of shape (n_paths,), bool
         Paths from which the log's own handoffs are foretold; judge the others only.
+    until
+        End of the log, microseconds.
     second_chances
         Whether what a returned lead brings later counts, as it does in ``foretold``.
     """
@@ -115,7 +119,7 @@ def judge(
         told.catalog, told.rows, paths, learn_on, lot=find_lot(told.handoffs), seed=seed
     )
     logged = Logged(told.decisions, told.handoffs)
-    outcome, weight = worth_of_outcomes(logged, prices, second_chances=second_chances)
+    outcome, weight = worth_of_outcomes(logged, prices, until, second_chances=second_chances)
     now = foretold.now[paths.row]
     made_now = _of_handoff(paths, foretold.made_now)
     reached = np.select(
@@ -184,6 +188,7 @@ def prove_timing(
     """
     paths = lay_out(history, Logged(told.decisions, told.handoffs))
     half = np.random.default_rng([seed, 20_260]).permutation(len(list_leads(told))) % 2
+    until = to_us(history.about.observed_until)
     folds, made_sql = [], np.zeros(len(told.handoffs))
     for k in (0, 1):
         others = half != k
@@ -191,7 +196,7 @@ def prove_timing(
         foretold = foretell(model, told)
         level = find_points_threshold(told, foretold, points, others, prices)
         mine = half[paths.lead] == k
-        judged = judge(told, paths, foretold, ~mine, prices, seed=seed).take(mine)
+        judged = judge(told, paths, foretold, ~mine, prices, until, seed=seed).take(mine)
         row = judged.paths.row
         stops = {
             TIMING: foretold.advantage[row] >= 0.0,

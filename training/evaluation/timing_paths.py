@@ -223,12 +223,14 @@ def _share_followed(follow_up: Floats, days: Floats) -> Floats:
 
 
 def worth_of_outcomes(
-    logged: Logged, prices: Prices, *, second_chances: bool = True
+    logged: Logged, prices: Prices, until: int, *, second_chances: bool = True
 ) -> tuple[Floats, Floats]:
     """Give what each handoff brought, its lead's later handoffs included, and its weight.
 
     Parameters
     ----------
+    until
+        End of the log, microseconds.
     second_chances
         Whether a lead's later handoffs count, and an SQL it becomes by itself.
 
@@ -241,8 +243,7 @@ def worth_of_outcomes(
         still open (inverse probability of censoring, as in `models.timing`).
     """
     handoffs = logged.handoffs
-    end = int(handoffs.resolved_at.max()) if len(handoffs) else 0
-    follow_up = np.sort(end - handoffs.at)
+    follow_up = np.sort(until - handoffs.at)
 
     def share(took: Integers) -> Floats:
         found = np.searchsorted(follow_up, took, side="left") / max(1, len(follow_up))
