@@ -265,7 +265,7 @@ def _train_on(
         profile=profile,
         provenance=provenance,
         amount=amount,
-        timing=timing and timing.served,
+        timing=None if timing is None else timing.served,
     )
     facts = gather_facts(dataset, contract, competition, data_fingerprint)
     card = build_card(facts, quality, leaks.describe())

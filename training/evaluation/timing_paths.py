@@ -213,7 +213,7 @@ def count_working_days(begin: Integers, gap_days: Floats) -> Floats:
     def before(day: Integers) -> Integers:
         return np.asarray(day // 7 * 5 + np.minimum(day % 7, 5))
 
-    return np.clip(before(last + 1) - before(first), 1, WORKING_DAYS).astype(np.float64)
+    return np.asarray(np.clip(before(last + 1) - before(first), 1, WORKING_DAYS), np.float64)
 
 
 def _share_followed(follow_up: Floats, days: Floats) -> Floats:
@@ -225,14 +225,15 @@ def _share_followed(follow_up: Floats, days: Floats) -> Floats:
 def worth_of_outcomes(
     logged: Logged, prices: Prices, until: int, *, second_chances: bool = True
 ) -> tuple[Floats, Floats]:
-    """Give what each handoff brought, its lead's later handoffs included, and its weight.
+    """Give what each handoff brought, its lead's second chance included, and its weight.
 
     Parameters
     ----------
     until
         End of the log, microseconds.
     second_chances
-        Whether a lead's later handoffs count, and an SQL it becomes by itself.
+        Whether the lead's next handoff counts, and an SQL it becomes by itself; what comes after
+        a second return is nobody's hope.
 
     Returns
     -------
@@ -247,23 +248,20 @@ def worth_of_outcomes(
 
     def share(took: Integers) -> Floats:
         found = np.searchsorted(follow_up, took, side="left") / max(1, len(follow_up))
-        return np.maximum(1.0 - found, 1.0 / LARGEST_WEIGHT)
+        return np.asarray(np.maximum(1.0 - found, 1.0 / LARGEST_WEIGHT))
 
     own = -prices.touch - prices.work * handoffs.accepted + prices.sql * handoffs.sql
     reached = share(handoffs.resolved_at - handoffs.at)
     later = np.zeros(len(handoffs))
     order = np.lexsort((handoffs.at, handoffs.lead))
-    for ahead in (
-        range(1, 4) if second_chances else ()
-    ):  # who came back four times is nobody's hope
-        one, other = order[:-ahead], order[ahead:]
+    if second_chances:
+        one, other = order[:-1], order[1:]
         same = handoffs.lead[one] == handoffs.lead[other]
         one, other = one[same], other[same]
         took = handoffs.resolved_at[other] - handoffs.at[one]
         days = (handoffs.at[other] - handoffs.at[one]) / DAY_US
         brought = prices.discount_by_day**days * own[other] * handoffs.is_resolved[other]
         later[one] += brought * reached[one] / share(took)
-    if second_chances:
         took = find_alone(logged) - handoffs.at
         comes = (took > 0) & (took < NEVER_US)
         days = np.where(comes, took, 0) / DAY_US

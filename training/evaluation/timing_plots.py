@@ -12,6 +12,8 @@ from training.evaluation.timing import TIMING, Proof
 from training.evaluation.timing_value import PROPENSITY_FLOOR
 
 BINS = 8
+VALUES, OVERLAP = "timing-value.png", "timing-overlap.png"
+CALIBRATION, CURVES = "timing-calibration.png", "timing-curves.png"
 
 
 class Curves(Protocol):
@@ -28,15 +30,11 @@ class Curves(Protocol):
 
 def write_timing_plots(folder: Path, proof: Proof, curves: Curves, unit: str) -> tuple[str, ...]:
     """Write all pictures of timing beside the card; return their names."""
-    deeds = {
-        "timing-value.png": lambda path: write_values(path, proof, unit),
-        "timing-overlap.png": lambda path: write_overlap(path, proof),
-        "timing-calibration.png": lambda path: write_calibration(path, proof),
-        "timing-curves.png": lambda path: write_curves(path, curves, unit),
-    }
-    for name, deed in deeds.items():
-        deed(folder / name)
-    return tuple(deeds)
+    write_values(folder / VALUES, proof, unit)
+    write_overlap(folder / OVERLAP, proof)
+    write_calibration(folder / CALIBRATION, proof)
+    write_curves(folder / CURVES, curves, unit)
+    return VALUES, OVERLAP, CALIBRATION, CURVES
 
 
 def write_values(path: Path, proof: Proof, unit: str) -> None:
