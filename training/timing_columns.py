@@ -30,7 +30,7 @@ def choose_columns(told: TimingDataset, prices: Prices, seed: int) -> NDArray[np
     n = len(told.catalog.features)
     by_chance, boosters = np.zeros(n), []
     for sample in samples:
-        recipe = Recipe(SCOUT_ROUNDS * 2, 0.0, 1.0, 1.0, 0.0)
+        recipe = Recipe(SCOUT_ROUNDS * 2, 0.0, 1.0, 1.0, 0.0, 0.0)
         chance = fit_chance(sample, recipe)
         boosters.append(chance)
         by_chance += _gain_of(chance.trees, n)

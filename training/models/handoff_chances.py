@@ -140,6 +140,12 @@ class Recipe:
     share: float
     slope: float
     offset: float
+    raised: float
+    """What a raised hand adds to log-odds, all else alike; from a line on all handoffs.
+
+    The trees begin from it. Left to themselves they would tell raised hands by the clicks that
+    came with them, and then expect as much of such clicks without a request.
+    """
 
 
 def build_samples(
@@ -169,8 +175,9 @@ def choose_recipe(sample: Sample) -> Recipe:
     fold = rng.integers(0, FOLDS, int(sample.lead.max()) + 1)[sample.lead]
     curves: Floats = np.full((FOLDS, MOST_ROUNDS), np.nan)
     told: list[Any] = []
+    raised = measure_raised(sample)
     for k in range(FOLDS):
-        booster, curve = _boost_until(sample.take(fold != k), sample.take(fold == k))
+        booster, curve = _boost_until(sample.take(fold != k), sample.take(fold == k), raised)
         curves[k, : len(curve)] = curve
         curves[k, len(curve) :] = curve[-1]
         told.append(booster)
@@ -179,21 +186,24 @@ def choose_recipe(sample: Sample) -> Recipe:
     for k in range(FOLDS):
         own = fold == k
         trees[own] = told[k].predict(sample.full[own], num_iteration=rounds, raw_score=True)
+        trees[own] += _begin(sample.take(~own), sample.full[own], raised)
         for place, penalty in enumerate(PENALTIES):
             line = fit_line(sample.take(~own), penalty)
             lines[place, own] = _margin_of_line(line, sample.full[own])
-    return _choose_mix(sample, rounds, trees, lines)
+    return _choose_mix(sample, rounds, raised, trees, lines)
 
 
-def _choose_mix(sample: Sample, rounds: int, trees: Floats, lines: Floats) -> Recipe:
-    best, recipe = np.inf, Recipe(rounds, PENALTIES[0], 1.0, 1.0, 0.0)
+def _choose_mix(
+    sample: Sample, rounds: int, raised: float, trees: Floats, lines: Floats
+) -> Recipe:
+    best, recipe = np.inf, Recipe(rounds, PENALTIES[0], 1.0, 1.0, 0.0, raised)
     for place, penalty in enumerate(PENALTIES):
         for share in SHARES:
             mixed = share * trees + (1.0 - share) * lines[place]
             slope, offset = calibrate(mixed, sample.y, sample.weight)
             loss = log_loss(sample.y, offset + slope * mixed, sample.weight)
             if loss < best:
-                best, recipe = loss, Recipe(rounds, penalty, share, slope, offset)
+                best, recipe = loss, Recipe(rounds, penalty, share, slope, offset, raised)
     return recipe
 
 
@@ -226,10 +236,37 @@ def _settings(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _boost_until(train: Sample, judge: Sample) -> tuple[Any, Floats]:
+def measure_raised(sample: Sample) -> float:
+    """Measure what a raised hand adds to log-odds, all else alike, by a line."""
+    line = fit_line(sample, PENALTIES[-1])
+    two = np.repeat(sample.full[:1], 2, axis=0)
+    two[:, -len(EXTRAS)] = (0.0, 1.0)
+    margin = _margin_of_line(line, two)
+    return float(margin[1] - margin[0])
+
+
+def _average(sample: Sample) -> float:
+    """Compute the log-odds of the average handoff whose hand was not raised."""
+    calm = sample.full[:, -len(EXTRAS)] == 0.0
+    share = np.average(sample.y[calm], weights=sample.weight[calm]) if calm.any() else 0.5
+    return float(np.log(share + 1e-3) - np.log(1.0 - share + 1e-3))
+
+
+def _begin(train: Sample, full: Rows, raised: float) -> Floats:
+    """Say where trees begin that are grown on a sample."""
+    return np.asarray(_average(train) + raised * full[:, -len(EXTRAS)], np.float64)
+
+
+def _boost_until(train: Sample, judge: Sample, raised: float) -> tuple[Any, Floats]:
     lgb = import_lightgbm()
     grown = build_trees_data(train.catalog, train.full, train.y, train.weight)
-    valid = grown.create_valid(judge.full, judge.y, weight=judge.weight)
+    grown.set_init_score(_begin(train, train.full, raised))
+    valid = grown.create_valid(
+        judge.full,
+        judge.y,
+        weight=judge.weight,
+        init_score=_begin(train, judge.full, raised),
+    )
     told: dict[str, Any] = {}
     booster = lgb.train(
         _settings(train),
@@ -264,8 +301,10 @@ def _margin_of_line(line: LinearModel, full: Rows) -> Floats:
 def fit_chance(sample: Sample, recipe: Recipe) -> Chance:
     """Learn a chance by a recipe."""
     grown = build_trees_data(sample.catalog, sample.full, sample.y, sample.weight)
+    grown.set_init_score(_begin(sample, sample.full, recipe.raised))
     booster = import_lightgbm().train(_settings(sample), grown, recipe.rounds)
     line = fit_line(sample, recipe.penalty) if recipe.share < 1.0 else None
-    return Chance(
-        TreeModel(booster.model_to_string()), line, recipe.share, recipe.slope, recipe.offset
-    )
+    # LightGBM's text does not hold where the trees began.
+    offset = recipe.offset + recipe.slope * recipe.share * _average(sample)
+    trees = TreeModel(booster.model_to_string())
+    return Chance(trees, line, recipe.share, recipe.slope, offset, recipe.raised)

@@ -77,10 +77,12 @@ class Chance:
     """Of the trees."""
     slope: float = 1.0
     offset: float = 0.0
+    raised: float = 0.0
+    """What a raised hand adds to the log-odds of the trees, which do not split on it first."""
 
     def margins(self, full: Rows) -> Floats:
         """Compute log-odds of rows that carry the extras."""
-        mixed = self.share * self.trees.margins(full)
+        mixed = self.share * (self.trees.margins(full) + self.raised * full[:, -len(EXTRAS)])
         if self.line is not None:
             line = self.line.bias + self.line.contributions(full).sum(axis=1)
             mixed = mixed + (1.0 - self.share) * line
@@ -90,6 +92,7 @@ class Chance:
         """Compute the log-odds' base and what each column adds."""
         bias = self.share * self.trees.bias
         phi = self.share * self.trees.contributions(full)
+        phi[:, -len(EXTRAS)] += self.share * self.raised * full[:, -len(EXTRAS)]
         if self.line is not None:
             bias += (1.0 - self.share) * self.line.bias
             phi = phi + (1.0 - self.share) * self.line.contributions(full)
@@ -102,13 +105,15 @@ class Chance:
             "share": self.share,
             "slope": self.slope,
             "offset": self.offset,
+            "raised": self.raised,
         }
 
     @staticmethod
     def from_json(trees: TreeModel, entry: Mapping[str, Any]) -> "Chance":
         """Read it back."""
         line = LinearModel.from_json(entry["line"]) if entry["line"] else None
-        return Chance(trees, line, entry["share"], entry["slope"], entry["offset"])
+        numbers = (entry[name] for name in ("share", "slope", "offset", "raised"))
+        return Chance(trees, line, *numbers)
 
 
 @dataclass(frozen=True)
