@@ -134,16 +134,29 @@ def _fit_gains(
 ) -> TimingModel:
     """Learn the gain of waiting in some passes, each begun where the last would have stopped."""
     log = _build_log(setting, parts)
-    level = log.score(_mean(parts, "handoff")).best_threshold(capacity)
-    stops = [tuple(side.handoff >= level for side in part.sides) for part in parts]
+    floor = log.score(_mean(parts, "p_sql")).best_threshold()
+    stops = [tuple(side.p_sql >= floor for side in part.sides) for part in parts]
     shadow_price = 0.0
     for number in range(PASSES):
         _improve_all(setting, parts, stops, shadow_price)
         if capacity is not None and number >= FIRST_PRICED_PASS:
-            scored = log.score(-_mean(parts, "gain"))
-            shadow_price = max(0.0, scored.fitting_threshold(capacity))
-        stops = [tuple(-side.gain >= shadow_price for side in part.sides) for part in parts]
-    return _build_model(setting, parts, log, columns, level, shadow_price, capacity)
+            shadow_price = _find_price(log, parts, floor, capacity)
+        stops = [
+            tuple(_above(side.p_sql, -side.gain, floor) >= shadow_price for side in part.sides)
+            for part in parts
+        ]
+    return _build_model(setting, parts, log, columns, floor, shadow_price, capacity)
+
+
+def _above(p_sql: Floats, advantage: Floats, floor: float) -> Floats:
+    """Leave the advantage only where P(SQL) is at or above the floor; the least elsewhere."""
+    return np.where(p_sql >= floor, advantage, advantage.min() - 1.0)
+
+
+def _find_price(log: Log, parts: list[_Division], floor: float, capacity: float) -> float:
+    """Find what a handoff must be worth above waiting for handoffs to fit what sales can take."""
+    scores = _above(_mean(parts, "p_sql"), -_mean(parts, "gain"), floor)
+    return max(0.0, log.score(scores).fitting_threshold(capacity))
 
 
 def _improve_all(
@@ -174,11 +187,14 @@ class _Judged:
     policy: float
     """Value per lead."""
     threshold: float
-    """The same of a threshold on the value of a handoff now."""
+    """The same of the threshold of P(SQL)."""
 
 
 def _judge(
-    setting: _Setting, parts: list[_Division], level: float, shadow_price: float
+    setting: _Setting,
+    parts: list[_Division],
+    rule: tuple[float, float],
+    shadow_price: float,
 ) -> _Judged:
     """Choose what an advantage must exceed: one half decides, the other says what that brings.
 
@@ -189,6 +205,7 @@ def _judge(
         np.mean([np.mean((p.sides[0].gain - p.sides[1].gain) ** 2) / 2 for p in parts])
     )
     levels = error * np.array(CAUTIONS)
+    floor, threshold = rule
     brought, by_threshold, n = np.zeros(len(levels)), 0.0, 2 * len(parts)
     for part in parts:
         for own, other in (part.sides, part.sides[::-1]):
@@ -198,9 +215,9 @@ def _judge(
                 other.logged - shadow_price,
                 setting.prices,
             )
-            scored = log.score(-own.gain - shadow_price)
+            scored = log.score(_above(own.p_sql, -own.gain - shadow_price, floor))
             brought += [scored.follow(float(caution)).value / n for caution in levels]
-            by_threshold += log.score(own.handoff).follow(level).value / n
+            by_threshold += log.score(own.p_sql).follow(threshold).value / n
     best = int(brought.argmax())
     return _Judged(float(levels[best] * np.sqrt(0.5)), float(brought[best]), by_threshold)
 
@@ -268,12 +285,14 @@ def _build_model(
     parts: list[_Division],
     log: Log,
     columns: NDArray[np.int64],
-    level: float,
+    floor: float,
     shadow_price: float,
     capacity: float | None,
 ) -> TimingModel:
     p_sql, gain = _mean(parts, "p_sql"), _mean(parts, "gain")
-    judged = _judge(setting, parts, level, shadow_price)
+    learned, because = decide_enough(setting.told.handoffs)
+    threshold = choose_threshold(log, p_sql, capacity, enough=learned)
+    judged = _judge(setting, parts, (floor, threshold), shadow_price)
     caution = judged.caution
     if capacity is not None and shadow_price > 0.0:
         shadow_price = max(0.0, shadow_price - caution)  # caution makes handoffs fewer as well
@@ -286,13 +305,12 @@ def _build_model(
         log.decisions,
         log.handoff,
         p_sql,
-        -gain >= shadow_price + caution,
+        _above(p_sql, -gain, floor) >= shadow_price + caution,
         log.logged,
         _mean(parts, "logged_sql"),
         setting.prices,
     )
     spread, edges = _measure_spread(parts, p_sql)
-    learned, because = decide_enough(setting.told.handoffs)
     enough = learned and judged.policy > judged.threshold
     if learned:
         because = word_judged(judged.policy, judged.threshold)
@@ -308,7 +326,8 @@ def _build_model(
         usual_load=setting.usual_load,
         spread=spread,
         spread_edges=edges,
-        threshold=choose_threshold(log, p_sql, capacity, enough=learned),
+        threshold=threshold,
+        floor=floor,
         enough=enough,
         because=because,
     )

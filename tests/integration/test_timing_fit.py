@@ -112,7 +112,7 @@ def test_the_interval_holds_the_advantage_and_the_curve_begins_now(model, told):
     assert (now.advantage < now.high).all()
     assert ahead.value[:, 0] == pytest.approx(now.value_now)
     assert ahead.p_sql[:, 0] == pytest.approx(now.p_sql)
-    assert ((ahead.p_moment[:, 0] == 1.0) == (now.advantage >= 0.0)).all()
+    assert ((ahead.p_moment[:, 0] == 1.0) == model.says_now(now)).all()
     assert (np.diff(ahead.p_moment, axis=1) >= 0.0).all()
 
 

@@ -18,7 +18,7 @@ fitted by `training.timing_fit` and travels as texts (`texts`, `read_timing_mode
 with. Values are in the unit of the prices. With ``G`` the value of a handoff now, ``C`` that of
 waiting and λ the shadow price of the sellers' time, the advantage is ``G - C - λ`` less a caution
 for noise; λ is inside C for handoffs that come later. The moment has come where the advantage is
-not negative.
+not negative and P(SQL) is not below ``floor``.
 """
 
 import json
@@ -200,6 +200,9 @@ class TimingModel:
     threshold: float
     """Of P(SQL): where there is too little to learn timing from, or its worth is not proven, a
     lead is handed off from here on. Chosen on the log, by value and by what sales can take."""
+    floor: float
+    """Of P(SQL): below it no moment has come, whatever the advantage. Few handoffs are made of such
+    leads, so what the trees say of them is the least sure; chosen on the log, by value."""
     enough: bool
     """Whether there was enough to learn timing from and it brings more along the log than the
     threshold; else the threshold decides."""
@@ -229,7 +232,7 @@ class TimingModel:
     def says_now(self, told: Timing) -> NDArray[np.bool_]:
         """Tell whose moment has come, by the advantage or, without enough, by the threshold."""
         if self.enough:
-            return np.asarray(told.advantage >= 0.0)
+            return np.asarray((told.advantage >= 0.0) & (told.p_sql >= self.floor))
         return np.asarray(told.p_sql >= self.threshold)
 
     def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
@@ -275,7 +278,7 @@ class TimingModel:
         change = np.where(later, self.curves.value.margins(ahead).reshape(shape), 0.0)
         better = np.where(later, self.curves.p_sql.margins(ahead).reshape(shape), 0.0)
         moment = np.where(later, sigmoid(self.curves.moment.margins(ahead)).reshape(shape), 0.0)
-        come = (told.advantage >= 0.0)[:, None]
+        come = self.says_now(told)[:, None]
         return Curve(
             value=told.value_now[:, None] + change,
             p_sql=np.clip(told.p_sql[:, None] + better, 0.0, 1.0),
