@@ -54,7 +54,9 @@ def prove_market(
 
 def _value(judged: Watched, rows: np.ndarray, model: TimingModel, name: str) -> float:
     told = model.advise(rows)
-    scores, level = (told.advantage, 0.0) if name == TIMING else (told.p_sql, model.threshold)
+    scores, level = told.p_sql, model.threshold
+    if name == TIMING:
+        scores, level = np.where(told.p_sql >= model.floor, told.advantage, -np.inf), 0.0
     return float(judged.worth(scores, level).value.mean())
 
 

@@ -199,7 +199,7 @@ def prove_timing(
         judged = judge(told, paths, foretold, ~mine, prices, until, seed=seed).take(mine)
         row = judged.paths.row
         stops = {
-            TIMING: foretold.advantage[row] >= 0.0,
+            TIMING: (foretold.advantage[row] >= 0.0) & (foretold.p_sql[row] >= model.floor),
             THRESHOLD: foretold.p_sql[row] >= model.threshold,
             POINTS: points[row] >= level,
         }

@@ -24,7 +24,7 @@ from training.models.timing import Rows, TimingModel
 from training.models.timing_served import BY_THRESHOLD, ServedTiming
 from training.models.timing_support import build_neighbours
 from training.timing_dataset import TimingDataset, build_timing_dataset
-from training.timing_fit import fit_timing
+from training.timing_fit import decide_enough, fit_timing
 from training.timing_proof import UNIT, Progress, prove_timing
 
 STATION = "the best moment to hand off"
@@ -154,10 +154,9 @@ def learn_timing(
     except TooFewHandoffsError as refusal:
         return TimingRun(None, None, str(refusal))
     progress(STATION, 0.5)
-    if not model.enough:
-        return TimingRun(
-            _serve(told, model, BY_THRESHOLD, model.because, options, seed), None, model.because
-        )
+    if not decide_enough(told.handoffs)[0]:
+        served = _serve(told, model, BY_THRESHOLD, model.because, options, seed)
+        return TimingRun(served, None, model.because, model)
     proof = prove_timing(
         history,
         told,
@@ -168,9 +167,13 @@ def learn_timing(
         seed=seed,
     )
     progress(STATION, 1.0)
-    decided = proof.served
-    served = _serve(told, model, decided.rule, decided.because, options, seed)
-    return TimingRun(served, proof, decided.because, model)
+    rule, because = proof.served.rule, proof.served.because
+    if (
+        not model.enough
+    ):  # the fit itself, judged half by half, found the threshold the better guide
+        rule, because = BY_THRESHOLD, f"{model.because} {because}".strip()
+    served = _serve(told, model, rule, because, options, seed)
+    return TimingRun(served, proof, because, model)
 
 
 def give_points(catalog: Catalog, rows: Rows, text: str = "") -> Floats:

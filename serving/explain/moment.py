@@ -35,6 +35,8 @@ class MomentFacts:
     value_waiting: float
     p_sql: float
     threshold: float
+    floor: float
+    """Of P(SQL): below it no moment has come, whatever the advantage."""
     sql_worth: float
     values: Sequence[float]
     """Of a handoff in k days."""
@@ -55,7 +57,7 @@ def decide_moment(facts: MomentFacts) -> Decision:
     """Decide: now, in about k days, keep nurturing, or let go."""
     if not facts.by_timing:
         return _decide_by_threshold(facts)
-    if facts.advantage >= 0.0:
+    if facts.advantage >= 0.0 and facts.p_sql >= facts.floor:
         return Decision(
             "hand_off_now",
             0,

@@ -73,6 +73,7 @@ def advise(
         value_waiting=float(told.value_waiting[0]),
         p_sql=float(told.p_sql[0]),
         threshold=model.threshold,
+        floor=model.floor,
         sql_worth=model.prices.sql,
         values=values,
         p_moment=moments,

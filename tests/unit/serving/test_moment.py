@@ -24,6 +24,7 @@ def make_facts(**changes) -> MomentFacts:
         "value_waiting": 1.0,
         "p_sql": 0.3,
         "threshold": 0.5,
+        "floor": 0.2,
         "sql_worth": 10.0,
         "values": [0.6] * 31,
         "p_moment": [0.01 * k for k in range(31)],
@@ -39,6 +40,7 @@ HARDLY = [0.001 * k for k in range(31)]
     ("changes", "verdict", "in_days", "words"),
     [
         ({"advantage": 0.0}, "hand_off_now", 0, "a handoff today is worth 0 more than waiting"),
+        ({"advantage": 1.0, "p_sql": 0.1}, "keep_nurturing", None, "the moment comes within 30"),
         ({"p_moment": SOON}, "hand_off_later", 5, "Hand off in about 5 days"),
         ({}, "keep_nurturing", None, "the moment comes within 30 days for 30 % of such leads"),
         ({"p_moment": HARDLY, "value_waiting": 0.1}, "let_go", None, "in 97 % of such leads no"),
@@ -46,7 +48,16 @@ HARDLY = [0.001 * k for k in range(31)]
         ({"by_timing": False, "p_sql": 0.5}, "hand_off_now", 0, "50 %, is at least the threshold"),
         ({"by_timing": False, "advantage": 9.0}, "keep_nurturing", None, "below the threshold of"),
     ],
-    ids=["now", "later", "nurture", "let go", "worth waiting", "reached", "not reached"],
+    ids=[
+        "now",
+        "too slim a chance",
+        "later",
+        "nurture",
+        "let go",
+        "worth waiting",
+        "reached",
+        "not reached",
+    ],
 )
 def test_a_verdict_says_why(changes, verdict, in_days, words):
     decision = decide_moment(make_facts(**changes))

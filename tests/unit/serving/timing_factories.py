@@ -76,6 +76,7 @@ def make_model(catalog: Catalog, **changes: Any) -> TimingModel:
         "spread": (0.2,) * 10,
         "spread_edges": tuple(np.linspace(0.1, 0.9, 9).tolist()),
         "threshold": 0.5,
+        "floor": 0.0,
         "enough": True,
         "because": "Timing is learned.",
     }
