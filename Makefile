@@ -12,6 +12,9 @@ READY := $(VENV)/.ready
 KERNELS := $(wildcard features/kernel/*.py features/catalog/*.py features/sources/*.py training/models/*.py)
 HISTORY := var/simulated
 LEADS ?= 20000
+# Of the timing benchmark: structure seeds, and leads of the logs that are learned from.
+SEEDS ?= 0-9
+SIZES ?= 5000,20000
 
 export UV_PYTHON_DOWNLOADS := never
 # Trust what the machine trusts, where it has a store: companies' proxies sign with their own roots.
@@ -24,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # A machine without libgomp borrows the copy that scikit-learn ships; see the `native` deed.
 export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CURDIR)/$(VENV)/lib/native
 
-.PHONY: help setup run serve test check format bench lock clean
+.PHONY: help setup run serve test check format bench bench-timing lock clean
 
 help: ## List the deeds
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -95,6 +98,9 @@ $(VENV)/.bench: $(READY) requirements/bench.lock
 
 bench: $(VENV)/.bench ## Measure: the feature job against others, one lead in process and over HTTP, start-up
 	@$(BIN)/python -m benchmarks
+
+bench-timing: $(READY) ## Measure the best moment to hand off beside other policies, on many made-up markets
+	@$(BIN)/python -m benchmarks.timing --seeds $(SEEDS) --sizes $(SIZES)
 
 lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server --extra train --group test -o requirements/all.lock

@@ -12,11 +12,18 @@ from benchmarks.featuretools_job import measure_featuretools
 from benchmarks.job import measure_job
 from benchmarks.live import measure_live
 from benchmarks.measure import console, print_machine
-from benchmarks.one_lead import measure_one_lead, measure_reasons, measure_rows
+from benchmarks.one_lead import (
+    measure_moment,
+    measure_one_lead,
+    measure_reasons,
+    measure_rows,
+)
 from benchmarks.over_http import measure_http
 from benchmarks.planted_leaks import measure_leaks
 from benchmarks.routing import measure_routing
 from benchmarks.scale import measure_scale
+from benchmarks.timing_proof import measure_proof
+from benchmarks.timing_real import measure_real_timing
 from benchmarks.training_run import measure_training
 from features.clock import DAY_US
 from features.lifecycle.stages import Stage
@@ -37,13 +44,16 @@ def make_bundle() -> Path:
     from training.models.recipes import RECIPES, TREES
     from training.pipeline import train
     from training.run_options import RunOptions
+    from training.timing_run import TimingOptions
 
     for found in BUNDLES.glob("bench-*"):
         with suppress(BundleError):  # of an older format
             return load_bundle(found).folder
     console.print(f"training on a simulated market of {LEADS:,} leads …")
     market = simulate_history(get_scenario("plain"), n_leads=LEADS, seed=7)
-    options = RunOptions(Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=12), "bench")
+    options = RunOptions(
+        Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=12), "bench", timing=TimingOptions()
+    )
     trees = Engine(fitters={TREES: RECIPES[TREES]})  # the dearer case
     run = train(market.history, options, BUNDLES, data_fingerprint="bench", engine=trees)
     return run.bundle.folder
@@ -68,6 +78,7 @@ def bench(
         "cold": measure_cold_start,
         "rows": lambda: measure_rows(make_bundle()),
         "lead": lambda: measure_one_lead(make_bundle()),
+        "moment": lambda: measure_moment(make_bundle()),
         "reasons": lambda: measure_reasons(make_bundle()),
         "http": lambda: measure_http(make_bundle()),
         "live": lambda: measure_live(make_bundle()),
@@ -75,6 +86,8 @@ def bench(
         "leaks": measure_leaks,
         "backtests": measure_backtests,
         "routing": measure_routing,
+        "timing-proof": measure_proof,
+        "timing-real": measure_real_timing,
         "training": lambda: measure_training(leads),
     }
     if only and only not in deeds:

@@ -21,6 +21,7 @@ from features.kernel.rows import fill_rows
 from serving.champion import load_champion
 from serving.scoring.log import ScoredLog
 from serving.scoring.service import Scoring, read_body, score_one
+from serving.scoring.timing import advise
 from training.bundle import TREES, load_bundle
 
 MOMENT = 20_500 * DAY_US
@@ -129,6 +130,30 @@ def measure_one_lead(folder: Path, repeats: int = 2000) -> None:
         "p99",
     ]
     print_table(f"One lead in process, µs ({bundle.model_kind})", headings, rows)
+
+
+def measure_moment(folder: Path, repeats: int = 2000) -> None:
+    """Print microseconds of what a lead's moment takes, beyond its score."""
+    bundle, now = load_bundle(folder), from_us(MOMENT)
+    served = bundle.timing
+    if served is None:
+        return
+    explainer = load_champion(folder, now).explainer
+    rows = []
+    for row in bundle.profile.matrix[:: max(1, len(bundle.profile.matrix) // 3)][:3]:
+        own = np.ascontiguousarray(row[None, :])
+        parts = (
+            lambda: served.model.advise(own),
+            lambda: served.model.reasons(own),
+            lambda: served.model.curve(own),
+            lambda: served.neighbours.count_alike(own),
+            lambda: advise(served, explainer, own, now),
+        )
+        spent = [quantiles(take_times(part, repeats=repeats), 1e6)[:2] for part in parts]
+        status = advise(served, explainer, own, now).status
+        rows.append((status, *(f"{median} / {slow}" for median, slow in spent)))
+    headings = ["lead", "advantage", "reasons", "curve of 30 days", "support", "whole answer"]
+    print_table("The best moment of one lead in process, µs, p50 / p99", headings, rows)
 
 
 def measure_reasons(folder: Path, repeats: int = 9) -> None:

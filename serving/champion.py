@@ -85,6 +85,8 @@ def warm(bundle: Bundle, at: datetime) -> None:
     rows = compute_rows(bundle.catalog, [lead], [as_of])
     bundle.find_unknown(rows)
     bundle.score(rows)
+    if bundle.timing is not None:
+        bundle.timing.warm(rows)
 
 
 def _read_plots(folder: Path) -> dict[str, bytes]:

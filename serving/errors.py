@@ -82,6 +82,21 @@ class NoChampionError(RefusedError):
         super().__init__(f"No model can be served from {folder}: {reason}")
 
 
+class NoTimingError(RefusedError):
+    """The model in use says nothing of the best moment."""
+
+    status, slug, title = 404, "no-timing", "The model knows no best moment"
+    fix = (
+        "Train on a history with at least 600 handoffs that came to an end, 150 of them as an SQL "
+        "(`baton train --timing`); the server takes it up by itself."
+    )
+
+    def __init__(self, model: str, version: str) -> None:
+        self.model = model
+        self.version = version
+        super().__init__(f"{model} {version} was trained without the best moment to hand off.")
+
+
 class NotReadyError(RefusedError):
     """Something the server needs for its work is missing."""
 

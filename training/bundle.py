@@ -21,14 +21,45 @@ from training.models.amount import AmountModel
 from training.models.linear import LinearModel
 from training.models.odds import POINTS_PER_LOGIT
 from training.models.segmented import Plain, SegmentedModel, read_part
+from training.models.timing_served import ServedTiming, read_served
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
+
+__all__ = [
+    "AMOUNT",
+    "AVERAGE_POINTS",
+    "CARD",
+    "FORMAT",
+    "HIGHEST_POINTS",
+    "LINEAR",
+    "LOWEST_POINTS",
+    "MANIFEST",
+    "REFERENCE",
+    "SEAL",
+    "SEGMENTS",
+    "TIMING",
+    "TREES",
+    "AnyModel",
+    "Band",
+    "Bundle",
+    "Contract",
+    "Scale",
+    "Scores",
+    "ServedTiming",
+    "install_champion",
+    "load_bundle",
+    "seal_bundle",
+    "write_bundle",
+]
 
 FORMAT = 2
 MANIFEST, CARD, SEAL = "manifest.json", "card.json", "fingerprint.json"
 TREES, LINEAR = "model.txt", "model.json"
 SEGMENTS, AMOUNT = "segments.json", "amount.json"
 REFERENCE = ("reference_rows.npy", "reference_probability.npy", "reference_points.npy")
+
+TIMING = "timing-"
+"""How the names of the files of the best moment begin."""
 
 AnyModel = Plain | SegmentedModel
 
@@ -114,6 +145,8 @@ class Bundle:
     model_kind: str
     amount: AmountModel | None = None
     """What a lead that converts is expected to bring; None where the history knows no amounts."""
+    timing: ServedTiming | None = None
+    """When to hand a lead over; None where nothing was learned of it."""
 
     @property
     def version(self) -> str:
@@ -166,7 +199,9 @@ def _fingerprint(digests: Mapping[str, str]) -> str:
     deciding = {
         name: digest
         for name, digest in digests.items()
-        if name in {MANIFEST, SEGMENTS, AMOUNT, *REFERENCE} or name.endswith((TREES, LINEAR))
+        if name in {MANIFEST, SEGMENTS, AMOUNT, *REFERENCE}
+        or name.endswith((TREES, LINEAR))
+        or (name.startswith(TIMING) and not name.endswith(".png"))
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
@@ -189,6 +224,7 @@ def write_bundle(
     profile: ReferenceProfile,
     provenance: Mapping[str, str],
     amount: AmountModel | None = None,
+    timing: ServedTiming | None = None,
 ) -> str:
     """Write a bundle without its card and pictures; `seal_bundle` closes it.
 
@@ -201,6 +237,9 @@ def write_bundle(
     _write_models(folder, model)
     if amount is not None:
         (folder / AMOUNT).write_text(json.dumps(amount.to_json()), encoding="utf-8")
+    if timing is not None:
+        for file_name, held in timing.files().items():
+            (folder / f"{TIMING}{file_name}").write_bytes(held)
     profile.write(folder)
     manifest = {
         "format": FORMAT,
@@ -283,6 +322,15 @@ def _read_amount(folder: Path) -> AmountModel | None:
     return AmountModel.from_json(json.loads((folder / AMOUNT).read_text(encoding="utf-8")))
 
 
+def _read_timing(folder: Path) -> ServedTiming | None:
+    files = {
+        path.name.removeprefix(TIMING): path.read_bytes()
+        for path in folder.glob(f"{TIMING}*")
+        if path.suffix != ".png"
+    }
+    return read_served(files) if files else None
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Load a bundle after checking every file against its seal.
 
@@ -314,6 +362,7 @@ def load_bundle(folder: Path) -> Bundle:
         model=_read_models(folder),
         model_kind=manifest["model_kind"],
         amount=_read_amount(folder),
+        timing=_read_timing(folder),
     )
 
 

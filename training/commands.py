@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,6 +110,13 @@ def train_command(
         bool,
         typer.Option(help="Draw what the model pays heed to, and refit it to see what stays."),
     ] = True,
+    timing: Annotated[
+        bool, typer.Option(help="Learn the best moment to hand off, with a model for sql.")
+    ] = True,
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="TOML of what a handoff costs and brings; default in a seller's hours."),
+    ] = None,
     repeat: Annotated[
         Path | None, typer.Option(help="Do again what made this bundle; it takes no other option.")
     ] = None,
@@ -150,6 +158,7 @@ def train_command(
                 groups=None if groups is None else read_groups(groups),
                 points=read_file(points),
             )
+            several = _ask_timing(several, prices) if timing else several
         with _stations(console) as stations, _engine(where, history) as engine:
             done = _run(history, several, alias, engine, stations)
     except (TrainingError, FeaturesError, LeakFoundError) as refusal:
@@ -193,6 +202,15 @@ def _name_models(outcomes: list[Outcome], name: str, **same: Any) -> "list[RunOp
     if len({own.name for own in several}) < len(several):
         raise typer.BadParameter("Two models would have one name; train them one by one.")
     return several
+
+
+def _ask_timing(several: "list[RunOptions]", prices: Path | None) -> "list[RunOptions]":
+    """Ask for the best moment with the first model for sql: one answer is enough."""
+    from training.timing_run import read_timing_options
+
+    options = read_timing_options(read_file(prices))
+    first = next((own for own in several if own.outcome.target.text == Stage.SQL.value), None)
+    return [replace(own, timing=options) if own is first else own for own in several]
 
 
 def _read_recorded(bundle: Path, history: Path) -> "list[RunOptions]":

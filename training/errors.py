@@ -21,6 +21,29 @@ class TooLittleHistoryError(TrainingError):
         )
 
 
+class TooFewHandoffsError(TrainingError):
+    """There are too few handoffs with a known end to say what a handoff brings."""
+
+    def __init__(self, resolved: int, sqls: int, fewest: int) -> None:
+        self.resolved, self.sqls, self.fewest = resolved, sqls, fewest
+        super().__init__(
+            f"Of {resolved} handoffs that have come to an end {sqls} became an SQL. At least "
+            f"{fewest} must have, and {fewest} not; the same goes for being accepted. Keep the "
+            "rule that you have, and train again when more have matured."
+        )
+
+
+class TimingPricesError(TrainingError):
+    """Prices of the best moment cannot be read, or make no sense."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"The prices of the best moment: {problem}. Give touch, work, sql, discount_by_day, "
+            "promised_delay_days, unit and capacity as in docs/how-to/when-to-hand-off.md."
+        )
+
+
 class NoSnapshotsError(TrainingError):
     """No lead can be looked at and labelled."""
 

@@ -35,6 +35,7 @@ from training.engine import IN_PROCESS, Engine
 from training.evaluation.explanation_page import render_explanations
 from training.evaluation.report import Quality, build_card, render_card_markdown, to_plain
 from training.evaluation.selection import GroupRow, measure_selection
+from training.evaluation.timing_markdown import render_timing
 from training.exposure import measure_exposure
 from training.labels.moves import NEVER, read_moves
 from training.leak_hunt import hunt
@@ -46,6 +47,7 @@ from training.protected import ProtectedField, list_left_out
 from training.reference_profile import build_support
 from training.run_options import RunOptions
 from training.segment_models import fit_segments, read_rules
+from training.timing_run import TimingRun, learn_timing, write_timing
 
 PACKAGES = ("numpy", "numba", "scikit-learn", "lightgbm", "optuna", "pyarrow")
 
@@ -239,6 +241,7 @@ def _train_on(
         leaks.check()
     amount, value = _value(dataset, competition, options.seed)
     profile = sample_profile(dataset, chosen, scale)
+    timing = _time(dataset, options, engine, progress)
     heed = None
     if options.explain:
         heed = explain(dataset, competition, scale, profile, options.seed, progress)
@@ -262,6 +265,7 @@ def _train_on(
         profile=profile,
         provenance=provenance,
         amount=amount,
+        timing=None if timing is None else timing.served,
     )
     facts = gather_facts(dataset, contract, competition, data_fingerprint)
     card = build_card(facts, quality, leaks.describe())
@@ -284,6 +288,10 @@ def _train_on(
     card["warnings"] += [row.words for row in groups if row.stands_out]
     card["segment_models"] = [asdict(verdict) for verdict in segments]
     card["value"] = value and asdict(value)
+    if timing is not None:
+        card["timing"] = timing.describe()
+        card["warnings"] += timing.warnings
+        card["pictures"] += write_timing(draft, timing, profile.matrix)
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}
     folder = _finish(draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality, heed)
     progress("judging on the newest slice", 1.0)
@@ -294,6 +302,23 @@ def _train_on(
         "split": dataset.split.words,
     }
     return Run(load_bundle(folder), quality, leaks, competition, parameters)
+
+
+def _time(
+    dataset: Dataset, options: RunOptions, engine: Engine, progress: Progress
+) -> TimingRun | None:
+    """Learn the best moment, where it is asked for."""
+    if options.timing is None:
+        return None
+    return learn_timing(
+        dataset.moments.history,
+        dataset.catalog,
+        options.timing,
+        points=options.points,
+        engine=engine,
+        seed=options.seed,
+        progress=progress,
+    )
 
 
 def _with_points(engine: Engine, text: str, catalog: Catalog) -> Engine:
@@ -362,7 +387,7 @@ def _finish(
         card["stability"] = to_plain(heed.stability.describe())
         card["pictures"] = [*card["pictures"], *write_heed(draft, heed)]
     (draft / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    page = (render_card_markdown(card), render_explanations(card))
+    page = (render_card_markdown(card), render_timing(card), render_explanations(card))
     (draft / "card.md").write_text("\n".join(part for part in page if part), encoding="utf-8")
     seal_bundle(draft)
     write_pictures(draft, load_bundle(draft), quality)

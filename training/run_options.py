@@ -11,6 +11,7 @@ from training.errors import BundleError
 from training.groups import Groups
 from training.labels.conversion import Grid, Outcome
 from training.models.tuning import Budget
+from training.timing_run import TimingOptions, recall_timing, record_timing
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class RunOptions:
     """Groups to compare selection rates of; the model is the same."""
     points: str = ""
     """The points table that competes, as TOML; empty for the one that ships with Baton."""
+    timing: TimingOptions | None = None
+    """Learn the best moment to hand off, with these prices; None: not."""
     vocabulary_us: int | None = None
     """Categories known before this moment have a code of their own, microseconds; None: before
     the earliest calibrate slice of the outcomes trained side by side."""
@@ -72,6 +75,7 @@ class RunOptions:
                     "protected": self.protected,
                     "allow_protected": dict(sorted(self.allow_protected.items())),
                     "vocabulary_us": vocabulary_us,
+                    "timing": record_timing(self.timing),
                 },
                 sort_keys=True,
             ),
@@ -113,6 +117,7 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         protected=tuple(told.get("protected", ())),
         allow_protected=told.get("allow_protected", {}),
         points=told.get("points", ""),
+        timing=recall_timing(told.get("timing")),
         vocabulary_us=told["vocabulary_us"],
     )
     return options, provenance["data_fingerprint"]

@@ -9,6 +9,9 @@ from features.compute.warm import warm
 from features.sources.warm import warm_import
 from training.models.interactions import compute_interactions
 from training.models.linear import LinearModel, Term
+from training.models.log_value import walk_scored
+from training.models.stopping import walk_back
+from training.models.timing_curve import walk_ahead
 from training.models.trees import TreeModel
 
 _ONE_SPLIT = """tree
@@ -29,6 +32,15 @@ end of trees
 """
 
 
+def warm_timing() -> None:
+    """Run the kernels that follow paths on one of a single day."""
+    none, day = np.zeros(1, np.bool_), np.zeros(1)
+    at = np.zeros(1, np.int64)
+    walk_back(none, day, day, day, day, none)
+    walk_scored(none, none, none, day, day, day, none, at, 1)
+    walk_ahead(none, at, at, none, at, at)
+
+
 def warm_all() -> None:
     """Run the feature kernel, an import and the kernels of both models on next to nothing."""
     warm()
@@ -36,7 +48,9 @@ def warm_all() -> None:
     row = np.zeros((1, 1), np.float32)
     trees = TreeModel(_ONE_SPLIT)
     trees.contributions(row)
+    trees.margins(row)
     compute_interactions(trees, row)
+    warm_timing()
     LinearModel(0.0, 1, {0: Term(0.0, 1.0, 1.0, 0.0, (), 0.0)}).contributions(row)
 
 

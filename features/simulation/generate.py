@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
+from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.history import History, HistoryManifest
 from features.lifecycle.stages import Stage
 from features.simulation.activity import Events, build_days, draw_activity, join_events
@@ -21,7 +22,7 @@ from features.simulation.recording import (
     draw_stage_known_at,
     draw_versions,
 )
-from features.simulation.stage_log import STAGE
+from features.simulation.stage_log import STAGE, StageLog
 from features.simulation.tables import (
     build_events,
     build_leads,
@@ -67,16 +68,9 @@ def simulate_history(
     TooFewLeadsError
         If there would be nobody.
     """
-    if n_leads < 1:
-        raise TooFewLeadsError(n_leads)
-    # One stream per deed: more mails, say, leave the same people with the same wishes.
-    streams = np.random.default_rng(seed).spawn(6)
-    for_people, for_bumps, for_events, for_record, for_funnel, for_attempts = streams
-    people = draw_people(for_people, world, n_leads)
-    bumps = draw_bumps(for_bumps, world.intent, people)
-    events = _draw_events(for_events, world, people, bumps, progress)
-    versions = draw_versions(for_record, world, people)
-    known_at = draw_known_at(for_record, world.recording, events)
+    life = live(world, n_leads=n_leads, seed=seed, progress=progress)
+    people, bumps, events, known_at = life.people, life.bumps, life.events, life.known_at
+    versions, (for_record, for_funnel, for_attempts) = life.versions, life.streams
     run = _run_funnel(for_funnel, world, people, bumps, events, known_at, progress)
     stage_known_at = draw_stage_known_at(for_record, world.recording, run.stages)
     progress("writing it down", 0, 1)
@@ -97,6 +91,59 @@ def simulate_history(
     )
     progress("writing it down", 1, 1)
     return market
+
+
+@dataclass(frozen=True)
+class Life:
+    """Leads before anybody at the company decides anything: who they are, want and do."""
+
+    world: World
+    people: People
+    bumps: Bumps
+    events: Events
+    """By time; mails as if nurturing went on for ever."""
+    known_at: Floats
+    versions: Versions
+    streams: tuple[np.random.Generator, ...]
+    """Of chance, for what comes after."""
+
+
+def live(world: World, *, n_leads: int, seed: int, progress: Progress = _tell_nobody) -> Life:
+    """Let leads live: nothing of it depends on handoffs.
+
+    Raises
+    ------
+    TooFewLeadsError
+        If there would be nobody.
+    """
+    if n_leads < 1:
+        raise TooFewLeadsError(n_leads)
+    # One stream per deed: more mails, say, leave the same people with the same wishes.
+    streams = np.random.default_rng(seed).spawn(6)
+    for_people, for_bumps, for_events, for_record, *further = streams
+    people = draw_people(for_people, world, n_leads)
+    bumps = draw_bumps(for_bumps, world.intent, people)
+    events = _draw_events(for_events, world, people, bumps, progress)
+    versions = draw_versions(for_record, world, people)
+    known_at = draw_known_at(for_record, world.recording, events)
+    return Life(world, people, bumps, events, known_at, versions, (for_record, *further))
+
+
+def write_history(world: World, life: Life, *, n_leads: int, seed: int) -> History:
+    """Write down the history of leads that nobody ever handed over."""
+    people = life.people
+    log = StageLog()
+    log.add(np.arange(len(people)), people.arrived, Stage.LEAD, "created")
+    stages = log.build()
+    happened = life.known_at < world.arrivals.days
+    nobody = build_stages(world, stages, stages.at)
+    return History(
+        leads=build_leads(world, people, life.versions),
+        events=build_events(world, people, life.events.take(happened), life.known_at[happened]),
+        stages=nobody,
+        attempts=ATTEMPT_SCHEMA.empty_table(),
+        about=_build_manifest(world, n_leads, seed),
+    )
 
 
 def _draw_events(

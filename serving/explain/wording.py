@@ -142,3 +142,12 @@ def say_rest(direction: Direction, n_fields: int) -> str:
         direction,
         f"everything else taken together ({_many(n_fields, 'further fact', 'further facts')})",
     )
+
+
+def say_timing_reason(worth: float, fact: str) -> str:
+    """Say what speaks for a handoff now, or for waiting.
+
+    >>> say_timing_reason(0.8, "3 pricing-page views in the last 7 days")
+    'Speaks for now: 3 pricing-page views in the last 7 days.'
+    """
+    return f"{'Speaks for now' if worth > 0 else 'Speaks for waiting'}: {fact}."

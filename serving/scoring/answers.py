@@ -21,10 +21,11 @@ from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores
 HELP_FIELDS = 6
 """Attributes proposed to a caller whose lead is too little known."""
 
-_AT_BIRTH = (
+AT_BIRTH = (
     "as_of is the very moment the lead was created. Only what was known before as_of counts, and "
     "before its creation next to nothing was."
 )
+"""Said of a lead that is looked at in the moment of its creation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class _Frame:
             base=self.base,
             sub_scores=None,
             reasons=[],
-            why=_AT_BIRTH if looked.is_at_birth else why,
+            why=AT_BIRTH if looked.is_at_birth else why,
             would_help=_say_help(looked, self.champion),
             ignored=looked.ignored,
             warnings=looked.warnings,

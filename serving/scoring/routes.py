@@ -1,4 +1,4 @@
-"""POST /v1/score and POST /v1/score/batch."""
+"""POST /v1/score, POST /v1/score/batch and POST /v1/timing."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from serving.http.openapi import describe_answers, describe_body
 from serving.scoring.batches import split_batch
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.log import ScoredLog
-from serving.scoring.service import Scoring, read_body, score_batch, score_one
+from serving.scoring.service import Scoring, read_body, score_batch, score_one, time_one
 from serving.scoring.shadow import Shadow
 
 LONG_HISTORY_BYTES = 200_000
@@ -52,6 +52,10 @@ def _score_body(scoring: Scoring, body: bytes) -> Response:
     return _json(score_one(scoring, read_body(body)))
 
 
+def _time_body(scoring: Scoring, body: bytes) -> Response:
+    return _json(time_one(scoring, read_body(body)))
+
+
 def _score_batch_body(scoring: Scoring, body: bytes) -> Response:
     return _json(score_batch(scoring, split_batch(body, scoring.most_leads)))
 
@@ -73,6 +77,25 @@ async def score(request: Request, scoring: With) -> Response:
     if len(body) > LONG_HISTORY_BYTES:
         return await to_thread.run_sync(_score_body, scoring, body)
     return _score_body(scoring, body)
+
+
+@router.post(
+    "/timing",
+    summary="Say when to hand one lead off, and how sure that is",
+    response_class=Response,
+    openapi_extra=describe_body("LeadIn", {"a lead": {"value": EXAMPLE_LEAD}}),
+    responses=describe_answers("LeadTiming", 401, 404, 413, 415, 422, 503),
+)
+async def time_lead(request: Request, scoring: With) -> Response:
+    """Say whether to hand a lead off now, in about so many days, or not, and what is gained.
+
+    Where the gain of timing was not proven on logged handoffs, a threshold decides and
+    `rule_because` says why.
+    """
+    body = await request.body()
+    if len(body) > LONG_HISTORY_BYTES:
+        return await to_thread.run_sync(_time_body, scoring, body)
+    return _time_body(scoring, body)
 
 
 @router.post(

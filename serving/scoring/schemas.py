@@ -12,6 +12,7 @@ from serving.explain.wording import Direction
 from serving.http.problems import Problem
 from serving.scoring.examples import EXAMPLE_ANSWER, EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.moments import Moment
+from serving.scoring.timing_schemas import LeadTiming, TimingOut
 
 MOST_LISTED = 100_000
 """Entries that events or stages can have at all; the settings may allow fewer, never more."""
@@ -245,6 +246,8 @@ class LeadScore:
     warnings: list[str]
     """What the caller should know about the input."""
     model: ModelOut
+    timing: TimingOut | None = None
+    """When to hand the lead off; null where the model does not know, and in batches."""
 
 
 @with_config(_GIVEN)
@@ -270,4 +273,4 @@ class BatchScores:
 
 
 DESCRIBED_INPUTS: tuple[type[Any], ...] = (LeadIn, BatchIn)
-DESCRIBED_OUTPUTS: tuple[type[Any], ...] = (LeadScore, BatchScores, Problem)
+DESCRIBED_OUTPUTS: tuple[type[Any], ...] = (LeadScore, BatchScores, LeadTiming, Problem)

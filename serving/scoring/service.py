@@ -1,24 +1,28 @@
 """Score leads: read them, compute their rows, score, explain, and keep the rows for drift."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from features import clock
 from features.compute.online import compute_rows
 from serving.champion import Champion
-from serving.errors import FieldProblem, InvalidBodyError, RefusedError
+from serving.errors import FieldProblem, InvalidBodyError, NoTimingError, RefusedError
 from serving.http.problems import say_validation_error, shape_refusal
-from serving.scoring.answers import LookedAt, build_scored_rows, shape_answers
+from serving.scoring.answers import AT_BIRTH, LookedAt, build_scored_rows, shape_answers
 from serving.scoring.batches import find_id
 from serving.scoring.log import STATUSES, ScoredLog
 from serving.scoring.records import ReadLead, read_lead
 from serving.scoring.schemas import BatchScores, LeadIn, LeadRefused, LeadScore
 from serving.scoring.shadow import Shadow
+from serving.scoring.timing import advise, say_unknown
+from serving.scoring.timing_schemas import LeadTiming, TimingOut
+from training.bundle import ServedTiming
 
 CHUNK_LEADS = 1_000
 """Leads of a batch scored together: bounds the memory of contributions."""
@@ -66,8 +70,21 @@ def _read(lead: LeadIn, scoring: Scoring) -> ReadLead:
     return read_lead(lead, bundle.catalog, bundle.contract.event, scoring.now, scoring.most_events)
 
 
-def score_reads(scoring: Scoring, reads: Sequence[ReadLead]) -> list[LeadScore]:
+def compute_reads(champion: Champion, reads: Sequence[ReadLead]) -> NDArray[np.float32]:
+    """Compute a row of features for each lead that was read."""
+    as_of_us = [clock.to_us(read.as_of) for read in reads]
+    return compute_rows(champion.bundle.catalog, [read.record for read in reads], as_of_us)
+
+
+def score_reads(
+    scoring: Scoring, reads: Sequence[ReadLead], matrix: NDArray[np.float32] | None = None
+) -> list[LeadScore]:
     """Score leads that were read, and log their rows.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_leads, n_features), float32, optional
+        Their features, where they are computed already.
 
     Returns
     -------
@@ -78,8 +95,8 @@ def score_reads(scoring: Scoring, reads: Sequence[ReadLead]) -> list[LeadScore]:
         return []
     champion = scoring.champion
     as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
-    records = [read.record for read in reads]
-    matrix = compute_rows(champion.bundle.catalog, records, as_of_us.tolist())
+    if matrix is None:
+        matrix = compute_reads(champion, reads)
     answers = shape_answers(champion, scoring.top, [_looked_at(read) for read in reads], matrix)
     scoring.log.add(build_scored_rows(champion, answers, matrix, as_of_us, scoring.now))
     return answers.leads
@@ -106,9 +123,50 @@ def score_one(scoring: Scoring, lead: LeadIn) -> LeadScore:
     RefusedError
         If the lead does not fit the model or itself.
     """
-    answers = score_reads(scoring, [_read(lead, scoring)])
+    read = _read(lead, scoring)
+    row = compute_reads(scoring.champion, [read])
+    answers = score_reads(scoring, [read], row)
     _shade(scoring, [lead], answers)
-    return answers[0]
+    served = scoring.champion.bundle.timing
+    if served is None:
+        return answers[0]
+    return replace(answers[0], timing=_time(scoring.champion, served, read, row))
+
+
+def _time(
+    champion: Champion, served: ServedTiming, read: ReadLead, row: NDArray[np.float32]
+) -> TimingOut:
+    why = AT_BIRTH if read.is_looked_at_birth else champion.bundle.find_unknown(row)[0]
+    if why is not None:
+        return say_unknown(served, why)
+    return advise(served, champion.explainer, row, read.as_of)
+
+
+def time_one(scoring: Scoring, lead: LeadIn) -> LeadTiming:
+    """Say when to hand off one lead.
+
+    Raises
+    ------
+    NoTimingError
+        If the model in use does not know.
+    RefusedError
+        If the lead does not fit the model or itself.
+    """
+    bundle = scoring.champion.bundle
+    if bundle.timing is None:
+        raise NoTimingError(bundle.name, bundle.version)
+    read = _read(lead, scoring)
+    row = compute_reads(scoring.champion, [read])
+    timing = _time(scoring.champion, bundle.timing, read, row)
+    return LeadTiming(
+        read.record.lead_id,
+        read.as_of,
+        timing,
+        read.ignored,
+        read.warnings,
+        bundle.name,
+        bundle.version,
+    )
 
 
 def _shade(scoring: Scoring, leads: Sequence[LeadIn], answers: Sequence[LeadScore]) -> None:

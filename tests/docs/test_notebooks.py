@@ -24,8 +24,8 @@ def house(tmp_path_factory) -> Path:
     return folder
 
 
-def test_there_are_five_numbered_from_one():
-    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+def test_there_are_six_numbered_from_one():
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -25,7 +25,7 @@ def house(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("house")
     made = baton(folder, "simulate", "--to", "var/simulated", "--leads", "4000", "--seed", "3")
     assert made.returncode == 0, made.stderr
-    trained = baton(folder, "train", "var/simulated")
+    trained = baton(folder, "train", "var/simulated", "--no-timing")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert "base rate" in trained.stdout
     assert "champion" in trained.stdout

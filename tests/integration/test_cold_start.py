@@ -63,7 +63,7 @@ def test_the_card_says_that_nothing_was_learned(started):
 def test_a_model_that_learned_is_compared_with_it_and_may_replace_it(started):
     done = baton(
         started, "train", "var/market", "--points", "points.toml", "--seen-at", "24h,14d",
-        "--alias", "challenger", "--no-explain",
+        "--alias", "challenger", "--no-explain", "--no-timing",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     (trained,) = [

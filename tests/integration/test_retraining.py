@@ -17,7 +17,7 @@ def trained(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     done = baton(
         folder, "train", "var/market", "--outcome", "sql", "--outcome", "opportunity@45d",
-        "--seen-at", "24h,14d", "--tune-for", "1s", "--segment", "region=europe",
+        "--no-timing", "--seen-at", "24h,14d", "--tune-for", "1s", "--segment", "region=europe",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -74,6 +74,6 @@ def test_another_history_is_not_taken_for_the_one_it_was_made_from(trained):
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_words(trained, words, said):
-    done = baton(trained, "train", "var/market", "--seen-at", "24h", *words)
+    done = baton(trained, "train", "var/market", "--no-timing", "--seen-at", "24h", *words)
     assert done.returncode in {1, 2}
     assert said in " ".join((done.stdout + done.stderr).replace("│", " ").split())

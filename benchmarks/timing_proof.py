@@ -1,0 +1,101 @@
+"""Hold the proof of timing to the truth: whether its intervals cover what policies bring, on many markets."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.measure import console, print_table
+from benchmarks.timing_best import Watched, watch
+from features.lifecycle.prices import Prices
+from features.simulation.generate import simulate_history
+from features.simulation.policies import value_of_rule
+from features.simulation.structures import draw_structure
+from training.evaluation.timing import THRESHOLD, TIMING, TODAY, Proof
+from training.evaluation.timing_value import Estimate
+from training.models.timing import TimingModel
+from training.timing_dataset import TimingDataset, build_timing_dataset
+from training.timing_fit import fit_timing
+from training.timing_proof import prove_timing
+from training.timing_run import give_points
+
+SEEDS, LEADS, JUDGING_LEADS = range(20), 4_000, 4_000
+
+
+@dataclass
+class _Kept:
+    """Fits, and keeps what was fitted: each half's model is a policy of its own."""
+
+    models: list[TimingModel] = field(default_factory=list)
+
+    def __call__(self, told: TimingDataset) -> TimingModel:
+        self.models.append(fit_timing(told, Prices(), divisions=1))
+        return self.models[-1]
+
+
+def prove_market(
+    seed: int, *, leads: int = LEADS, insight: float = 0.0, exploration: float = 0.0
+) -> tuple[Proof, dict[str, float]]:
+    """Prove timing on one market's log; give the true value of each rule beside it."""
+    world = draw_structure(seed, insight=insight, exploration=exploration)
+    history = simulate_history(world, n_leads=leads, seed=1000 * seed + 3).history
+    told, learn = build_timing_dataset(history), _Kept()
+    points = give_points(told.catalog, told.rows)
+    proof = prove_timing(history, told, learn, Prices(), points)
+    judged = watch(world, n_leads=JUDGING_LEADS, seed=1000 * seed + 9)
+    truth = {TODAY: float(value_of_rule(judged.market).value.mean())}
+    rows = judged.look(told.catalog)
+    for name in (TIMING, THRESHOLD):
+        values = [_value(judged, rows, model, name) for model in learn.models]
+        truth[name] = float(np.mean(values))
+    return proof, truth
+
+
+def _value(judged: Watched, rows: np.ndarray, model: TimingModel, name: str) -> float:
+    told = model.advise(rows)
+    scores, level = told.p_sql, model.threshold
+    if name == TIMING:
+        scores, level = np.where(told.p_sql >= model.floor, told.advantage, -np.inf), 0.0
+    return float(judged.worth(scores, level).value.mean())
+
+
+def measure_proof(seeds: int = len(SEEDS), leads: int = LEADS) -> None:
+    """Print, per market, estimates beside the truth, and how often intervals cover it."""
+    rows, covered, judged = [], {}, partial(prove_market, leads=leads)
+    for seed in range(seeds):
+        began = perf_counter()
+        proof, truth = judged(seed)
+        estimates = {name: proof.row(name).value for name in (TIMING, THRESHOLD, TODAY)}
+        told = {name: (estimates[name], truth[name]) for name in estimates}
+        told |= {
+            f"gain over {name}": (proof.gains[name], truth[TIMING] - truth[name])
+            for name in (THRESHOLD, TODAY)
+        }
+        for name, (estimate, true) in told.items():
+            covered.setdefault(name, []).append(estimate.interval.covers(true))
+        rows.append((str(seed), *(_say(*pair) for pair in told.values()), proof.served.rule))
+        console.print(f"market {seed}: {perf_counter() - began:.0f} s", highlight=False)
+    print_table(
+        f"Estimated [95 %] and true value per lead, {leads:,} leads, everything learned on half",
+        ["market", *covered, "served"],
+        rows,
+    )
+    for name, own in covered.items():
+        console.print(f"{name}: covered in {sum(own)} of {len(own)} markets", highlight=False)
+    _warn_where_sellers_see_more(leads)
+
+
+def _say(estimate: Estimate, true: float) -> str:
+    ends = estimate.interval
+    return f"{estimate.value:.2f} [{ends.low:.2f}, {ends.high:.2f}], {true:.2f}"
+
+
+def _warn_where_sellers_see_more(leads: int, markets: int = 5) -> None:
+    """Print how often the card warns, where sellers see what the log does not hold and where not."""
+    for insight in (0.0, 1.5):
+        warned = 0
+        for seed in range(markets):
+            proof, _ = prove_market(seed, leads=leads, insight=insight, exploration=0.002)
+            warned += any("sellers" in w or "by lot" in w for w in proof.warnings)
+        console.print(f"insight {insight:g}: the card warns in {warned} of {markets} markets")

@@ -1,0 +1,186 @@
+"""When to hand a lead over: from curves to a verdict and its sentences. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from serving.explain.reasons import Explainer, FieldColumns
+from serving.explain.wording import say_days, say_fact, say_number, say_share, say_timing_reason
+
+Verdict = Literal["hand_off_now", "hand_off_later", "keep_nurturing", "let_go"]
+
+EVEN_CHANCE = 0.5
+"""That the moment comes within so many days: then it is "in about k days"."""
+
+SLIM_CHANCE = 0.05
+"""That the moment comes within the curve: below, with next to nothing to wait for, let go."""
+
+NOTHING_TO_WAIT_FOR = 0.02
+"""Worth of waiting, as a share of an SQL's."""
+
+MOST_FACTS = 3
+
+LEAST_SHARE = 0.02
+"""Of the whole movement: a fact that moves the advantage by less drives nothing."""
+
+
+@dataclass(frozen=True)
+class MomentFacts:
+    """What is known of one lead's moment. Curves run from today on, a number a day."""
+
+    by_timing: bool
+    """Whether the moment is chosen; else a threshold of P(SQL) decides."""
+    advantage: float
+    value_waiting: float
+    p_sql: float
+    threshold: float
+    floor: float
+    """Of P(SQL): below it no moment has come, whatever the advantage."""
+    sql_worth: float
+    values: Sequence[float]
+    """Of a handoff in k days."""
+    p_moment: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with the lead, and why, in a sentence."""
+
+    verdict: Verdict
+    in_days: int | None
+    """Until the handoff; 0 now, None where none is foreseen."""
+    because: str
+
+
+def decide_moment(facts: MomentFacts) -> Decision:
+    """Decide: now, in about k days, keep nurturing, or let go."""
+    if not facts.by_timing:
+        return _decide_by_threshold(facts)
+    if facts.advantage >= 0.0 and facts.p_sql >= facts.floor:
+        return Decision(
+            "hand_off_now",
+            0,
+            f"Hand off now: a handoff today is worth {say_number(round(facts.advantage, 2))} more "
+            "than waiting.",
+        )
+    likely = next((k for k, p in enumerate(facts.p_moment) if p >= EVEN_CHANCE), None)
+    if likely is not None:
+        return Decision(
+            "hand_off_later",
+            likely,
+            f"Hand off in about {say_days(likely)}: by then the moment has come for every other "
+            "lead like this one.",
+        )
+    last, within = len(facts.p_moment) - 1, facts.p_moment[-1]
+    if within < SLIM_CHANCE and facts.value_waiting < NOTHING_TO_WAIT_FOR * facts.sql_worth:
+        return Decision(
+            "let_go",
+            None,
+            f"Let go: in {say_share(1.0 - within)} of such leads no moment comes within {last} "
+            "days, and waiting for it is worth next to nothing.",
+        )
+    return Decision(
+        "keep_nurturing",
+        None,
+        f"Keep nurturing: the moment comes within {last} days for {say_share(within)} of such "
+        "leads.",
+    )
+
+
+def _decide_by_threshold(facts: MomentFacts) -> Decision:
+    chance, level = say_share(facts.p_sql), say_share(facts.threshold)
+    if facts.p_sql >= facts.threshold:
+        return Decision(
+            "hand_off_now",
+            0,
+            f"Hand off now: the chance of an SQL if handed off now, {chance}, is at least the "
+            f"threshold of {level}.",
+        )
+    return Decision(
+        "keep_nurturing",
+        None,
+        f"Keep nurturing: the chance of an SQL if handed off now, {chance}, is below the threshold "
+        f"of {level}.",
+    )
+
+
+def find_stands_until(
+    decision: Decision, facts: MomentFacts, as_of: datetime
+) -> tuple[datetime | None, bool]:
+    """Find until when a handoff that is due now stays worth making.
+
+    Returns
+    -------
+    until : datetime or None
+        The last day on which a handoff is worth at least what waiting is worth today; None where
+        no handoff is due.
+    at_least : bool
+        Whether it may stand for longer: the curve ends there.
+    """
+    if decision.verdict != "hand_off_now":
+        return None, False
+    floor = facts.value_waiting if facts.by_timing else 0.0
+    days = 0
+    for k, value in enumerate(facts.values):
+        if k and value < floor:
+            break
+        days = k
+    return as_of + timedelta(days=days), days == len(facts.values) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A fact that drives the advantage."""
+
+    field: str
+    label: str
+    worth: float
+    """Added to the advantage, in the unit of the prices."""
+    words: str
+
+
+def list_drivers(
+    explainer: Explainer, values: Sequence[float], shares: Sequence[float]
+) -> list[Driver]:
+    """List the two or three facts that drive the advantage most, in words.
+
+    Parameters
+    ----------
+    values
+        The lead's feature row.
+    shares
+        What each feature adds to the advantage.
+    """
+    totals = [sum(shares[column] for column in field.columns) for field in explainer.fields]
+    whole = sum(abs(total) for total in totals)
+    order = sorted(range(len(totals)), key=lambda i: -abs(totals[i]))[:MOST_FACTS]
+    return [
+        _drive(explainer, explainer.fields[i], totals[i], values, shares)
+        for i in order
+        if abs(totals[i]) > LEAST_SHARE * whole
+    ]
+
+
+def _drive(
+    explainer: Explainer,
+    field: FieldColumns,
+    total: float,
+    values: Sequence[float],
+    shares: Sequence[float],
+) -> Driver:
+    sign = 1.0 if total > 0 else -1.0
+    spoken = max(field.columns, key=lambda column: sign * shares[column])
+    fact = say_fact(explainer.features[spoken], values[spoken], explainer.category_words)
+    return Driver(field.field, field.label, total, say_timing_reason(total, fact))
+
+
+def say_support(alike: int, fewest: int) -> str:
+    """Say how many handoffs the verdict rests on."""
+    if alike < fewest:
+        count = "no handoff" if alike == 0 else f"only {alike:,} handoff{'s' if alike > 1 else ''}"
+        return (
+            f"There was {count} like this one so far (at least {fewest} are asked for): nothing is "
+            "said of the moment. Let a person decide."
+        )
+    return f"Rests on {alike:,} past handoffs of leads like this one."
