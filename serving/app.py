@@ -13,8 +13,10 @@ from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.intake import merge_routes, segment_routes, snowplow_routes
 from serving.intake import routes as intake_routes
 from serving.intake.items import DESCRIBED
+from serving.intake.tool_schemas import DESCRIBED_MESSAGES
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
@@ -123,6 +125,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     for router in (
         scoring_routes.router,
         intake_routes.router,
+        segment_routes.router,
+        snowplow_routes.router,
+        merge_routes.router,
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
@@ -130,9 +135,10 @@ def build_app(settings: ServingSettings) -> FastAPI:
     ):
         app.include_router(router)
     add_problem_handlers(app)
-    add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED))
+    add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED, *DESCRIBED_MESSAGES))
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
-    app.add_middleware(LimitsMiddleware, settings=settings)
+    packed_paths = segment_routes.PATHS | {snowplow_routes.PATH}
+    app.add_middleware(LimitsMiddleware, settings=settings, packed_paths=packed_paths)
     app.add_middleware(FaultMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
