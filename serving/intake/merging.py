@@ -50,10 +50,11 @@ SELECT EXISTS (SELECT 1 FROM merge WHERE undone_at IS NOT NULL AND (
     OR merged_lead_id = ANY(%(kept)s) AND kept_lead_id = %(merged)s
 ))
 """
-# Not before any look at one of them, nor before anything that made or parted them: as of every
+# After every look at one of them, and not before anything that made or parted them: as of every
 # moment, the merges that held then form a forest, and say what was seen then.
 MOMENT = """
-SELECT greatest(%(at)s, max(l.looked_at), max(m.merged_at), max(m.undone_at))
+SELECT greatest(%(at)s, max(l.looked_at) + interval '1 microsecond',
+    max(m.merged_at), max(m.undone_at))
 FROM lead l LEFT JOIN merge m ON l.lead_id IN (m.kept_lead_id, m.merged_lead_id)
 WHERE l.lead_id = ANY(%(ids)s) OR l.merged_into = ANY(%(ids)s)
 """
@@ -129,7 +130,7 @@ def lock_people(work: UnitOfWork, lead_ids: Iterable[str]) -> None:
     """Lock leads with all they are one with, in the order of their ids."""
     asked = set(lead_ids)
     while True:
-        found = dict(work.execute(LOCK, {"ids": sorted(asked)}).tuples().all())
+        found = {row[0]: row[1] for row in work.execute(LOCK, {"ids": sorted(asked)})}
         # While we waited for a lock, whoever held it may have made the lead part of another.
         strange = {kept for kept in found.values() if kept is not None} - found.keys()
         if not strange:

@@ -12,14 +12,15 @@ from features.contracts.records import EventRecord, LeadRecord, LeadVersion, Sta
 from serving.store.cells import read_cells
 from serving.store.session import UnitOfWork
 
-# What was one with a lead at a moment: the merges that held then, walked down from the lead.
+# What was one with a lead at a moment: the merges that held then, walked down from the lead. They are
+# made and undone after every look, and at the latest when the next look is.
 MEMBERS = """
 WITH RECURSIVE member (lead_id, kept, since) AS (
     SELECT lead_id, lead_id, '-infinity'::timestamptz FROM lead WHERE lead_id = ANY(%(ids)s)
     UNION ALL
     SELECT m.merged_lead_id, member.kept, greatest(member.since, m.merged_at)
     FROM merge m JOIN member ON m.kept_lead_id = member.lead_id
-    WHERE m.merged_at < %(before)s AND coalesce(m.undone_at, 'infinity') >= %(before)s
+    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
 )
 SELECT member.lead_id, kept, nullif(since, '-infinity'), created_at
 FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
@@ -39,7 +40,7 @@ WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s
 COLLEAGUES = """
 WITH RECURSIVE held AS (
     SELECT kept_lead_id, merged_lead_id FROM merge
-    WHERE merged_at < %(before)s AND coalesce(undone_at, 'infinity') >= %(before)s
+    WHERE merged_at <= %(before)s AND coalesce(undone_at, 'infinity') > %(before)s
 ), member (lead_id) AS (
     SELECT %(lead)s::text
     UNION SELECT held.merged_lead_id FROM held JOIN member ON held.kept_lead_id = member.lead_id
