@@ -18,8 +18,13 @@ router = APIRouter(prefix="/v1", tags=["merges"], dependencies=[Depends(check_to
 BY = "api"
 """Who merges, as long as nobody says who they are."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-LeadId = Annotated[str, Path(min_length=1, max_length=500)]
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL has no such character in its texts."""
+
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)
+]
+LeadId = Annotated[str, Path(min_length=1, max_length=500, pattern=NO_NUL)]
 MergeId = Annotated[int, Path(ge=1, le=2**53)]
 
 

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 EXISTING = "SELECT lead_id FROM lead WHERE lead_id = ANY(%(ids)s)"
 
-_MESSAGE = msgspec.json.Decoder(segment.Message)
+_MESSAGE = msgspec.json.Decoder(segment.SegmentMessage)
 _PAYLOAD = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -77,6 +77,7 @@ def _find_holders(work: UnitOfWork, said: Sequence[Said]) -> dict[Name, str]:
     if asked:
         # Who asks to join a name may mean a visitor's or a lead's; the visitor comes first.
         existing = set(work.execute(EXISTING, {"ids": asked}).scalars())
+        existing |= {one.about.value for one in said if one.about.kind == "user_id"}
         for value in asked:
             held = holders.get(Name("user_id", value), value if value in existing else None)
             if held is not None:

@@ -9,6 +9,10 @@ ANONYMOUS = "anonymous:"
 """In front of an anonymous id, so that no visitor is taken for a lead of the same id."""
 
 
+MOST_CHARACTERS = 480
+"""Of a name: with what stands in front of it, it is the id of a lead."""
+
+
 class Name(NamedTuple):
     """One name of somebody."""
 

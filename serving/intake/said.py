@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from features.taxonomy import OTHER, Taxonomy
 from serving.errors import FieldProblem, InvalidBodyError
-from serving.intake.names import Join, Name
+from serving.intake.names import MOST_CHARACTERS, Join, Name
 from serving.scoring.moments import read_moment
 
 
@@ -40,6 +40,20 @@ class EventName:
 def refuse(path: str, problem: str, fix: str) -> InvalidBodyError:
     """Build the refusal of a message."""
     return InvalidBodyError((FieldProblem(path, problem, fix),))
+
+
+def check_name(field: str, name: str | None) -> str | None:
+    """Check that a name is no longer than names are, and give it back.
+
+    Raises
+    ------
+    InvalidBodyError
+        If it is.
+    """
+    if name is not None and len(name) > MOST_CHARACTERS:
+        fix = f"Send at most {MOST_CHARACTERS} characters, such as a UUID."
+        raise refuse(field, "is too long for a name", fix)
+    return name
 
 
 def find_moment(sent: object) -> datetime | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from features.taxonomy import Taxonomy
 from serving.intake.names import Join, Name, read_email
-from serving.intake.said import EventName, Said, find_moment, name_view, refuse
+from serving.intake.said import EventName, Said, check_name, find_moment, name_view, refuse
 from serving.intake.traits import read_group_traits, read_traits
 
 SOURCE = "segment"
@@ -21,7 +21,7 @@ Id = str | int | None
 Fields = dict[str, Any] | None
 
 
-class Message(msgspec.Struct, rename="camel", kw_only=True):
+class SegmentMessage(msgspec.Struct, rename="camel", kw_only=True):
     """A message, with the fields that are read; others may come along."""
 
     type: str | None = None
@@ -54,16 +54,17 @@ def _id(value: Id) -> str | None:
     return None if value is None else _text(str(value))
 
 
-def _named(message: Message) -> tuple[Name | None, Name | None]:
+def _named(message: SegmentMessage) -> tuple[Name | None, Name | None]:
     """Give the anonymous and the known name of a message's person."""
-    anonymous, user = _id(message.anonymous_id), _id(message.user_id)
+    anonymous = check_name("anonymousId", _id(message.anonymous_id))
+    user = check_name("userId", _id(message.user_id))
     return (
         None if anonymous is None else Name("anonymous_id", anonymous),
         None if user is None else Name("user_id", user),
     )
 
 
-def _about(message: Message) -> tuple[Name, tuple[Join, ...]]:
+def _about(message: SegmentMessage) -> tuple[Name, tuple[Join, ...]]:
     """Tell whom a message is about, and which names it says to be one person's."""
     anonymous, user = _named(message)
     if user is not None:
@@ -79,7 +80,7 @@ def _number(value: Any) -> float | None:
     return float(value) if is_number else None
 
 
-def _happening(message: Message, named: EventName, channel: str | None) -> dict[str, Any]:
+def _happening(message: SegmentMessage, named: EventName, channel: str | None) -> dict[str, Any]:
     sent = message.properties or {}
     # Where it came from is kept; address and browser of the person are not.
     page = {k: v for k, v in _part(message.context, "page").items() if k in {"url", "referrer"}}
@@ -103,11 +104,11 @@ def _happening(message: Message, named: EventName, channel: str | None) -> dict[
     return event
 
 
-def _sent_at(message: Message, sent_at: datetime | None) -> datetime | None:
+def _sent_at(message: SegmentMessage, sent_at: datetime | None) -> datetime | None:
     return find_moment(message.sent_at) or sent_at
 
 
-def _read_track(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_track(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     del taxonomy
     name = _text(message.event)
     if name is None:
@@ -119,7 +120,7 @@ def _read_track(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) 
     return Said(about, sent_at, joins, event)
 
 
-def _read_page(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_page(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     sent = message.properties or {}
     own = _text(message.name) or _text(sent.get("name"))
     names = [own, _text(message.category), _text(sent.get("title"))]
@@ -130,7 +131,7 @@ def _read_page(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -
     return Said(about, sent_at, joins, event)
 
 
-def _read_screen(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_screen(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     del taxonomy
     own = _text(message.name) or _text((message.properties or {}).get("name"))
     about, joins = _about(message)
@@ -139,7 +140,7 @@ def _read_screen(message: Message, taxonomy: Taxonomy, sent_at: datetime | None)
     return Said(about, sent_at, joins, _happening(message, named, "product"))
 
 
-def _when(message: Message) -> dict[str, Any]:
+def _when(message: SegmentMessage) -> dict[str, Any]:
     changed_at = message.original_timestamp or message.timestamp
     return {"source": SOURCE} | ({} if changed_at is None else {"changed_at": changed_at})
 
@@ -150,7 +151,7 @@ def _company_of(traits: Mapping[str, Any]) -> dict[str, Any]:
     return {} if found is None else {"account_id": found}
 
 
-def _read_identify(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_identify(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     del taxonomy
     traits = {**_part(message.context, "traits"), **(message.traits or {})}
     about, joins = _about(message)
@@ -166,7 +167,7 @@ def _read_identify(message: Message, taxonomy: Taxonomy, sent_at: datetime | Non
     return Said(about, sent_at, joins, lead=lead)
 
 
-def _read_group(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_group(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     del taxonomy
     group = _id(message.group_id)
     if group is None:
@@ -177,9 +178,9 @@ def _read_group(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) 
     return Said(about, sent_at, joins, lead=lead)
 
 
-def _read_alias(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_alias(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     del taxonomy
-    previous = _id(message.previous_id)
+    previous = check_name("previousId", _id(message.previous_id))
     _, user = _named(message)
     if previous is None or user is None:
         missing = "previousId" if previous is None else "userId"
@@ -193,7 +194,7 @@ def _read_alias(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) 
     return Said(user, sent_at, (Join(former, user, is_asked=True),))
 
 
-_READERS: dict[str, Callable[[Message, Taxonomy, datetime | None], Said]] = {
+_READERS: dict[str, Callable[[SegmentMessage, Taxonomy, datetime | None], Said]] = {
     "track": _read_track,
     "page": _read_page,
     "screen": _read_screen,
@@ -204,7 +205,7 @@ _READERS: dict[str, Callable[[Message, Taxonomy, datetime | None], Said]] = {
 TYPES = tuple(_READERS)
 
 
-def translate(message: Message, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def translate(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
     """Say a message in our words.
 
     Parameters

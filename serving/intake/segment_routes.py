@@ -60,7 +60,9 @@ def _add_route(kind: str) -> None:
         summary=f"Send one {kind} message",
         name=kind,
         response_class=Response,
-        openapi_extra=describe_body("Message", {"a message": {"value": {**TRACK, "type": kind}}}),
+        openapi_extra=describe_body(
+            "SegmentMessage", {"a message": {"value": {**TRACK, "type": kind}}}
+        ),
         responses=ANSWERS,
     )
     async def one(request: Request, store: InStore, intake: With) -> Response:

@@ -16,7 +16,7 @@ import msgspec
 from features import clock
 from features.taxonomy import Taxonomy
 from serving.intake.names import Join, Name
-from serving.intake.said import EventName, Said, choose_name, name_view, refuse
+from serving.intake.said import EventName, Said, check_name, choose_name, name_view, refuse
 
 SOURCE = "snowplow"
 
@@ -44,12 +44,13 @@ def _moment(payload: Payload, name: str) -> datetime | None:
 
 
 def _about(payload: Payload) -> tuple[Name, tuple[Join, ...]]:
-    user = _text(payload, "uid")
+    user = check_name("uid", _text(payload, "uid"))
     # The cookie of the site first: the network's may be of several sites, or blocked.
     visitor = next((v for n in ("duid", "tnuid", "nuid") if (v := _text(payload, n))), None)
     if user is None and visitor is None:
         fix = "Have the tracker set a user id (uid) or a domain user id (duid)."
         raise refuse("", "has neither uid nor duid, tnuid or nuid", fix)
+    check_name("duid", visitor)
     anonymous = None if visitor is None else Name("anonymous_id", visitor)
     if user is None:
         assert anonymous is not None  # noqa: S101 - one of the two is there

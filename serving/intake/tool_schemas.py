@@ -6,14 +6,14 @@ import msgspec
 
 from serving.intake.merge_routes import Merges
 from serving.intake.merging import MergeRecord
-from serving.intake.segment import Message
+from serving.intake.segment import SegmentMessage
 from serving.intake.tool_routes import Heard
 
 
 class SegmentBatch(msgspec.Struct):
     """Many messages, each judged on its own."""
 
-    batch: list[Message]
+    batch: list[SegmentMessage]
     sentAt: str | None = None  # noqa: N815 - theirs
     """When the sender's clock says it was sent: times are corrected by how far that clock is off."""
 
@@ -25,4 +25,4 @@ class SnowplowBatch(msgspec.Struct):
     schema: str | None = None
 
 
-DESCRIBED_MESSAGES = (SegmentBatch, SnowplowBatch, Message, Heard, MergeRecord, Merges)
+DESCRIBED_MESSAGES = (SegmentBatch, SnowplowBatch, SegmentMessage, Heard, MergeRecord, Merges)
