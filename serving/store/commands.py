@@ -2,16 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy import text
 
-from serving.errors import ServingError
+from features import clock
+from features.catalog.manifest import Catalog
+from features.errors import FeaturesError
+from features.sources.history_folder import open_history
+from features.sources.history_manifest import TABLES
+from features.taxonomy import default_taxonomy
+from serving.champion import read_bundle
+from serving.errors import NoChampionError, ServingError
 from serving.settings import ServingSettings
+from serving.store.backup import restore_backup, write_backup
 from serving.store.errors import StoreOffError
+from serving.store.load import load_history
 from serving.store.migrations import HEAD, check_tables, find_revision, go_back
+from serving.store.packed import check_packed
 from serving.store.session import Store
+from serving.store.snapshots import write_snapshot
 from serving.store.tables import Base
 
 EXIT_REFUSED = 2
@@ -72,7 +84,87 @@ def status_command() -> None:
             typer.echo(f"  {table:<20} {count:>12,}")
 
 
+def _find_catalog(settings: ServingSettings) -> Catalog | None:
+    """Find the champion's catalogue: it knows what names of events mean, and types of attributes."""
+    try:
+        return read_bundle(settings.champion).catalog
+    except NoChampionError:
+        return None
+
+
+def snapshot_command(
+    to: Annotated[Path, typer.Option(help="Folder for the history.")] = Path("var/history"),
+) -> None:
+    """Write all that is known as a history, to train on: baton train var/history."""
+    settings = ServingSettings()
+    catalog = _find_catalog(settings)
+    taxonomy = default_taxonomy() if catalog is None else catalog.taxonomy
+    with open_store(settings) as store:
+        try:
+            history = write_snapshot(store, to, clock.now(), taxonomy, catalog)
+        except FeaturesError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_REFUSED) from None
+    counts = {name: getattr(history, name).num_rows for name in TABLES}
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    typer.echo(
+        f"{told}, as known before {history.about.observed_until:%Y-%m-%d %H:%M:%S}Z, in {to}"
+    )
+
+
+def load_command(
+    history: Annotated[Path, typer.Argument(help="A history: of `baton import` or `simulate`.")],
+) -> None:
+    """Load a history into an empty store, with the moments at which things were known."""
+    with open_store(ServingSettings()) as store:
+        try:
+            counts = load_history(store, open_history(history), clock.now())
+        except FeaturesError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_REFUSED) from None
+    typer.echo(", ".join(f"{count:,} in {table}" for table, count in counts.items()))
+
+
+def pack_command() -> None:
+    """Compare every packed history with its rows, and pack anew those that are stale or differ."""
+    settings = ServingSettings()
+    catalog = _find_catalog(settings)
+    if catalog is None:
+        typer.echo(f"No model in {settings.champion}: there are no codes to pack by.", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    with open_store(settings) as store:
+        checked, different = check_packed(store, catalog)
+    typer.echo(f"{checked:,} packed histories compared with their rows, {different:,} differed.")
+    if different:
+        raise typer.Exit(1)
+
+
+def backup_command(
+    to: Annotated[Path, typer.Option(help="File to write.")] = Path("var/backup.dump"),
+) -> None:
+    """Write the whole database to one file, as of one moment; the server may go on."""
+    with open_store(ServingSettings()) as store:
+        write_backup(store.url, to)
+    typer.echo(f"{to.stat().st_size:,} bytes in {to}")
+
+
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file of `baton store backup`.", exists=True)],
+) -> None:
+    """Put the database back to what a backup holds. Stop the server first."""
+    with open_store(ServingSettings()) as store:
+        restore_backup(store.url, file)
+        store.close()
+        store.open()  # a backup of an older Baton has older tables
+    typer.echo(f"The store holds what {file} held.")
+
+
 store_app = typer.Typer(help="The database that remembers.", no_args_is_help=True)
 store_app.command("migrate")(migrate_command)
 store_app.command("check")(check_command)
 store_app.command("status")(status_command)
+store_app.command("snapshot")(snapshot_command)
+store_app.command("load")(load_command)
+store_app.command("pack")(pack_command)
+store_app.command("backup")(backup_command)
+store_app.command("restore")(restore_command)

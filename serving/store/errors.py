@@ -32,6 +32,17 @@ class UnsafeDurabilityError(ServingError):
         )
 
 
+class NoDatabaseError(ServingError):
+    """The database that the settings name cannot be reached."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            f"No database answers at {where}. Start it, correct BATON_DATABASE_URL, or leave that "
+            "out to use the embedded PostgreSQL."
+        )
+
+
 class SchemaMismatchError(ServingError):
     """The tables are not those this version of Baton works with."""
 
@@ -75,3 +86,24 @@ class StoreUnavailableError(RefusedError):
 
     def __init__(self) -> None:
         super().__init__("The database did not answer in time. Nothing of the request was kept.")
+
+
+class StoreNotEmptyError(ServingError):
+    """A history is to be loaded into a store that holds leads already."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The store holds leads already, and a history is loaded into an empty one only. Send "
+            "further records to POST /v1/leads and /v1/events, or name an empty database."
+        )
+
+
+class BackupFailedError(ServingError):
+    """A backup could not be written, or not be put back."""
+
+    def __init__(self, program: str, last_words: list[str]) -> None:
+        self.program = program
+        told = last_words[0] if last_words else "it did not say why"
+        super().__init__(
+            f"{program} failed: {told}. Nothing was changed; see docs/how-to/back-up-and-restore.md."
+        )

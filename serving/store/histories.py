@@ -57,12 +57,16 @@ WHERE lead_id <> %(lead)s AND lead_id NOT IN (SELECT merged_lead_id FROM held) O
 EVER = datetime.max.replace(tzinfo=clock.EPOCH.tzinfo, year=9000)
 
 
+StoredVersion = tuple[str, datetime, str | None, dict[str, Any]]
+"""Lead, known_at, account and attributes, as they are stored."""
+
+
 @dataclass
 class _Person:
     """A lead and those that were merged into it."""
 
     created_at: datetime
-    versions: list[tuple[str, datetime, str | None, dict[str, Any]]] = field(default_factory=list)
+    versions: list[StoredVersion] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     stages: list[StageRecord] = field(default_factory=list)
 
@@ -71,12 +75,16 @@ def _later(known_at: datetime, since: datetime | None) -> datetime:
     return known_at if since is None else max(known_at, since)
 
 
-def _read_versions(lead_id: str, person: _Person, catalog: Catalog) -> tuple[LeadVersion, ...]:
-    """Read versions; the first is as of creation, be there anything known or not."""
-    created = clock.to_us(person.created_at)
-    read = []
+def merge_versions(
+    lead_id: str, created_at: datetime, versions: Sequence[StoredVersion]
+) -> list[tuple[datetime, str | None, dict[str, Any]]]:
+    """Merge the versions of a lead and of those merged into it: moment, account, attributes.
+
+    The first is as of creation, be there anything known or not; each is the whole of what was known.
+    """
+    read: list[tuple[datetime, str | None, dict[str, Any]]] = []
     states: dict[str, tuple[str | None, dict[str, Any]]] = {}
-    for member, known_at, account, attributes in sorted(person.versions, key=itemgetter(1)):
+    for member, known_at, account, attributes in sorted(versions, key=itemgetter(1)):
         states[member] = (account, attributes)
         # What is known of the surviving lead stands over what is known of those merged into it.
         ordered = sorted(states.items(), key=lambda state: state[0] == lead_id)
@@ -85,11 +93,19 @@ def _read_versions(lead_id: str, person: _Person, catalog: Catalog) -> tuple[Lea
         for _, (of_account, known) in ordered:
             merged |= {name: value for name, value in known.items() if value is not None}
             named = of_account or named
-        moment = max(clock.to_us(known_at), created)
-        read.append(LeadVersion(moment, read_cells(catalog.attributes, merged), named))
-    if not read or read[0].known_at > created:
-        read.insert(0, LeadVersion(created, {}))
-    return tuple(read)
+        read.append((max(known_at, created_at), named, merged))
+    if not read or read[0][0] > created_at:
+        read.insert(0, (created_at, None, {}))
+    return read
+
+
+def _read_versions(lead_id: str, person: _Person, catalog: Catalog) -> tuple[LeadVersion, ...]:
+    return tuple(
+        LeadVersion(clock.to_us(known_at), read_cells(catalog.attributes, attributes), account)
+        for known_at, account, attributes in merge_versions(
+            lead_id, person.created_at, person.versions
+        )
+    )
 
 
 def read_histories(

@@ -14,7 +14,7 @@ from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_records
 from features.kernel.packed import RECORD_BYTES, PackedLead, pack_lead
 from serving.store.histories import find_colleagues, read_histories
-from serving.store.session import UnitOfWork
+from serving.store.session import Store, UnitOfWork
 
 STALE = ""
 """In place of a fingerprint: the bytes no longer tell everything."""
@@ -43,6 +43,10 @@ ON CONFLICT (lead_id) DO UPDATE SET fingerprint = excluded.fingerprint,
 """
 MARK_STALE = """
 UPDATE packed_history SET fingerprint = '', records = '' WHERE lead_id = ANY(%(leads)s)
+"""
+NEXT = """
+SELECT lead_id FROM lead WHERE merged_into IS NULL AND lead_id > %(after)s
+ORDER BY lead_id LIMIT %(limit)s FOR NO KEY UPDATE
 """
 GET = """
 SELECT l.lead_id, l.created_at, p.fingerprint, p.known_until, p.records, p.version_moments,
@@ -227,6 +231,28 @@ def read_packed_with_colleagues(
         return None
     own = packed.pop(lead_id)
     return own._replace(colleagues=tuple(packed[other] for other in others if other in packed))
+
+
+def check_packed(store: Store, catalog: Catalog, leads_at_once: int = 500) -> tuple[int, int]:
+    """Compare all packed histories with their rows; pack anew what is stale or differs.
+
+    Returns
+    -------
+    tuple of int
+        How many were compared, and how many differed.
+    """
+    checked = different = 0
+    after = ""
+    while True:
+        with store.work() as work:
+            asked = {"after": after, "limit": leads_at_once}
+            ids = list(work.execute(NEXT, asked).scalars())
+            wrong = find_differences(work, catalog, ids)
+            mark_stale(work, wrong)
+            read_packed(work, catalog, ids)
+        if not ids:
+            return checked, different
+        checked, different, after = checked + len(ids), different + len(wrong), ids[-1]
 
 
 def find_differences(work: UnitOfWork, catalog: Catalog, lead_ids: Sequence[str]) -> list[str]:

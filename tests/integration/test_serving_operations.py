@@ -199,6 +199,7 @@ import uvicorn
 
 folder, lead, heavy = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 settings = ServingSettings(
+    database_url="off",
     champion=folder / "champion", scored=folder / "scored", drift=folder / "drift", drift_min_rows=2
 )
 listener = open_socket("127.0.0.1", 0)
@@ -259,7 +260,12 @@ def run_serve(*options: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", COMMAND, *options],
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "BATON_DATABASE_URL": "off",
+            **environment,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

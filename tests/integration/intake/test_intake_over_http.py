@@ -1,6 +1,7 @@
 """The intake over real HTTP: keys, quarantine, refusals."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,6 +120,8 @@ def test_a_bad_item_is_listed_mended_and_lands(client: httpx.Client, store: Stor
     held = client.get(f"/v1/quarantine/{number}").json()
     assert json.loads(held["body"]) == bad
 
+    form = client.post(f"/v1/quarantine/{number}/replay", content="{}")
+    assert form.status_code == 415
     in_vain = client.post(f"/v1/quarantine/{number}/replay").json()
     mended = client.post(f"/v1/quarantine/{number}/replay", json=make_event("e1")).json()
 
@@ -181,3 +184,11 @@ def test_without_a_store_the_intake_says_so(tmp_path: Path) -> None:
 
     assert answer.status_code == 503
     assert answer.json()["type"] == "urn:baton:problem:store-off"
+
+
+def test_every_schema_the_description_refers_to_is_there(client: httpx.Client) -> None:
+    described = client.get("/openapi.json")
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', described.text))
+
+    assert {"EventItem", "EventBatch", "Landed", "WaitingItems"} <= named
+    assert named <= set(described.json()["components"]["schemas"])

@@ -1,0 +1,216 @@
+"""The store's own history as a checked folder, so that training reads files and can be repeated."""
+
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+
+from features.catalog.fit import Attribute
+from features.catalog.manifest import Catalog
+from features.contracts.attempts import ATTEMPT_SCHEMA
+from features.contracts.columns import TIME
+from features.contracts.events import EVENT_SCHEMA
+from features.contracts.history import History, HistoryManifest
+from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, AttributeType
+from features.contracts.stages import STAGE_SCHEMA
+from features.sources.history_folder import write_history
+from features.taxonomy import Taxonomy
+from serving.store.cells import read_cell
+from serving.store.histories import merge_versions
+from serving.store.session import Store, UnitOfWork
+
+SOURCE = "store"
+
+# Moments as whole microseconds: what is read back is what was stored, to the last digit.
+EVENTS = """
+SELECT e.source || ':' || e.event_id, coalesce(l.merged_into, l.lead_id),
+    (extract(epoch FROM e.occurred_at) * 1000000)::bigint,
+    (extract(epoch FROM e.known_at) * 1000000)::bigint,
+    e.kind, e.name, e.channel, e.value, e.properties
+FROM event e JOIN lead l USING (lead_id) WHERE e.known_at < %(before)s
+"""
+STAGES = """
+SELECT coalesce(l.merged_into, l.lead_id), (extract(epoch FROM s.at) * 1000000)::bigint,
+    (extract(epoch FROM s.known_at) * 1000000)::bigint, s.stage, s.signal, s.reason, s.actor,
+    s.amount, s.propensity
+FROM stage_change s JOIN lead l USING (lead_id) WHERE s.known_at < %(before)s
+"""
+ATTEMPTS = """
+SELECT coalesce(l.merged_into, l.lead_id), a.handoff_id,
+    (extract(epoch FROM a.at) * 1000000)::bigint,
+    (extract(epoch FROM a.known_at) * 1000000)::bigint, a.channel, a.result, a.actor
+FROM attempt a JOIN lead l USING (lead_id) WHERE a.known_at < %(before)s
+"""
+LEADS = """
+SELECT coalesce(l.merged_into, l.lead_id), l.lead_id, l.created_at, v.known_at, v.account_id,
+    v.attributes
+FROM lead l LEFT JOIN lead_version v ON v.lead_id = l.lead_id AND v.known_at < %(before)s
+WHERE l.first_known_at < %(before)s ORDER BY 1, v.known_at NULLS FIRST, v.version_id
+"""
+_PLAIN: Mapping[AttributeType, Attribute] = {
+    "flag": Attribute("flag", "flag"),
+    "number": Attribute("number", "number"),
+}
+BEGIN = "SELECT min(first_known_at), min(created_at) FROM lead"
+
+
+def _driver(work: UnitOfWork) -> psycopg.Connection[Any]:
+    driver = work.session.connection().connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - no other driver is installed
+    return driver
+
+
+def _copy_table(work: UnitOfWork, query: str, before: datetime, schema: pa.Schema) -> pa.Table:
+    """Read a query's rows into an Arrow table, without an object for each of their values."""
+    stream = io.BytesIO()
+    copying = f"COPY ({query}) TO STDOUT (FORMAT csv)"
+    with _driver(work).cursor().copy(copying, {"before": before}) as rows:
+        for block in rows:
+            stream.write(block)
+    if not stream.tell():
+        return schema.empty_table()
+    stream.seek(0)
+    read_as = {f.name: pa.int64() if f.type == TIME else f.type for f in schema}
+    table = pc_csv.read_csv(
+        stream,
+        read_options=pc_csv.ReadOptions(column_names=schema.names),
+        parse_options=pc_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pc_csv.ConvertOptions(
+            column_types=read_as,
+            null_values=[""],
+            strings_can_be_null=True,
+            # Text that is there but empty comes in quotes.
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return table.cast(schema)
+
+
+class _LeadRows:
+    """Versions of leads, row by row, their attributes column by column."""
+
+    def __init__(self) -> None:
+        self.plain: dict[str, list[Any]] = {name: [] for name in LEAD_SCHEMA.names}
+        self.attributes: dict[str, dict[int, Any]] = defaultdict(dict)
+
+    def add(self, lead_id: str, rows: list[Any]) -> None:
+        created_at = min(row[2] for row in rows)
+        versions = [(row[1], row[3], row[4], row[5]) for row in rows if row[3] is not None]
+        for known_at, account, attributes in merge_versions(lead_id, created_at, versions):
+            position = len(self.plain["lead_id"])
+            values = (lead_id, known_at, created_at, account)
+            for name, value in zip(LEAD_SCHEMA.names, values, strict=True):
+                self.plain[name].append(value)
+            for name, value in attributes.items():
+                self.attributes[name][position] = value
+
+    def table(self, types: Mapping[str, AttributeType]) -> pa.Table:
+        count = len(self.plain["lead_id"])
+        table = pa.table(self.plain, schema=LEAD_SCHEMA)
+        for name in sorted(self.attributes):
+            if name in LEAD_SCHEMA.names:
+                continue
+            held = self.attributes[name]
+            type_ = types.get(name) or guess_type(list(held.values()))
+            cells: list[Any] = [None] * count
+            for position, value in held.items():
+                cells[position] = read_attribute(type_, value)
+            table = table.append_column(name, pa.array(cells, ATTRIBUTE_ARROW_TYPES[type_]))
+        return table
+
+
+def guess_type(values: list[Any]) -> AttributeType:
+    """Guess what an attribute is that no model knows yet: what all its values can be read as.
+
+    >>> guess_type([1, 2.5]), guess_type([True]), guess_type(["a", 1])
+    ('number', 'flag', 'category')
+    >>> guess_type(["2026-03-01T00:00:00Z"])
+    'time'
+    """
+    for type_ in ("flag", "number", "time"):
+        if all(read_attribute(type_, value) is not None for value in values):
+            return type_
+    return "category"
+
+
+def read_attribute(type_: AttributeType, value: Any) -> Any:
+    """Read a stored value as a cell of a history; None if it is of another type."""
+    if type_ == "category":
+        text = str(value).strip() if not isinstance(value, bool) else str(value).lower()
+        return text or None
+    if type_ == "time":
+        moment = _as_moment(value)
+        return None if moment is None or moment.tzinfo is None else moment
+    return read_cell(_PLAIN[type_], value)
+
+
+def _as_moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value.upper()) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def read_store(
+    store: Store, at: datetime, taxonomy: Taxonomy, catalog: Catalog | None = None
+) -> History:
+    """Read everything that was known before a moment.
+
+    Parameters
+    ----------
+    store
+        To read.
+    at
+        The cut, and the moment until which outcomes are known.
+    taxonomy
+        Of the kinds the events have.
+    catalog
+        Of the champion, which says of what type attributes are; guessed for those it lacks.
+    """
+    types = {a.name: a.type for a in catalog.attributes} if catalog is not None else {}
+    with store.work(read_only=True) as work:
+        work.execute("SET LOCAL statement_timeout = 0")
+        rows = _LeadRows()
+        found = work.execute(LEADS, {"before": at})
+        for lead_id, versions in groupby(found, key=lambda row: row[0]):
+            rows.add(lead_id, list(versions))
+        tables = {
+            name: _copy_table(work, query, at, schema)
+            for name, query, schema in (
+                ("events", EVENTS, EVENT_SCHEMA),
+                ("stages", STAGES, STAGE_SCHEMA),
+                ("attempts", ATTEMPTS, ATTEMPT_SCHEMA),
+            )
+        }
+        begin, earliest = work.execute(BEGIN).one()
+    about = HistoryManifest(
+        source=SOURCE,
+        taxonomy=taxonomy,
+        observed_until=at.astimezone(UTC),
+        # Of leads older than the store itself the early outcomes are not known.
+        observed_from=begin if begin is not None and earliest < begin else None,
+        notes={"snapshot": at.isoformat()},
+    )
+    return History(leads=rows.table(types), **tables, about=about)
+
+
+def write_snapshot(
+    store: Store, folder: Path, at: datetime, taxonomy: Taxonomy, catalog: Catalog | None = None
+) -> History:
+    """Write everything that was known before a moment as a history that can be trained on.
+
+    Raises
+    ------
+    HistoryFolderTakenError
+        If the folder holds files but no history.
+    """
+    history = read_store(store, at, taxonomy, catalog)
+    write_history(history, folder)
+    return history
