@@ -24,6 +24,7 @@ from serving.intake.landing import hash_id
 from serving.store.histories import find_colleagues, read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
 from serving.store.session import Store, UnitOfWork
+from serving.store.snapshots import read_store
 from tests.integration.intake.factories import (
     CATALOG,
     ask,
@@ -168,6 +169,30 @@ def test_merges_that_cross_each_other_end_in_one(store: Store) -> None:
     kept = set(survivors(store).values())
     assert len(kept) == 1
     assert count_packed(store, *kept) == [len(leads)]
+
+
+def test_what_a_lead_brought_in_is_known_in_training_from_the_merge_on(store: Store) -> None:
+    send(store, "event", make_event("e1"), make_event("e2", lead_id="bob"))
+    send(store, "lead", {"lead_id": "bob", "attributes": {"employees": 5}})
+    at = NOW + timedelta(days=1)
+    made = merge(store, "ann", "bob", at)
+
+    def read(before: datetime) -> dict[str, tuple[str, datetime]]:
+        events = read_store(store, before, CATALOG.taxonomy, CATALOG).events.to_pylist()
+        return {one["event_id"]: (one["lead_id"], one["known_at"]) for one in events}
+
+    joined = {"api:e1": ("ann", NOW), "api:e2": ("ann", at)}
+    apart = {"api:e1": ("ann", NOW), "api:e2": ("bob", NOW)}
+    assert read(at + timedelta(days=1)) == joined
+    assert read(at) == apart
+    undo(store, made.merge_id, at + timedelta(days=2))
+    assert read(at + timedelta(days=1)) == joined
+    assert read(at + timedelta(days=3)) == apart
+    leads = read_store(store, at + timedelta(days=1), CATALOG.taxonomy, CATALOG).leads.to_pylist()
+    assert [(one["lead_id"], one["known_at"], one["employees"]) for one in leads] == [
+        ("ann", NOW - timedelta(hours=1), None),
+        ("ann", at, 5),
+    ]
 
 
 class Market:
