@@ -31,10 +31,18 @@ from serving.store.packed import mark_stale, pack_anew
 from serving.store.session import UnitOfWork
 
 LOCK = """
-SELECT lead_id, merged_into FROM lead WHERE lead_id = ANY(%(ids)s)
-    OR lead_id IN (SELECT merged_into FROM lead WHERE lead_id = ANY(%(ids)s))
-    OR merged_into IN (SELECT coalesce(merged_into, lead_id) FROM lead WHERE lead_id = ANY(%(ids)s))
+WITH asked AS (
+    SELECT lead_id, coalesce(merged_into, lead_id) AS kept FROM lead WHERE lead_id = ANY(%(ids)s)
+), people AS (
+    SELECT lead_id FROM asked
+    UNION SELECT kept FROM asked
+    UNION SELECT lead.lead_id FROM lead JOIN asked ON lead.merged_into = asked.kept
+)
+SELECT lead_id, merged_into FROM lead WHERE lead_id = ANY(ARRAY(SELECT lead_id FROM people))
 ORDER BY lead_id FOR NO KEY UPDATE
+"""
+SURVIVORS = """
+SELECT lead_id, coalesce(merged_into, lead_id) FROM lead WHERE lead_id = ANY(%(ids)s)
 """
 SIDES = """
 SELECT l.lead_id, s.lead_id, EXISTS (
@@ -136,6 +144,12 @@ def lock_people(work: UnitOfWork, lead_ids: Iterable[str]) -> None:
         if not strange:
             return
         asked |= strange
+
+
+def find_survivors(work: UnitOfWork, lead_ids: Iterable[str]) -> dict[str, str]:
+    """Find which lead each lead is by now; without those that do not exist."""
+    rows = work.execute(SURVIVORS, {"ids": sorted(set(lead_ids))})
+    return {row[0]: row[1] for row in rows}
 
 
 def read_sides(work: UnitOfWork, lead_ids: Iterable[str]) -> dict[str, Side]:

@@ -15,7 +15,7 @@ from serving.intake.items import ItemResult, Status, Tool
 from serving.intake.joining import Verdict
 from serving.intake.landing import land_happenings, lock_leads
 from serving.intake.leads import land_leads
-from serving.intake.merging import REFUSALS, Hand, join_leads, lock_people, read_sides
+from serving.intake.merging import REFUSALS, Hand, find_survivors, join_leads, lock_people
 from serving.intake.names import Join, Name, read_email
 from serving.intake.reading import Intake, ReadEvent, ReadLead, decode_item, read_item
 from serving.intake.said import Said
@@ -138,10 +138,10 @@ def _join(
     work: UnitOfWork, pairs: Mapping[tuple[str, str], Tool | str], intake: Intake
 ) -> dict[tuple[str, str], Verdict]:
     """Join pairs of leads, the first into the second; tell what became of each."""
-    sides = read_sides(work, {lead_id for pair in pairs for lead_id in pair})
+    survivors = find_survivors(work, {lead_id for pair in pairs for lead_id in pair})
     verdicts: dict[tuple[str, str], Verdict] = {}
     for (merged, kept), by in pairs.items():
-        if merged == kept or sides[merged].survivor == sides[kept].survivor:
+        if survivors[merged] == survivors[kept]:
             verdicts[merged, kept] = Verdict.ONE_ALREADY
             continue
         hand = Hand(by, intake.received_at, intake.catalog)

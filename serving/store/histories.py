@@ -38,21 +38,22 @@ SELECT lead_id, at, known_at, stage, reason FROM stage_change
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s
 """
 COLLEAGUES = """
-WITH RECURSIVE held AS (
-    SELECT kept_lead_id, merged_lead_id FROM merge
-    WHERE merged_at <= %(before)s AND coalesce(undone_at, 'infinity') > %(before)s
-), member (lead_id) AS (
+WITH RECURSIVE member (lead_id) AS (
     SELECT %(lead)s::text
-    UNION SELECT held.merged_lead_id FROM held JOIN member ON held.kept_lead_id = member.lead_id
+    UNION SELECT m.merged_lead_id FROM merge m JOIN member ON m.kept_lead_id = member.lead_id
+    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
 ), named (lead_id) AS (
     SELECT v.lead_id FROM lead_version v WHERE v.known_at < %(before)s AND v.account_id IN (
         SELECT w.account_id FROM lead_version w JOIN member USING (lead_id)
         WHERE w.account_id IS NOT NULL AND w.known_at < %(before)s
     )
-    UNION SELECT held.kept_lead_id FROM held JOIN named ON held.merged_lead_id = named.lead_id
+    UNION SELECT m.kept_lead_id FROM merge m JOIN named ON m.merged_lead_id = named.lead_id
+    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
 )
-SELECT lead_id FROM named
-WHERE lead_id <> %(lead)s AND lead_id NOT IN (SELECT merged_lead_id FROM held) ORDER BY 1
+SELECT lead_id FROM named WHERE lead_id <> %(lead)s AND NOT EXISTS (
+    SELECT 1 FROM merge m WHERE m.merged_lead_id = named.lead_id
+        AND m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+) ORDER BY 1
 """
 EVER = datetime.max.replace(tzinfo=clock.EPOCH.tzinfo, year=9000)
 
