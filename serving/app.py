@@ -16,11 +16,13 @@ from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.http.traces import build_telemetry
 from serving.intake import routes as intake_routes
 from serving.intake.items import DESCRIBED
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.monitoring.store_metrics import DoorCollector, StoreCollector
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
@@ -104,6 +106,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
         If the settings would open it to the network, and nobody could have a key.
     UnguardedRouteError
         If a route does not say who may ask it.
+    TracesNotInstalledError
+        If traces are asked for, and what sends them is not installed.
     """
     check_exposure(settings)
     app = FastAPI(
@@ -114,8 +118,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_live,
-        # Our own metrics count requests; without a collector the rest is only cost.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=build_telemetry(traces=settings.traces),
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
@@ -129,6 +132,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.metrics = Metrics(
         app.state.champion_desk, app.state.scored_log, clock.now, app.state.shadow
     )
+    app.state.metrics.registry.register(DoorCollector(app.state.doorman))
+    if app.state.store is not None:
+        app.state.metrics.registry.register(StoreCollector(app.state.store, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,
