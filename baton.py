@@ -6,8 +6,11 @@ from features.compute.commands import compute_command
 from features.guide.commands import families_command, list_command, show_command
 from features.simulation.commands import simulate_command
 from features.sources.commands import import_command
+from serving.audit_log.commands import audit_log_app
+from serving.auth.commands import keys_app, people_app
 from serving.commands import serve_command
 from serving.monitoring.commands import drift_command
+from serving.privacy.commands import leads_app
 from serving.store.commands import store_app
 from training.audit_command import audit_command
 from training.backtest_command import backtest_command
@@ -38,6 +41,10 @@ app.command("serve")(serve_command)
 app.command("drift")(drift_command)
 
 app.add_typer(store_app, name="store")
+app.add_typer(keys_app, name="keys")
+app.add_typer(people_app, name="people")
+app.add_typer(leads_app, name="leads")
+app.add_typer(audit_log_app, name="audit-log")
 
 features_app = typer.Typer(help="What Baton computes about a lead.", invoke_without_command=True)
 features_app.callback()(families_command)

@@ -18,6 +18,9 @@ from training.bundle import load_bundle
 READY_SECONDS = 60
 
 
+LOCAL_KEY = Path("var/bench/local.key")
+
+
 def find_port() -> int:
     """Find a free port on the loopback."""
     with socket.socket() as probe:
@@ -27,7 +30,11 @@ def find_port() -> int:
 
 def start_server(folder: Path, port: int) -> tuple[subprocess.Popen, float]:
     """Start the server as a process of its own; give it and the seconds until it was ready."""
-    environment = {**os.environ, "BATON_SCORED": "var/bench/scored"}
+    environment = {
+        **os.environ,
+        "BATON_SCORED": "var/bench/scored",
+        "BATON_LOCAL_KEY": str(LOCAL_KEY),
+    }
     command = [
         sys.executable,
         "-m",
@@ -79,7 +86,10 @@ def measure_http(folder: Path, starts: int = 5, requests: int = 1000) -> None:
 def measure_requests(address: str, bundle, requests: int) -> None:
     """Measure with one connection, one request at a time."""
     rows = []
-    headers = {"Content-Type": "application/json"}
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {LOCAL_KEY.read_text()}",
+    }
     with httpx.Client(base_url=address, timeout=60, headers=headers) as client:
         for n_events in (5, 50, 500):
             lead = as_json(draw_lead(bundle.catalog, n_events))

@@ -8,11 +8,15 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from features import clock
+from serving.audit_log import routes as audit_log_routes
+from serving.auth.doorman import build_doorman
+from serving.auth.guard import check_guards, describe_guards
 from serving.champion import ChampionDesk
 from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.http.traces import build_telemetry
 from serving.intake import merge_routes, segment_routes, snowplow_routes
 from serving.intake import routes as intake_routes
 from serving.intake.items import DESCRIBED
@@ -20,6 +24,8 @@ from serving.intake.tool_schemas import DESCRIBED_MESSAGES
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.monitoring.store_metrics import DoorCollector, StoreCollector
+from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
@@ -27,6 +33,7 @@ from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes
+from serving.web.sign_in import add_sign_in
 
 DESCRIPTION = """\
 Scores leads and says why. A score is a chance (`probability`) and points: 50 is the typical
@@ -36,14 +43,14 @@ what happened at or after `as_of` does not count. Refusals are RFC 9457 problems
 
 
 def check_exposure(settings: ServingSettings) -> None:
-    """Check that a server others can reach asks who they are.
+    """Check that those who can reach a server can be told from others.
 
     Raises
     ------
     ExposedWithoutTokenError
-        If it would not.
+        If they cannot.
     """
-    if not settings.is_local and settings.api_token is None:
+    if not settings.is_local and settings.api_token is None and not settings.has_store:
         raise ExposedWithoutTokenError(settings.host)
 
 
@@ -58,6 +65,8 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     store: Store | None = app.state.store
     if store is not None:
         await asyncio.to_thread(store.open)
+    if app.state.doorman.local is not None:
+        await asyncio.to_thread(app.state.doorman.local.open)
     desks = [desk] if shadow is None else [desk, shadow.desk]
     logs = [scored_log] if shadow is None else [scored_log, shadow.log]
     for one in desks:
@@ -96,7 +105,11 @@ def build_app(settings: ServingSettings) -> FastAPI:
     Raises
     ------
     ExposedWithoutTokenError
-        If the settings would open it to the network without a token.
+        If the settings would open it to the network, and nobody could have a key.
+    UnguardedRouteError
+        If a route does not say who may ask it.
+    TracesNotInstalledError
+        If traces are asked for, and what sends them is not installed.
     """
     check_exposure(settings)
     app = FastAPI(
@@ -107,11 +120,11 @@ def build_app(settings: ServingSettings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_live,
-        # Our own metrics count requests; without a collector the rest is only cost.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=build_telemetry(traces=settings.traces),
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
+    app.state.doorman = build_doorman(settings, app.state.store)
     app.state.champion_desk = ChampionDesk(settings.champion)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
@@ -121,6 +134,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.metrics = Metrics(
         app.state.champion_desk, app.state.scored_log, clock.now, app.state.shadow
     )
+    app.state.metrics.registry.register(DoorCollector(app.state.doorman))
+    if app.state.store is not None:
+        app.state.metrics.registry.register(StoreCollector(app.state.store, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,
@@ -128,14 +144,20 @@ def build_app(settings: ServingSettings) -> FastAPI:
         segment_routes.router,
         snowplow_routes.router,
         merge_routes.router,
+        intake_routes.mending,
         monitoring_routes.router,
         monitoring_routes.open_router,
         monitoring_routes.operator_router,
+        audit_log_routes.router,
+        privacy_routes.router,
         web_routes.router,
     ):
         app.include_router(router)
     add_problem_handlers(app)
+    add_sign_in(app)
+    check_guards(app)
     add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED, *DESCRIBED_MESSAGES))
+    describe_guards(app)
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
     packed_paths = segment_routes.PATHS | {snowplow_routes.PATH}
     app.add_middleware(LimitsMiddleware, settings=settings, packed_paths=packed_paths)

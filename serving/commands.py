@@ -1,19 +1,21 @@
 """``baton serve``: start the server and say what to try."""
 
-import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
+from features import clock
 from serving.app import build_app, check_exposure
+from serving.auth.doorman import Doorman
 from serving.errors import PortTakenError, ServingError
-from serving.scoring.examples import build_curl_lines
+from serving.http.logs import set_up_logging
+from serving.scoring.examples import build_curl_lines, say_key
 from serving.settings import ServingSettings
 
 EXIT_REFUSED = 2
@@ -21,21 +23,6 @@ EXIT_REFUSED = 2
 
 SHUTDOWN_SECONDS = 10
 """Seconds requests under way have to finish after a stop."""
-
-
-def set_up_logging(level: str) -> None:
-    """Log as JSON lines to the standard error: an event and its fields, ids and counts only."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        logger_factory=structlog.WriteLoggerFactory(file=typer.get_text_stream("stderr")),
-    )
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -71,17 +58,34 @@ class AnnouncingServer(uvicorn.Server):
             self._announce()
 
 
-def _announce(settings: ServingSettings, port: int, ready: Callable[[], bool]) -> None:
+def say_who_may_ask(settings: ServingSettings, address: str, doorman: Doorman) -> list[str]:
+    """Say how to get in, in lines for the terminal."""
+    if doorman.local is not None:
+        ticket = doorman.local.give_ticket(clock.now())
+        return [
+            f"Open it in a browser (signs in one, once): {address}/sign-in?ticket={ticket}",
+            f"Programs send the key in {settings.local_key}, which is for this machine alone.",
+        ]
+    if settings.has_store:
+        return [
+            "Keys for others: `baton keys create NAME --role crm`. People: `baton people add`."
+        ]
+    return ["Callers send the token of BATON_API_TOKEN."]
+
+
+def _announce(settings: ServingSettings, port: int, app: FastAPI) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{port}"
     typer.echo(f"\nBaton is listening on {address}")
-    if not ready():
+    if app.state.champion_desk.find_champion() is None:
         typer.echo(
             f"No model is served yet: none could be loaded from {settings.champion}. "
             "Train one with `baton train`; it is taken up without a restart."
         )
+    for line in say_who_may_ask(settings, address, app.state.doorman):
+        typer.echo(line)
     typer.echo("Try:\n")
-    for line in build_curl_lines(address, with_token=settings.api_token is not None):
+    for line in build_curl_lines(address, say_key(settings)):
         typer.echo(f"  {line}\n")
     typer.echo("Stop with Ctrl+C.")
 
@@ -92,7 +96,7 @@ def run_server(settings: ServingSettings) -> None:
     Raises
     ------
     ExposedWithoutTokenError
-        If the server would be open to the network without a token.
+        If the server would be open to the network, and nobody could have a key.
     PortTakenError
         If the address cannot be had.
     ServingError
@@ -121,10 +125,7 @@ def run_server(settings: ServingSettings) -> None:
         lifespan="on",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    desk = app.state.champion_desk
-    AnnouncingServer(
-        config, lambda: _announce(settings, port, lambda: desk.find_champion() is not None)
-    ).run(sockets=[listener])
+    AnnouncingServer(config, lambda: _announce(settings, port, app)).run(sockets=[listener])
 
 
 def serve_command(

@@ -10,14 +10,14 @@ class ServingError(Exception):
 
 
 class ExposedWithoutTokenError(ServingError):
-    """The server would be open to the network with nobody asked who they are."""
+    """The server would be open to the network, and nobody could have a key to it."""
 
     def __init__(self, host: str) -> None:
         self.host = host
         super().__init__(
-            f"Refusing to listen on {host} without a token: anyone who reaches this machine "
-            "could score leads. Set BATON_API_TOKEN to a secret of at least 16 characters, or "
-            "listen on 127.0.0.1."
+            f"Refusing to listen on {host} without a token and without a store to keep keys in: "
+            "nobody could be told from anybody. Set BATON_API_TOKEN to a secret of at least 16 "
+            "characters, switch the store on, or listen on 127.0.0.1."
         )
 
 
@@ -64,6 +64,8 @@ class RefusedError(ServingError):
     fix: str = ""
     """What the caller can do."""
     headers: ClassVar[dict[str, str]] = {}
+    retry_after: int | None = None
+    """Whole seconds to wait before asking again, where that depends on the request."""
     errors: tuple[FieldProblem, ...] = ()
 
 
@@ -93,13 +95,16 @@ class NotReadyError(RefusedError):
 class TokenRefusedError(RefusedError):
     """The caller did not say who they are, or not rightly."""
 
-    status, slug, title = 401, "token-refused", "Token missing or wrong"
+    status, slug, title = 401, "token-refused", "Key missing or wrong"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
-    fix = "Send the header `Authorization: Bearer <token>` with the token of BATON_API_TOKEN."
+    fix = (
+        "Send the header `Authorization: Bearer <key>`: a key that `baton keys create` made, the "
+        "token of BATON_API_TOKEN or, on the machine itself, what is in var/local.key."
+    )
 
     def __init__(self, *, sent: bool) -> None:
         self.sent = sent
-        super().__init__("The token is not the right one." if sent else "No token was sent.")
+        super().__init__("The key is unknown, revoked or expired." if sent else "No key was sent.")
 
 
 class HostRefusedError(RefusedError):

@@ -21,11 +21,21 @@ class ServingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BATON_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
-    """Address to listen on. Anything but this machine itself needs ``api_token``."""
+    """Address to listen on. Anything but this machine itself needs keys in the store, or ``api_token``."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     """TCP port to listen on; 0 takes any free one."""
     api_token: SecretStr | None = None
     """Secret that callers of ``/v1`` send as ``Authorization: Bearer ...``; at least 16 characters."""
+    local_key: Path = Path("var/local.key")
+    """File of the key that a server for this machine alone makes for itself, where there is no token."""
+    key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = 5.0
+    """Seconds a key or session that was looked up is remembered: that long a revoked one may work."""
+    session_hours: Annotated[float, Field(gt=0)] = 12.0
+    """Hours after which people sign in again."""
+    requests_per_second: Annotated[float, Field(ge=0)] = 2_000.0
+    """Requests one caller may make each second, for each process; 0 for any number."""
+    requests_at_once: Annotated[float, Field(ge=1)] = 4_000.0
+    """Requests one caller may make at once before that rate holds."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further host names, separated by commas, under which callers may address a server without token."""
     database_url: SecretStr | None = None
@@ -79,6 +89,9 @@ class ServingSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged; ``debug`` logs every request."""
 
+    traces: bool = False
+    """Whether requests are traced by OpenTelemetry, and sent where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
@@ -119,6 +132,11 @@ class ServingSettings(BaseSettings):
         if self.database_url is None:
             return None
         return self.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
+
+    @property
+    def has_local_door(self) -> bool:
+        """Whether the server makes a key for those at this machine."""
+        return self.is_local and self.api_token is None
 
     @property
     def is_local(self) -> bool:

@@ -1,21 +1,14 @@
-"""What routes ask for: the moment, the champion, the caller's right to be here."""
+"""What routes ask for: the moment, the settings, the champion."""
 
-import hmac
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from features import clock
 from serving.champion import Champion, ChampionDesk
-from serving.errors import NotJsonError, TokenRefusedError
+from serving.errors import NotJsonError
 from serving.settings import ServingSettings
-
-_bearer = HTTPBearer(
-    auto_error=False, description="The token of BATON_API_TOKEN, where one is set."
-)
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 async def get_now() -> datetime:
@@ -51,37 +44,6 @@ Now = Annotated[datetime, Depends(get_now)]
 Settings = Annotated[ServingSettings, Depends(get_settings)]
 Desk = Annotated[ChampionDesk, Depends(get_champion_desk)]
 InUse = Annotated[Champion, Depends(get_champion)]
-
-
-async def check_token(request: Request, sent: Credentials) -> None:
-    """Check the caller's token, where the server has one.
-
-    Raises
-    ------
-    TokenRefusedError
-        If it is missing or wrong.
-    """
-    settings: ServingSettings = request.app.state.settings
-    if settings.api_token is None:
-        return
-    if sent is None:
-        raise TokenRefusedError(sent=False)
-    token = settings.api_token.get_secret_value().encode()
-    if not hmac.compare_digest(sent.credentials.encode(), token):
-        raise TokenRefusedError(sent=True)
-
-
-async def check_operator(request: Request, sent: Credentials) -> None:
-    """Check the caller's token on pages for operators: open on this machine, closed elsewhere.
-
-    Raises
-    ------
-    TokenRefusedError
-        If it is missing or wrong.
-    """
-    settings: ServingSettings = request.app.state.settings
-    if not settings.is_local:
-        await check_token(request, sent)
 
 
 async def check_json(request: Request) -> None:

@@ -25,7 +25,7 @@ class LimitsMiddleware:
         self.app = app
         self.packed_paths = packed_paths
         self.most_bytes = settings.max_body_bytes
-        self.guards_host = settings.api_token is None
+        self.guards_host = settings.has_local_door
         self.hosts = frozenset(settings.allowed_hosts)
 
     def _find_refusal(self, path: str, headers: Headers) -> RefusedError | None:

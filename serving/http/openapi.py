@@ -17,13 +17,15 @@ STRUCT_TEMPLATE = "#/components/schemas/{name}"
 
 PROBLEM_WORDS: dict[int, str] = {
     400: "A header cannot be read.",
-    401: "The token is missing or wrong.",
+    401: "The key is missing or wrong.",
+    403: "The role may not do this.",
     404: "There is no such thing.",
     409: "The same request is still under way, or what is asked goes against what there is.",
     410: "The lead was erased.",
     413: "The body or the batch is too large.",
     415: "The body is not declared as JSON, or is compressed.",
     422: "The payload is not valid; `errors` says where.",
+    429: "The caller asks too often; `Retry-After` says how long to wait.",
     503: "No model is served yet, or the store does not answer.",
 }
 

@@ -103,7 +103,10 @@ def build_problem_response(
 
 def refuse(refusal: RefusedError, instance: str) -> Response:
     """Build the response to a refused request."""
-    return build_problem_response(shape_refusal(refusal, instance), refusal.headers)
+    headers = dict(refusal.headers)
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    return build_problem_response(shape_refusal(refusal, instance), headers)
 
 
 _WORDS: dict[str, tuple[str, str]] = {

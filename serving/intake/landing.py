@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from features import clock
@@ -12,13 +11,13 @@ from features.contracts.records import EventRecord, StageRecord
 from serving.intake.reading import ReadAttempt, ReadEvent, ReadStage
 from serving.store.packed import Addition, append_packed
 from serving.store.session import UnitOfWork
+from serving.store.tombstones import find_erased
 
 # In the order of their ids, here and in all that follows: who locks in one order never deadlocks.
 LOCK = """
 SELECT lead_id, merged_into, looked_at FROM lead WHERE lead_id = ANY(%(ids)s)
 ORDER BY lead_id FOR NO KEY UPDATE
 """
-ERASED = "SELECT id_hash FROM tombstone WHERE id_hash = ANY(%(hashes)s)"
 ADD_BARE = """
 INSERT INTO lead (lead_id, created_at, first_known_at, is_bare)
 SELECT *, %(known)s, %(bare)s FROM unnest(%(ids)s::text[], %(created)s::timestamptz[])
@@ -66,11 +65,6 @@ class Locked:
     is_new: bool
 
 
-def hash_id(lead_id: str) -> bytes:
-    """Hash a lead's id, as tombstones hold it."""
-    return sha256(lead_id.encode()).digest()
-
-
 def lock_leads(
     work: UnitOfWork, first_seen: Mapping[str, datetime], at: datetime, *, bare: bool
 ) -> dict[str, Locked]:
@@ -91,9 +85,8 @@ def lock_leads(
     added: set[str] = set()
     missing = sorted(first_seen.keys() - found.keys())
     if missing:
-        hashes = {hash_id(lead_id): lead_id for lead_id in missing}
-        for erased in work.execute(ERASED, {"hashes": list(hashes)}).scalars():
-            missing.remove(hashes[bytes(erased)])
+        erased = find_erased(work, missing)
+        missing = [lead_id for lead_id in missing if lead_id not in erased]
         created = [first_seen[lead_id] for lead_id in missing]
         values = {"ids": missing, "created": created, "known": at, "bare": bare}
         added = set(work.execute(ADD_BARE, values).scalars())

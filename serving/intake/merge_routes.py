@@ -7,16 +7,14 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
-from serving.http.dependencies import check_json, check_token
+from serving.auth.guard import Caller, allow
+from serving.http.dependencies import check_json
 from serving.http.openapi import describe_answers
 from serving.intake.merging import Hand, MergeRecord, list_merges, merge_leads, undo_merge
 from serving.intake.routes import With
 from serving.store.dependencies import Reading, Work
 
-router = APIRouter(prefix="/v1", tags=["merges"], dependencies=[Depends(check_token)])
-
-BY = "api"
-"""Who merges, as long as nobody says who they are."""
+router = APIRouter(prefix="/v1", tags=["merges"], dependencies=[allow("join leads")])
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL has no such character in its texts."""
@@ -59,9 +57,9 @@ def _json(answer: msgspec.Struct) -> Response:
     dependencies=[Depends(check_json)],
     responses=describe_answers("MergeRecord", 401, 404, 409, 410, 415, 422, 503),
 )
-def merge(lead_id: LeadId, asked: MergeIn, work: Work, intake: With) -> Response:
+def merge(lead_id: LeadId, asked: MergeIn, work: Work, intake: With, caller: Caller) -> Response:
     """Have two leads be one from now on. No record is lost: the merge can be undone."""
-    hand = Hand(BY, intake.received_at, intake.catalog)
+    hand = Hand(caller.actor, intake.received_at, intake.catalog)
     both_known = asked.although_both_known
     return _json(
         merge_leads(work, lead_id, asked.lead_id, asked.because, hand, both_known=both_known)
@@ -85,6 +83,8 @@ def merges(lead_id: LeadId, work: Reading) -> Response:
     response_class=Response,
     responses=describe_answers("MergeRecord", 401, 404, 409, 422, 503),
 )
-def undo(merge_id: MergeId, work: Work, intake: With) -> Response:
+def undo(merge_id: MergeId, work: Work, intake: With, caller: Caller) -> Response:
     """Part two leads: each has what it had before, and what came for it since."""
-    return _json(undo_merge(work, merge_id, Hand(BY, intake.received_at, intake.catalog)))
+    return _json(
+        undo_merge(work, merge_id, Hand(caller.actor, intake.received_at, intake.catalog))
+    )

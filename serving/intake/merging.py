@@ -26,9 +26,10 @@ from serving.intake.errors import (
     UndoneBeforeError,
 )
 from serving.intake.joining import TOOLS, Decision, Side, Verdict, decide_join
-from serving.intake.landing import ERASED, hash_id, mark_due
+from serving.intake.landing import mark_due
 from serving.store.packed import mark_stale, pack_anew
 from serving.store.session import UnitOfWork
+from serving.store.tombstones import find_erased
 
 LOCK = """
 WITH asked AS (
@@ -205,8 +206,7 @@ def _check_there(work: UnitOfWork, sides: dict[str, Side], *lead_ids: str) -> No
     missing = [lead_id for lead_id in lead_ids if lead_id not in sides]
     if not missing:
         return
-    hashes = [hash_id(lead_id) for lead_id in missing]
-    if work.execute(ERASED, {"hashes": hashes}).first() is not None:
+    if find_erased(work, missing):
         raise LeadErasedError
     raise NoSuchLeadError
 

@@ -20,6 +20,7 @@ from serving.intake.names import Join, Name, read_email
 from serving.intake.reading import Intake, ReadEvent, ReadLead, decode_item, read_item
 from serving.intake.said import Said
 from serving.store.session import UnitOfWork
+from serving.store.tombstones import find_erased_names
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +128,8 @@ def _name(
             lead_id = one.lead_id if name.kind == "email" else _holder(holders, name)
             if name not in holders and lead_id in alive:
                 new.setdefault(name, lead_id)
+    gone = find_erased_names(work, new)
+    new = {name: lead_id for name, lead_id in new.items() if name not in gone}
     if new:
         add_names(work, new, at)
         # What another added at the same time is theirs.
@@ -212,9 +215,13 @@ def land_messages(
         except RefusedError as refusal:
             results[position] = refusal
     holders = _find_holders(work, list(said.values()))
+    gone = find_erased_names(work, {one.about for one in said.values()} - holders.keys())
     heard: dict[int, _Heard] = {}
     for position, one in said.items():
         lead_id = _holder(holders, one.about)
+        if one.about in gone:
+            results[position] = ItemResult("erased", lead_id)
+            continue
         try:
             record = _read_record(one, lead_id, intake)
         except RefusedError as refusal:

@@ -12,9 +12,10 @@ from fastapi import Path as PathParameter
 from starlette.responses import Response
 
 from features.taxonomy import default_taxonomy
+from serving.auth.guard import allow
 from serving.champion import ChampionDesk
 from serving.errors import InvalidBodyError
-from serving.http.dependencies import Now, check_json, check_token
+from serving.http.dependencies import Now, check_json
 from serving.http.idempotency import REPLAYED, Answer, Once, answer_once, read_key
 from serving.http.openapi import describe_answers, describe_body, describe_problems
 from serving.intake.envelope import Envelope, open_envelope
@@ -31,7 +32,8 @@ FALLBACK = default_taxonomy()
 
 MOST_REPLAYED = 1_000
 
-router = APIRouter(prefix="/v1", tags=["intake"], dependencies=[Depends(check_token)])
+router = APIRouter(prefix="/v1", tags=["intake"], dependencies=[allow("send records")])
+mending = APIRouter(prefix="/v1", tags=["intake"], dependencies=[allow("mend records")])
 JSON = [Depends(check_json)]
 
 
@@ -200,7 +202,7 @@ Number = Annotated[int, Query(ge=0, le=2**53)]
 ItemNumber = Annotated[int, PathParameter(ge=1, le=2**53)]
 
 
-@router.get(
+@mending.get(
     "/quarantine",
     summary="Items that could not be read",
     response_class=Response,
@@ -217,7 +219,7 @@ def waiting(
     return _json(list_items(work, state=state, record=record, after=after, limit=limit))
 
 
-@router.get(
+@mending.get(
     "/quarantine/{number}",
     summary="One item as it came",
     response_class=Response,
@@ -228,7 +230,7 @@ def item(number: ItemNumber, work: Reading) -> Response:
     return _json(get_item(work, number))
 
 
-@router.post(
+@mending.post(
     "/quarantine/{number}/replay",
     summary="Send an item through again",
     response_class=Response,
@@ -245,7 +247,7 @@ async def replay(number: ItemNumber, request: Request, store: InStore, intake: W
     return _json(result)
 
 
-@router.post(
+@mending.post(
     "/quarantine/replay",
     summary="Send many items through again",
     response_class=Response,
@@ -258,7 +260,7 @@ def replay_all(work: Work, intake: With, record: Sent | None = None) -> Response
     return _json(landed)
 
 
-@router.delete(
+@mending.delete(
     "/quarantine/{number}",
     summary="Drop an item",
     response_class=Response,

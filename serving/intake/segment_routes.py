@@ -4,18 +4,18 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from serving.auth.guard import allow
 from serving.http.dependencies import check_json
 from serving.http.openapi import describe_answers, describe_body
 from serving.intake.routes import With
 from serving.intake.segment import TYPES
 from serving.intake.tool_routes import read_packed_body, take_body
-from serving.intake.write_keys import check_write_key
 from serving.store.dependencies import InStore
 
 router = APIRouter(
     prefix="/v1",
     tags=["engagement"],
-    dependencies=[Depends(check_write_key), Depends(check_json)],
+    dependencies=[allow("send engagement"), Depends(check_json)],
 )
 PATHS = frozenset(f"/v1/{name}" for name in ("batch", *TYPES))
 """Where bodies may come packed."""

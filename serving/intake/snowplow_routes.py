@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from serving.auth.guard import allow
 from serving.http.dependencies import check_json
 from serving.http.openapi import describe_answers, describe_body
 from serving.intake.routes import With
 from serving.intake.tool_routes import read_packed_body, take_body
-from serving.intake.write_keys import check_write_key
 from serving.store.dependencies import InStore
 
 PATH = "/com.snowplowanalytics.snowplow/tp2"
@@ -15,7 +15,7 @@ SCHEMA = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
 EVENT = {"e": "pv", "url": "https://acme.example/pricing", "duid": "d-1", "eid": "e-1"}
 
 router = APIRouter(
-    tags=["engagement"], dependencies=[Depends(check_write_key), Depends(check_json)]
+    tags=["engagement"], dependencies=[allow("send engagement"), Depends(check_json)]
 )
 
 

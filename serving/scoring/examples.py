@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from serving.settings import ServingSettings
+
 EXAMPLE_LEAD: dict[str, Any] = {
     "lead_id": "lead-1042",
     "created_at": "2026-02-24T09:12:00Z",
@@ -100,12 +102,19 @@ EXAMPLE_ANSWER: dict[str, Any] = {
 }
 
 
-def build_curl_lines(address: str, *, with_token: bool) -> list[str]:
+def say_key(settings: ServingSettings) -> str:
+    """Say in a shell's words where the key is that a command sends."""
+    if settings.has_local_door:
+        return f"$(cat {settings.local_key})"
+    return "$BATON_API_TOKEN" if settings.api_token is not None else "$BATON_KEY"
+
+
+def build_curl_lines(address: str, key: str) -> list[str]:
     """Build the three commands that show what a running server does."""
-    token = ' -H "Authorization: Bearer $BATON_API_TOKEN"' if with_token else ""
+    sent = f'-H "Authorization: Bearer {key}"'
     lead = json.dumps(EXAMPLE_LEAD, separators=(",", ":"))
     return [
-        f"curl -s {address}/v1/score{token} -H 'Content-Type: application/json' -d '{lead}'",
-        f"curl -s {address}/v1/model{token}",
-        f"curl -s {address}/v1/drift{token}",
+        f"curl -s {address}/v1/score {sent} -H 'Content-Type: application/json' -d '{lead}'",
+        f"curl -s {address}/v1/model {sent}",
+        f"curl -s {address}/v1/drift {sent}",
     ]

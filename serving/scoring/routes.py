@@ -7,7 +7,8 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from serving.http.dependencies import InUse, Now, Settings, check_json, check_token
+from serving.auth.guard import allow
+from serving.http.dependencies import InUse, Now, Settings, check_json
 from serving.http.openapi import describe_answers, describe_body
 from serving.scoring.batches import split_batch
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
@@ -27,7 +28,7 @@ Top = Annotated[
 router = APIRouter(
     prefix="/v1",
     tags=["scoring"],
-    dependencies=[Depends(check_token), Depends(check_json)],
+    dependencies=[allow("score leads"), Depends(check_json)],
 )
 
 

@@ -38,6 +38,9 @@ OPTIONS: Mapping[str, str] = {
     # What the planner would compile costs more than the short queries of this house.
     "jit": "off",
     "log_min_messages": "warning",
+    # What a failed statement was given may be personal: the log has the error, not the values.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 """Settings of the embedded server; what is not here is as PostgreSQL has it, durability above all."""
 

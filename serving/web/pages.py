@@ -7,9 +7,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from serving.auth.principals import Principal
+
 PAGE_POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'none'"
+    "base-uri 'none'; form-action 'self'"
 )
 """Content-Security-Policy of our own pages."""
 
@@ -76,10 +78,35 @@ _environment.filters |= {"cell": say_cell, "heading": say_heading}
 _environment.tests |= {"rows": is_rows, "entries": is_mapping, "plain_list": is_plain_list}
 
 
-def build_landing_page(address: str, curl_lines: Sequence[str]) -> str:
-    """Build the page at the root: what this is, and where to go."""
+def build_landing_page(address: str, curl_lines: Sequence[str], caller: Principal | None) -> str:
+    """Build the page at the root: what this is, who is signed in, and where to go."""
     page = _environment.get_template("landing.html")
-    return page.render(address=address, curl_lines=curl_lines)
+    return page.render(address=address, curl_lines=curl_lines, caller=caller)
+
+
+def build_sign_in_page(
+    form_token: str, target: str, *, by_password: bool, by_key: bool, problem: str | None
+) -> str:
+    """Build the page to sign in on.
+
+    Parameters
+    ----------
+    form_token
+        What the form must bring back.
+    target
+        Where to go then.
+    by_password, by_key
+        What one may sign in with: address and password, or the key of this machine.
+    problem
+        Why the last try failed.
+    """
+    return _environment.get_template("sign_in.html").render(
+        form_token=form_token,
+        target=target,
+        by_password=by_password,
+        by_key=by_key,
+        problem=problem,
+    )
 
 
 def build_model_page(model: Mapping[str, Any]) -> str:

@@ -2,13 +2,15 @@
 
 from importlib.resources import files
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from features import clock
+from serving.auth.doorman import Doorman
+from serving.auth.guard import allow_here
 from serving.errors import NotFoundError
-from serving.http.dependencies import Settings, check_operator
-from serving.scoring.examples import build_curl_lines
+from serving.scoring.examples import build_curl_lines, say_key
 from serving.web.pages import PAGE_POLICY, build_landing_page
 
 DOCS_FILES = {
@@ -17,16 +19,18 @@ DOCS_FILES = {
     "favicon.png": "image/png",
 }
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(check_operator)])
+router = APIRouter(include_in_schema=False, dependencies=[allow_here("read the manual")])
 
 
 @router.get("/")
-async def landing(request: Request, settings: Settings) -> Response:
+async def landing(request: Request) -> Response:
     """Show where to go from here."""
+    doorman: Doorman = request.app.state.doorman
     address = str(request.base_url).rstrip("/")
-    lines = build_curl_lines(address, with_token=settings.api_token is not None)
-    policy = {"Content-Security-Policy": PAGE_POLICY}
-    return HTMLResponse(build_landing_page(address, lines), headers=policy)
+    lines = build_curl_lines(address, say_key(request.app.state.settings))
+    caller = await doorman.find(request, clock.now())
+    policy = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(build_landing_page(address, lines, caller), headers=policy)
 
 
 @router.get("/docs")

@@ -71,11 +71,22 @@ def wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> None
     pytest.fail("the server was not ready in time: " + log.read_text())
 
 
-def test_the_printed_curl_line_gets_an_explained_answer(server):
+def read_key(house: Path) -> str:
+    file = house / "var/local.key"
+    assert file.stat().st_mode & 0o777 == 0o600
+    return file.read_text()
+
+
+def test_the_printed_curl_line_gets_an_explained_answer(server, house):
     address, printed = server
+    file = re.search(r"Bearer \$\(cat (\S+)\)", printed)
+    assert file, printed
     body = re.search(r"/v1/score -H .*? -d '(\{.*?\})'\s*$", printed, flags=re.MULTILINE)
     assert body, printed
-    answer = httpx.post(f"{address}/v1/score", json=json.loads(body[1])).json()
+    key = read_key(house)
+    assert (house / file[1]).read_text() == key
+    sent = {"Authorization": f"Bearer {key}"}
+    answer = httpx.post(f"{address}/v1/score", json=json.loads(body[1]), headers=sent).json()
     assert answer["status"] == "scored"
     assert 0.0 < answer["probability"] < 1.0
     total = 50.0 + sum(reason["points"] for reason in answer["reasons"])
@@ -112,7 +123,10 @@ def test_reasons_sum_to_the_score_for_every_lead_of_a_batch_of_ten_thousand(serv
             }
         )
 
-    reply = httpx.post(f"{address}/v1/score/batch", json={"leads": leads}, timeout=120)
+    sent = {"Authorization": f"Bearer {read_key(house)}"}
+    reply = httpx.post(
+        f"{address}/v1/score/batch", json={"leads": leads}, headers=sent, timeout=120
+    )
 
     assert reply.status_code == 200
     answers = reply.json()["leads"]

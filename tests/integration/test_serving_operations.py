@@ -130,7 +130,7 @@ def test_with_a_token_every_v1_route_asks_for_it(tmp_path: Path, sent: str | Non
             assert answer.json()["type"] == "urn:baton:problem:token-refused"
         for path in ("/healthz", "/readyz", "/metrics", "/docs", "/"):
             assert client.get(path).status_code == 200
-        # With a token, other names of the server are fine: the token keeps web pages out.
+        # With a token, other names of the server are fine: the key keeps web pages out.
         assert client.get("/healthz", headers={"Host": "score.example.com"}).status_code == 200
 
 
@@ -199,20 +199,22 @@ import uvicorn
 
 folder, lead, heavy = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 settings = ServingSettings(
-    database_url="off",
-    champion=folder / "champion", scored=folder / "scored", drift=folder / "drift", drift_min_rows=2
+    database_url="off", champion=folder / "champion", scored=folder / "scored",
+    drift=folder / "drift", drift_min_rows=2, local_key=folder / "local.key",
 )
 listener = open_socket("127.0.0.1", 0)
 server = uvicorn.Server(uvicorn.Config(build_app(settings), log_config=None))
-thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
 thread.start()
 while not server.started:
     time.sleep(0.05)
 address = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
+key = {"Authorization": "Bearer " + settings.local_key.read_text()}
+
 def ask(path, body=None, **headers):
     request = urllib.request.Request(
-        address + path, body, {"Content-Type": "application/json", **headers}
+        address + path, body, {"Content-Type": "application/json", **key, **headers}
     )
     return urllib.request.urlopen(request).status
 
@@ -274,7 +276,11 @@ def run_serve(*options: str, **environment: str) -> subprocess.Popen[str]:
 
 def test_serve_prints_its_address_and_lines_to_try_and_logs_json(tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "champion")
-    folders = {"BATON_SCORED": str(tmp_path / "scored"), "BATON_DRIFT": str(tmp_path / "drift")}
+    folders = {
+        "BATON_SCORED": str(tmp_path / "scored"),
+        "BATON_DRIFT": str(tmp_path / "drift"),
+        "BATON_LOCAL_KEY": str(tmp_path / "local.key"),
+    }
 
     serve = run_serve("--port", "0", "--champion", str(tmp_path / "champion"), **folders)
     try:
@@ -288,6 +294,12 @@ def test_serve_prints_its_address_and_lines_to_try_and_logs_json(tmp_path: Path)
         assert address is not None
         assert httpx.get(f"{address[0]}/readyz").status_code == 200
         assert printed.count("curl -s") == 3
+        assert printed.count(f'-H "Authorization: Bearer $(cat {tmp_path / "local.key"})"') == 3
+        link = re.search(r"http://\S+/sign-in\?ticket=\S+", printed)
+        assert link is not None
+        with httpx.Client(follow_redirects=True, headers={"Accept": "text/html"}) as browser:
+            assert "you, at this machine" in browser.get(link[0]).text
+            assert browser.get(f"{address[0]}/v1/model").status_code == 200
     finally:
         serve.terminate()
         _, errors = serve.communicate(timeout=60)
@@ -305,7 +317,7 @@ def test_serve_says_what_to_do_when_it_may_not_or_cannot_start(tmp_path: Path) -
     taken.listen()
     port = str(taken.getsockname()[1])
     started = [
-        (run_serve("--host", EVERYWHERE), "Set BATON_API_TOKEN"),
+        (run_serve("--host", EVERYWHERE, BATON_DATABASE_URL="off"), "Set BATON_API_TOKEN"),
         (run_serve("--port", port), "choose another port"),
         (run_serve(BATON_API_TOKEN=WEAK), "BATON_API_TOKEN: Value error, a token needs"),
     ]

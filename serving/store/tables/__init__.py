@@ -1,6 +1,6 @@
 """The tables, by topic. Importing this package knows them all."""
 
-from serving.store.tables.access import ApiKey, AuditEntry, Person, SignIn
+from serving.store.tables.access import ApiKey, AuditEntry, Person, SignIn, SignInFailure
 from serving.store.tables.base import Base
 from serving.store.tables.effects import OutboxEffect
 from serving.store.tables.history import Attempt, Event, PackedHistory, StageChange
@@ -29,6 +29,7 @@ __all__ = [
     "Score",
     "ScoreDue",
     "SignIn",
+    "SignInFailure",
     "StageChange",
     "Tombstone",
 ]

@@ -53,6 +53,16 @@ class SignIn(Base):
     ended_at: Mapped[datetime | None]
 
 
+class SignInFailure(Base):
+    """Tries to sign in that failed in a row, by a hash of the address: others' are counted too."""
+
+    __tablename__ = "sign_in_failure"
+
+    email_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    failed_at: Mapped[datetime]
+
+
 class AuditEntry(Base):
     """Who did what to what, chained by hashes; a trigger refuses to change or delete any."""
 

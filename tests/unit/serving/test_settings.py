@@ -17,13 +17,14 @@ OPEN_HOSTS = ["0.0.0.0", "::", "10.0.0.7", "score.example.com", ""]  # noqa: S10
 
 
 @pytest.mark.parametrize("host", OPEN_HOSTS)
-def test_a_server_others_can_reach_does_not_start_without_a_token(
+def test_a_server_others_can_reach_does_not_start_if_nobody_could_have_a_key(
     host: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExposedWithoutTokenError, match="Set BATON_API_TOKEN"):
         build_app(make_settings(tmp_path, host=host))
 
     build_app(make_settings(tmp_path, host=host, api_token=TOKEN))
+    build_app(make_settings(tmp_path, host=host, database_url="postgresql://db/baton"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Roles and what each may do: the one table. A route names a permission, never a role."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, Literal, get_args
+
+Permission = Literal[
+    "score leads",
+    "read the model",
+    "read leads",
+    "read scores",
+    "send records",
+    "mend records",
+    "send engagement",
+    "join leads",
+    "export people",
+    "erase people",
+    "read the audit log",
+    "read the metrics",
+    "read the manual",
+]
+
+PERMISSIONS: Final[Mapping[Permission, str]] = {
+    "score leads": "have leads scored that are sent along (`POST /v1/score`)",
+    "read the model": "read the model card and the drift report",
+    "read leads": "read cards, timelines and lists of leads",
+    "read scores": "read scores, their history and why they moved; ask what would move them; export them",
+    "send records": "send leads, events, stage changes and attempts",
+    "mend records": "read the quarantine, mend what is in it, send it through again",
+    "send engagement": "send engagement by the protocols of Segment, RudderStack and Snowplow",
+    "join leads": "merge two leads, and undo it",
+    "export people": "get all that is held on a person",
+    "erase people": "erase a person, and let one in again",
+    "read the audit log": "read who did what",
+    "read the metrics": "read the figures for Prometheus",
+    "read the manual": "read the description of the API",
+}
+"""Every permission and what it means, in words for the manual."""
+
+
+class Role(StrEnum):
+    """What somebody is here for. Nobody has two."""
+
+    CRM = "crm"
+    TRACKER = "tracker"
+    MARKETER = "marketer"
+    SALES = "sales"
+    SCIENTIST = "scientist"
+    OPS = "ops"
+    OVERSEER = "overseer"
+    ADMIN = "admin"
+
+
+ALL: Final[frozenset[Permission]] = frozenset(get_args(Permission))
+
+ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.CRM: frozenset(
+        {
+            "score leads",
+            "read the model",
+            "read leads",
+            "read scores",
+            "send records",
+            "mend records",
+            "send engagement",
+            "join leads",
+            "read the manual",
+        }
+    ),
+    # Write keys lie in web pages and phones, where anybody can read them.
+    Role.TRACKER: frozenset({"send engagement"}),
+    Role.MARKETER: frozenset(
+        {
+            "score leads",
+            "read the model",
+            "read leads",
+            "read scores",
+            "join leads",
+            "export people",
+            "read the manual",
+        }
+    ),
+    Role.SALES: frozenset({"read the model", "read leads", "read scores", "read the manual"}),
+    Role.SCIENTIST: frozenset(
+        {"score leads", "read the model", "read scores", "read the metrics", "read the manual"}
+    ),
+    Role.OPS: frozenset(
+        {
+            "read the model",
+            "mend records",
+            "erase people",
+            "read the audit log",
+            "read the metrics",
+            "read the manual",
+        }
+    ),
+    Role.OVERSEER: frozenset({"read the model", "read leads", "read scores", "read the manual"}),
+    Role.ADMIN: ALL,
+}
+"""What each role may do. What is not here is refused."""
+
+TOKEN: Final[frozenset[Permission]] = ROLES[Role.CRM] | {"read the metrics"}
+"""What the token of BATON_API_TOKEN may: the role ``crm``, and what Prometheus asked with it."""

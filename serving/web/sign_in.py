@@ -1,0 +1,182 @@
+"""GET and POST /sign-in, POST /sign-out: sessions of people, in a cookie."""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, FastAPI, Form, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from serving.auth.doorman import Doorman, check_own_page
+from serving.auth.errors import SignInRefusedError, StaleFormError, TooOftenError
+from serving.auth.guard import allow_anyone
+from serving.auth.people import sign_in
+from serving.auth.sessions import COOKIE, end_session, sign_form
+from serving.errors import RefusedError, TokenRefusedError
+from serving.http.dependencies import Now, Settings, prefers_html
+from serving.http.problems import refuse
+from serving.settings import ServingSettings
+from serving.store.audit_log import note
+from serving.store.dependencies import get_store
+from serving.store.session import Store
+from serving.web.pages import PAGE_POLICY, build_sign_in_page
+
+FORM_COOKIE = "baton_form"
+SEE_OTHER = 303
+
+router = APIRouter(
+    include_in_schema=False,
+    dependencies=[allow_anyone("nobody is signed in before they sign in")],
+)
+
+Target = Annotated[str, Query(max_length=2_000)]
+FormToken = Annotated[str, Form(max_length=200)]
+FormTarget = Annotated[str, Form(max_length=2_000)]
+
+
+def clean_target(target: str) -> str:
+    r"""Give an address on this server, whatever was asked for.
+
+    >>> clean_target("/v1/model"), clean_target("//evil.example"), clean_target("/\\evil.example")
+    ('/v1/model', '/', '/')
+    """
+    is_ours = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if is_ours and target.isprintable() else "/"
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, hours: float) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=int(hours * 3600),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def _show_form(request: Request, target: str, refusal: RefusedError | None = None) -> Response:
+    settings: ServingSettings = request.app.state.settings
+    form_token = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
+    page = build_sign_in_page(
+        form_token,
+        clean_target(target),
+        by_password=settings.has_store,
+        by_key=settings.has_local_door,
+        problem=str(refusal) if refusal else None,
+    )
+    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-store"}
+    response = HTMLResponse(page, refusal.status if refusal else 200, headers)
+    _set_cookie(request, response, FORM_COOKIE, form_token, 1.0)
+    return response
+
+
+def _check_form(request: Request, sent: str) -> None:
+    """Check that a form was made here, for this browser."""
+    given = request.cookies.get(FORM_COOKIE, "")
+    if not given or not hmac.compare_digest(given.encode(), sent.encode()):
+        raise StaleFormError
+    check_own_page(request)
+
+
+def _let_in(request: Request, token: str, target: str) -> Response:
+    settings: ServingSettings = request.app.state.settings
+    response = RedirectResponse(clean_target(target), SEE_OTHER)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    _set_cookie(request, response, COOKIE, token, settings.session_hours)
+    response.delete_cookie(FORM_COOKIE)
+    return response
+
+
+@router.get("/sign-in")
+async def sign_in_page(
+    request: Request, now: Now, ticket: Target = "", target: Target = "/"
+) -> Response:
+    """Show the form; or let in whoever brings a ticket that `baton serve` printed."""
+    doorman: Doorman = request.app.state.doorman
+    if ticket and doorman.local is not None:
+        token = doorman.local.redeem(ticket, now)
+        if token is not None:
+            return _let_in(request, token, target)
+        return _show_form(request, target, TokenRefusedError(sent=True))
+    return _show_form(request, target)
+
+
+@router.post("/sign-in")
+async def sign_in_with_password(
+    request: Request,
+    now: Now,
+    settings: Settings,
+    email: Annotated[str, Form(max_length=320)],
+    password: Annotated[str, Form()],
+    form_token: FormToken = "",
+    target: FormTarget = "/",
+) -> Response:
+    """Sign somebody in by address and password."""
+    _check_form(request, form_token)
+    store = await get_store(request)
+    lasts = timedelta(hours=settings.session_hours)
+    try:
+        token = await to_thread.run_sync(sign_in, store, email, password, now, lasts)
+    except (SignInRefusedError, TooOftenError) as refusal:
+        return _show_form(request, target, refusal)
+    return _let_in(request, token, target)
+
+
+@router.post("/sign-in/key")
+async def sign_in_with_key(
+    request: Request,
+    now: Now,
+    key: Annotated[str, Form(max_length=500)],
+    form_token: FormToken = "",
+    target: FormTarget = "/",
+) -> Response:
+    """Sign in whoever has the key of this machine."""
+    _check_form(request, form_token)
+    doorman: Doorman = request.app.state.doorman
+    if doorman.local is None or not doorman.local.is_key(key.strip()):
+        return _show_form(request, target, TokenRefusedError(sent=True))
+    return _let_in(request, doorman.local.start_session(now), target)
+
+
+def _end(store: Store, token: str, actor: str, at: datetime) -> None:
+    with store.work() as work:
+        end_session(work, token, at)
+        note(work, by=actor, action="signed out", subject_kind="person", at=at)
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, now: Now, form_token: FormToken = "") -> Response:
+    """End the session of whoever sends the form."""
+    doorman: Doorman = request.app.state.doorman
+    token = request.cookies.get(COOKIE, "")
+    caller = await doorman.find(request, now)
+    if caller is not None and caller.csrf_token is not None:
+        if not hmac.compare_digest(sign_form(token).encode(), form_token.encode()):
+            raise StaleFormError
+        doorman.forget(token)
+        if caller.kind == "local" and doorman.local is not None:
+            doorman.local.end_session(token)
+        else:
+            await to_thread.run_sync(_end, request.app.state.store, token, caller.actor, now)
+    response = RedirectResponse("/sign-in", SEE_OTHER)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+async def _send_to_sign_in(request: Request, error: Exception) -> Response:
+    """Send people to the page to sign in on; tell programs that they need a key."""
+    assert isinstance(error, TokenRefusedError)  # noqa: S101 - registered for this class only
+    if request.method == "GET" and prefers_html(request) and not error.sent:
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        to = request.url_for("sign_in_page").include_query_params(target=asked)
+        return RedirectResponse(to, SEE_OTHER)
+    return refuse(error, request.url.path)
+
+
+def add_sign_in(app: FastAPI) -> None:
+    """Have browsers that are not signed in sent to the page where they may be."""
+    app.include_router(router)
+    app.add_exception_handler(TokenRefusedError, _send_to_sign_in)
