@@ -15,8 +15,11 @@ from serving.errors import ExposedWithoutTokenError
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
+from serving.http.traces import build_telemetry
+from serving.intake import merge_routes, segment_routes, snowplow_routes
 from serving.intake import routes as intake_routes
 from serving.intake.items import DESCRIBED
+from serving.intake.tool_schemas import DESCRIBED_MESSAGES
 from serving.jobs import routes as job_routes
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.metrics import WorkerCollector
@@ -27,6 +30,7 @@ from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.monitoring.store_metrics import DoorCollector, StoreCollector
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
@@ -122,6 +126,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
         If the settings would open it to the network, and nobody could have a key.
     UnguardedRouteError
         If a route does not say who may ask it.
+    TracesNotInstalledError
+        If traces are asked for, and what sends them is not installed.
     """
     check_exposure(settings)
     app = FastAPI(
@@ -132,8 +138,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_live,
-        # Our own metrics count requests; without a collector the rest is only cost.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=build_telemetry(traces=settings.traces),
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
@@ -157,6 +162,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     )
     if app.state.worker is not None:
         app.state.metrics.registry.register(WorkerCollector(app.state.worker, clock.now))
+    app.state.metrics.registry.register(DoorCollector(app.state.doorman))
+    if app.state.store is not None:
+        app.state.metrics.registry.register(StoreCollector(app.state.store, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)
     for router in (
         scoring_routes.router,
@@ -164,6 +172,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
         lead_routes.router,
         export_routes.router,
         job_routes.router,
+        segment_routes.router,
+        snowplow_routes.router,
+        merge_routes.router,
         intake_routes.mending,
         monitoring_routes.router,
         monitoring_routes.open_router,
@@ -176,10 +187,11 @@ def build_app(settings: ServingSettings) -> FastAPI:
     add_problem_handlers(app)
     add_sign_in(app)
     check_guards(app)
-    add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED))
+    add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED, *DESCRIBED_MESSAGES))
     describe_guards(app)
     # Added last runs first: everything is counted, then faults are caught, then limits checked.
-    app.add_middleware(LimitsMiddleware, settings=settings)
+    packed_paths = segment_routes.PATHS | {snowplow_routes.PATH}
+    app.add_middleware(LimitsMiddleware, settings=settings, packed_paths=packed_paths)
     app.add_middleware(FaultMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

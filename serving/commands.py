@@ -1,12 +1,10 @@
 """``baton serve``: start the server and say what to try."""
 
-import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +14,7 @@ from features import clock
 from serving.app import build_app, check_exposure
 from serving.auth.doorman import Doorman
 from serving.errors import PortTakenError, ServingError
+from serving.http.logs import set_up_logging
 from serving.scoring.examples import build_curl_lines, say_key
 from serving.settings import ServingSettings
 
@@ -24,21 +23,6 @@ EXIT_REFUSED = 2
 
 SHUTDOWN_SECONDS = 10
 """Seconds requests under way have to finish after a stop."""
-
-
-def set_up_logging(level: str) -> None:
-    """Log as JSON lines to the standard error: an event and its fields, ids and counts only."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        logger_factory=structlog.WriteLoggerFactory(file=typer.get_text_stream("stderr")),
-    )
 
 
 def open_socket(host: str, port: int) -> socket.socket:

@@ -99,6 +99,9 @@ class ServingSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged; ``debug`` logs every request."""
 
+    traces: bool = False
+    """Whether requests are traced by OpenTelemetry, and sent where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:

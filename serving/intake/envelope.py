@@ -9,17 +9,22 @@ from pydantic_core import PydanticCustomError
 
 from serving.errors import FieldProblem, InvalidBodyError
 from serving.intake.errors import TooManyItemsError
-from serving.intake.items import Record
+from serving.intake.items import Sent
 from serving.scoring.batches import MOST_VALUES, spoil_halves
 from serving.scoring.moments import read_moment
 
-FIELDS: dict[Record, str] = {
+FIELDS: dict[Sent, str] = {
     "lead": "leads",
     "event": "events",
     "stage": "stages",
     "attempt": "attempts",
+    "segment": "batch",
+    "snowplow": "data",
 }
-"""The field in which a batch of each record comes."""
+"""The field in which a batch of each comes."""
+
+SENT_AT: dict[Sent, str] = {"segment": "sentAt"}
+"""The field that tells when it was sent, where it is not ``sent_at``."""
 
 
 class Envelope(NamedTuple):
@@ -30,20 +35,21 @@ class Envelope(NamedTuple):
     sent_at: datetime | None
 
 
-def _envelope_of(record: Record) -> type[msgspec.Struct]:
+def _envelope_of(record: Sent) -> type[msgspec.Struct]:
     return msgspec.defstruct(
         f"_{record.title()}s",
         [
             (FIELDS[record], list[msgspec.Raw] | msgspec.UnsetType, msgspec.UNSET),
             ("sent_at", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
         ],
+        rename={"sent_at": SENT_AT.get(record, "sent_at")},
     )
 
 
 _DECODERS = {record: msgspec.json.Decoder(_envelope_of(record)) for record in FIELDS}
 
 
-def _decode(record: Record, body: bytes) -> tuple[msgspec.Struct, bytes]:
+def _decode(record: Sent, body: bytes) -> tuple[msgspec.Struct, bytes]:
     try:
         return _DECODERS[record].decode(body), body
     except msgspec.ValidationError:
@@ -84,7 +90,7 @@ def _read_sent_at(raw: object) -> datetime | None:
         return None
 
 
-def open_envelope(record: Record, body: bytes, most: int) -> Envelope:
+def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
     """Cut a body: an item, or an object with a list of them.
 
     Raises

@@ -6,6 +6,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 Record = Literal["lead", "event", "stage", "attempt"]
+Tool = Literal["segment", "snowplow"]
+"""A tool whose messages we take as they are."""
+Sent = Record | Tool
+"""What a body may bring."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=500)]
 Word = Annotated[str, Meta(max_length=500)]

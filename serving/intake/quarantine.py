@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
 
 from serving.intake.errors import NoSuchItemError
-from serving.intake.items import Record, WaitingItem, WaitingItems
+from serving.intake.items import Sent, WaitingItem, WaitingItems
+from serving.intake.joining import TOOLS
 from serving.scoring.batches import find_id
 from serving.store.session import UnitOfWork
 
@@ -39,14 +40,13 @@ TRIED = """
 UPDATE quarantined_item SET tries = tries + 1, problem = %(problem)s::jsonb
 WHERE item_number = %(number)s
 """
-RECORDS: tuple[Record, ...] = get_args(Record)
 
 
 class Taken(NamedTuple):
     """An item taken out to be tried again, locked until the unit of work ends."""
 
     number: int
-    record: Record
+    sent: Sent
     body: bytes
     received_at: datetime
 
@@ -69,16 +69,38 @@ def _find_source(raw: bytes) -> str:
 
 
 def keep_item(
-    work: UnitOfWork, record: Record, raw: bytes, problem: dict[str, Any], at: datetime
+    work: UnitOfWork,
+    sent: Sent,
+    raw: bytes,
+    problem: dict[str, Any],
+    at: datetime,
+    *,
+    lead_id: str | None = None,
 ) -> int:
-    """Keep an item; the same one that waits already is kept once. Gives its number."""
+    """Keep an item; the same one that waits already is kept once. Gives its number.
+
+    Parameters
+    ----------
+    work
+        To keep it with.
+    sent
+        What it was meant to be.
+    raw
+        The item as it came.
+    problem
+        What is wrong with it.
+    at
+        When it came.
+    lead_id
+        The lead it is of, where it does not name one in our own words.
+    """
     return int(
         work.execute(
             KEEP,
             {
-                "source": _find_source(raw),
-                "record": record,
-                "lead": _storable(find_id(raw)),
+                "source": sent if sent in TOOLS else _find_source(raw),
+                "record": sent,
+                "lead": _storable(lead_id or find_id(raw)),
                 "body": raw,
                 "hash": sha256(raw).digest(),
                 "problem": msgspec.json.encode(problem).decode(),
@@ -130,7 +152,7 @@ def get_item(work: UnitOfWork, number: int) -> WaitingItem:
 def take_items(work: UnitOfWork, numbers: Sequence[int]) -> list[Taken]:
     """Take out items that wait, to try them again; those of other numbers are left out."""
     rows = work.execute(TAKE, {"numbers": list(numbers)})
-    return [Taken(number, record, bytes(body), at) for number, record, body, at in rows]
+    return [Taken(number, sent, bytes(body), at) for number, sent, body, at in rows]
 
 
 def settle(work: UnitOfWork, numbers: Sequence[int], state: str, at: datetime) -> int:

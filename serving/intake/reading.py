@@ -23,7 +23,7 @@ from serving.intake.items import (
     Record,
     StageItem,
 )
-from serving.intake.skew import FUTURE, correct
+from serving.intake.skew import FUTURE, correct, find_skew
 from serving.scoring.attributes import read_cells
 from serving.scoring.moments import read_moment
 
@@ -47,6 +47,21 @@ class Reader:
     catalog: Catalog | None = None
     """Of the champion, whose attributes have types; None where there is none."""
     skew: timedelta = NO_TIME_AT_ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What items are taken in with."""
+
+    taxonomy: Taxonomy
+    catalog: Catalog | None
+    """Of the champion; None where there is none."""
+    received_at: datetime
+
+    def reader(self, sent_at: datetime | None = None) -> Reader:
+        """Give what items are read with."""
+        skew = find_skew(sent_at, self.received_at)
+        return Reader(self.received_at, self.taxonomy, self.catalog, skew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +147,14 @@ def _say(error: msgspec.ValidationError) -> InvalidBodyError:
     return _refuse(path, problem[:1].lower() + problem[1:], "See the description in /docs.")
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
+def decode_item(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
+    """Decode the JSON of one item.
+
+    Raises
+    ------
+    InvalidBodyError
+        Saying what is wrong with it, without repeating what was sent.
+    """
     if len(raw) > MOST_ITEM_BYTES:
         fix = "Send what happened; keep documents elsewhere."
         raise _refuse("", f"the item has more than {MOST_ITEM_BYTES:,} bytes", fix)
@@ -276,4 +298,4 @@ def read_item(record: Record, raw: bytes, reader: Reader) -> ReadItem:
         Saying what is wrong with it, without repeating what was sent.
     """
     decoder, read = _READERS[record]
-    return read(reader, _decode(decoder, raw))
+    return read(reader, decode_item(decoder, raw))

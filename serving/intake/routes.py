@@ -20,9 +20,10 @@ from serving.http.idempotency import REPLAYED, Answer, Once, answer_once, read_k
 from serving.http.openapi import describe_answers, describe_body, describe_problems
 from serving.intake.envelope import Envelope, open_envelope
 from serving.intake.errors import NoSuchItemError
-from serving.intake.items import Landed, Record
+from serving.intake.items import Landed, Record, Sent
 from serving.intake.quarantine import get_item, list_items, settle
-from serving.intake.service import Intake, take_in, try_again, try_all_again
+from serving.intake.reading import Intake
+from serving.intake.service import take_in, try_again, try_all_again
 from serving.store.dependencies import InStore, Reading, Work
 from serving.store.session import Store, UnitOfWork
 
@@ -210,7 +211,7 @@ ItemNumber = Annotated[int, PathParameter(ge=1, le=2**53)]
 def waiting(
     work: Reading,
     state: Literal["waiting", "landed", "dropped"] = "waiting",
-    record: Record | None = None,
+    record: Sent | None = None,
     after: Number = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
@@ -252,7 +253,7 @@ async def replay(number: ItemNumber, request: Request, store: InStore, intake: W
     response_class=Response,
     responses=describe_answers("Landed", 401, 422, 503),
 )
-def replay_all(work: Work, intake: With, record: Record | None = None) -> Response:
+def replay_all(work: Work, intake: With, record: Sent | None = None) -> Response:
     """Land up to a thousand items as they came: after the cause was mended on this side."""
     found = list_items(work, state="waiting", record=record, after=0, limit=MOST_REPLAYED)
     landed: Landed = try_all_again(work, [one.item_number for one in found.items], intake)

@@ -2,40 +2,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
 import msgspec
 
-from features.catalog.manifest import Catalog
-from features.taxonomy import Taxonomy
 from serving.errors import RefusedError
 from serving.http.problems import shape_refusal
 from serving.intake.envelope import Envelope
 from serving.intake.errors import NoSuchItemError
-from serving.intake.items import ItemResult, Landed, Record, Status
+from serving.intake.items import ItemResult, Landed, Record, Sent, Status
 from serving.intake.landing import Happening, land_happenings
 from serving.intake.leads import land_leads
+from serving.intake.messages import join_by_email, land_messages
 from serving.intake.quarantine import Taken, keep_item, note_try, settle, take_items
-from serving.intake.reading import Reader, ReadItem, ReadLead, read_item
-from serving.intake.skew import find_skew
+from serving.intake.reading import Intake, ReadItem, ReadLead, read_item
 from serving.store.session import UnitOfWork
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What items are taken in with."""
-
-    taxonomy: Taxonomy
-    catalog: Catalog | None
-    """Of the champion; None where there is none."""
-    received_at: datetime
-
-    def reader(self, sent_at: datetime | None = None) -> Reader:
-        """Give what items are read with."""
-        skew = find_skew(sent_at, self.received_at)
-        return Reader(self.received_at, self.taxonomy, self.catalog, skew)
 
 
 def _land(
@@ -44,6 +25,7 @@ def _land(
     if record == "lead":
         leads = cast("Sequence[ReadLead]", items)
         statuses = land_leads(work, leads, intake.received_at, intake.catalog)
+        join_by_email(work, leads, intake)
         ids: list[str | None] = [None] * len(leads)
     else:
         happened = cast("Sequence[Happening]", items)
@@ -79,10 +61,11 @@ def take_in(work: UnitOfWork, record: Record, envelope: Envelope, intake: Intake
         landed = _land(work, record, [item for _, item in readable], intake)
         for (position, _), result in zip(readable, landed, strict=True):
             results[position] = result
-    return _count([result for result in results if result is not None])
+    return count([result for result in results if result is not None])
 
 
-def _count(results: list[ItemResult]) -> Landed:
+def count(results: list[ItemResult]) -> Landed:
+    """Count what became of items."""
     return Landed(dict(Counter(result.status for result in results)), results)
 
 
@@ -100,18 +83,26 @@ def try_again(work: UnitOfWork, number: int, mended: bytes | None, intake: Intak
     return _try(work, found[0], mended, intake)
 
 
+def _land_again(work: UnitOfWork, sent: Sent, raw: bytes, intake: Intake) -> ItemResult:
+    if sent == "segment" or sent == "snowplow":
+        outcome = land_messages(work, sent, [raw], None, intake)[0]
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        return outcome
+    return _land(work, sent, [read_item(sent, raw, intake.reader())], intake)[0]
+
+
 def _try(work: UnitOfWork, taken: Taken, mended: bytes | None, intake: Intake) -> ItemResult:
     try:
-        item = read_item(taken.record, mended or taken.body, intake.reader())
+        result = _land_again(work, taken.sent, mended or taken.body, intake)
     except RefusedError as refusal:
         problem: dict[str, Any] = shape_refusal(refusal)
         note_try(work, taken.number, problem)
         return ItemResult("quarantined", item_number=taken.number, problem=problem)
-    result = _land(work, taken.record, [item], intake)[0]
     settle(work, [taken.number], "landed", intake.received_at)
     return msgspec.structs.replace(result, item_number=taken.number)
 
 
 def try_all_again(work: UnitOfWork, numbers: Sequence[int], intake: Intake) -> Landed:
     """Send several items through again as they came; each that still cannot be read stays."""
-    return _count([_try(work, taken, None, intake) for taken in take_items(work, numbers)])
+    return count([_try(work, taken, None, intake) for taken in take_items(work, numbers)])

@@ -20,7 +20,7 @@ LATENCY_SECONDS = (
 UNKNOWN_ROUTE = "(none)"
 """Addresses that no route answers share a label: callers must not be able to make new ones."""
 
-METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 
 
 class StateCollector(Collector):

@@ -1,6 +1,7 @@
 """GET /healthz, /readyz, /metrics, /v1/model and /v1/drift."""
 
 import math
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from serving.http.dependencies import (
 )
 from serving.http.openapi import describe_problems
 from serving.http.problems import build_problem_response, shape_refusal
+from serving.monitoring.backlog import find_backlog, find_stall
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics
 from serving.monitoring.report import DriftReport, TooFewRows
@@ -40,6 +42,9 @@ BASE_WORDS = (
     "The typical lead is the average of the log-odds. The base rate, the share that converts, is as "
     "a rule higher: the few leads with high chances lift the average chance more than that."
 )
+
+MERELY_SAID = frozenset({"background"})
+"""Checks whose failure does not make this process unready: others than it may be to blame."""
 
 REPORT_POLICY = "sandbox allow-scripts allow-downloads allow-popups"
 """Evidently's page brings its own scripts: they run apart from this server's name and rights."""
@@ -78,8 +83,17 @@ def check_store(store: Store) -> dict[str, Any]:
     return {"ok": True, "problem": None}
 
 
+def check_background(store: Store, now: datetime) -> dict[str, Any]:
+    """Check that what waits in the store is being done."""
+    try:
+        stall = find_stall(find_backlog(store, now))
+    except RefusedError as refusal:
+        stall = str(refusal)
+    return {"ok": stall is None, "problem": stall}
+
+
 def check_readiness(
-    desk: ChampionDesk, log: ScoredLog, store: Store | None, *, in_short: bool
+    desk: ChampionDesk, log: ScoredLog, store: Store | None, now: datetime, *, in_short: bool
 ) -> tuple[bool, dict[str, Any]]:
     """Check what the server needs for its work; touches the disk.
 
@@ -87,6 +101,8 @@ def check_readiness(
     ----------
     desk, log, store
         What is checked; without a store that is not.
+    now
+        The moment.
     in_short
         Whether to keep names of folders to ourselves: nobody who asks has to say who they are.
     """
@@ -107,7 +123,9 @@ def check_readiness(
     }
     if store is not None:
         checks["store"] = check_store(store)
-    return all(check["ok"] for check in checks.values()), checks
+        if checks["store"]["ok"]:
+            checks["background"] = check_background(store, now)
+    return all(checks[name]["ok"] for name in checks.keys() - MERELY_SAID), checks
 
 
 @open_router.get(
@@ -115,11 +133,15 @@ def check_readiness(
     summary="Whether leads can be scored",
     responses=describe_problems(503),
 )
-async def readiness(request: Request, desk: Desk, settings: Settings) -> Response:
-    """Say whether a model is loaded, scored rows can be written, and the database answers."""
+async def readiness(request: Request, desk: Desk, settings: Settings, now: Now) -> Response:
+    """Say whether a model is loaded, scored rows can be written, and the database answers.
+
+    That background work stands still is said under `checks`, and does not make it unready: this
+    process answers as well as before.
+    """
     log: ScoredLog = request.app.state.scored_log
     store: Store | None = request.app.state.store
-    check = partial(check_readiness, desk, log, store, in_short=not settings.is_local)
+    check = partial(check_readiness, desk, log, store, now, in_short=not settings.is_local)
     ready, checks = await to_thread.run_sync(check)
     if ready:
         return _json({"status": "ready", "checks": checks})

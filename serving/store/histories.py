@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from features import clock
@@ -11,9 +12,18 @@ from features.contracts.records import EventRecord, LeadRecord, LeadVersion, Sta
 from serving.store.cells import read_cells
 from serving.store.session import UnitOfWork
 
-LEADS = """
-SELECT lead_id, coalesce(merged_into, lead_id), created_at FROM lead
-WHERE lead_id = ANY(%(ids)s) OR merged_into = ANY(%(ids)s) ORDER BY lead_id
+# What was one with a lead at a moment: the merges that held then, walked down from the lead. They are
+# made and undone after every look, and at the latest when the next look is.
+MEMBERS = """
+WITH RECURSIVE member (lead_id, kept, since) AS (
+    SELECT lead_id, lead_id, '-infinity'::timestamptz FROM lead WHERE lead_id = ANY(%(ids)s)
+    UNION ALL
+    SELECT m.merged_lead_id, member.kept, greatest(member.since, m.merged_at)
+    FROM merge m JOIN member ON m.kept_lead_id = member.lead_id
+    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+)
+SELECT member.lead_id, kept, nullif(since, '-infinity'), created_at
+FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
 """
 VERSIONS = """
 SELECT lead_id, known_at, account_id, attributes FROM lead_version
@@ -28,13 +38,22 @@ SELECT lead_id, at, known_at, stage, reason FROM stage_change
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s
 """
 COLLEAGUES = """
-SELECT DISTINCT coalesce(l.merged_into, l.lead_id) FROM lead_version v JOIN lead l USING (lead_id)
-WHERE v.account_id IN (
-    SELECT w.account_id FROM lead_version w JOIN lead m ON m.lead_id = w.lead_id
-    WHERE coalesce(m.merged_into, m.lead_id) = %(lead)s AND w.account_id IS NOT NULL
-        AND w.known_at < %(before)s
-) AND v.known_at < %(before)s AND coalesce(l.merged_into, l.lead_id) <> %(lead)s
-ORDER BY 1
+WITH RECURSIVE member (lead_id) AS (
+    SELECT %(lead)s::text
+    UNION SELECT m.merged_lead_id FROM merge m JOIN member ON m.kept_lead_id = member.lead_id
+    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+), named (lead_id) AS (
+    SELECT v.lead_id FROM lead_version v WHERE v.known_at < %(before)s AND v.account_id IN (
+        SELECT w.account_id FROM lead_version w JOIN member USING (lead_id)
+        WHERE w.account_id IS NOT NULL AND w.known_at < %(before)s
+    )
+    UNION SELECT m.kept_lead_id FROM merge m JOIN named ON m.merged_lead_id = named.lead_id
+    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+)
+SELECT lead_id FROM named WHERE lead_id <> %(lead)s AND NOT EXISTS (
+    SELECT 1 FROM merge m WHERE m.merged_lead_id = named.lead_id
+        AND m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+) ORDER BY 1
 """
 EVER = datetime.max.replace(tzinfo=clock.EPOCH.tzinfo, year=9000)
 
@@ -53,6 +72,10 @@ class _Person:
     stages: list[StageRecord] = field(default_factory=list)
 
 
+def _later(known_at: datetime, since: datetime | None) -> datetime:
+    return known_at if since is None else max(known_at, since)
+
+
 def merge_versions(
     lead_id: str, created_at: datetime, versions: Sequence[StoredVersion]
 ) -> list[tuple[datetime, str | None, dict[str, Any]]]:
@@ -62,7 +85,7 @@ def merge_versions(
     """
     read: list[tuple[datetime, str | None, dict[str, Any]]] = []
     states: dict[str, tuple[str | None, dict[str, Any]]] = {}
-    for member, known_at, account, attributes in versions:
+    for member, known_at, account, attributes in sorted(versions, key=itemgetter(1)):
         states[member] = (account, attributes)
         # What is known of the surviving lead stands over what is known of those merged into it.
         ordered = sorted(states.items(), key=lambda state: state[0] == lead_id)
@@ -100,11 +123,12 @@ def read_histories(
     work
         To read with.
     lead_ids
-        Leads that are not merged into others.
+        Leads that are not merged into others, or were not at the moment that is asked for.
     catalog
         Whose attributes are read.
     known_before
-        Leave out what became known at this moment or later; nothing, if left out.
+        Leave out what became known at this moment or later; nothing, if left out. What a lead
+        brought into another one was known of that one from their merge on, and until it was undone.
 
     Returns
     -------
@@ -112,21 +136,25 @@ def read_histories(
         By lead; without those that do not exist. Without colleagues.
     """
     people: dict[str, _Person] = {}
-    survivor: dict[str, str] = {}
-    for lead_id, kept, created_at in work.execute(LEADS, {"ids": list(lead_ids)}):
-        survivor[lead_id] = kept
+    whose: dict[str, tuple[_Person, datetime | None]] = {}
+    asked: dict[str, Any] = {"ids": list(lead_ids), "before": known_before or EVER}
+    for lead_id, kept, since, created_at in work.execute(MEMBERS, asked):
         person = people.setdefault(kept, _Person(created_at))
         person.created_at = min(person.created_at, created_at)
-    asked = {"ids": list(survivor), "before": known_before or EVER}
-    for lead_id, *version in work.execute(VERSIONS, asked):
-        people[survivor[lead_id]].versions.append((lead_id, *version))
+        whose[lead_id] = (person, since)
+    asked["ids"] = list(whose)
     to_us = clock.to_us
+    for lead_id, known_at, *said in work.execute(VERSIONS, asked):
+        person, since = whose[lead_id]
+        person.versions.append((lead_id, _later(known_at, since), *said))
     for lead_id, at, known_at, kind, channel, value in work.execute(EVENTS, asked):
-        record = EventRecord(to_us(at), to_us(known_at), kind, channel, value)
-        people[survivor[lead_id]].events.append(record)
+        person, since = whose[lead_id]
+        known_us = to_us(_later(known_at, since))
+        person.events.append(EventRecord(to_us(at), known_us, kind, channel, value))
     for lead_id, at, known_at, stage, reason in work.execute(MOVES, asked):
-        move = StageRecord(to_us(at), to_us(known_at), stage, reason)
-        people[survivor[lead_id]].stages.append(move)
+        person, since = whose[lead_id]
+        known_us = to_us(_later(known_at, since))
+        person.stages.append(StageRecord(to_us(at), known_us, stage, reason))
     return {
         lead_id: LeadRecord(
             lead_id,

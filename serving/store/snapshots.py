@@ -28,32 +28,49 @@ from serving.store.session import Store, UnitOfWork
 
 SOURCE = "store"
 
+# What was one with which lead by then, and since when: what a lead brought into another was known of
+# that one from their merge on, or training would know who turned out to be whom.
+MEMBERS = """
+WITH RECURSIVE held AS (
+    SELECT kept_lead_id, merged_lead_id, merged_at FROM merge
+    WHERE merged_at < %(before)s AND coalesce(undone_at, 'infinity') >= %(before)s
+), member (lead_id, kept, since) AS (
+    SELECT merged_lead_id, kept_lead_id, merged_at FROM held
+    WHERE kept_lead_id NOT IN (SELECT merged_lead_id FROM held)
+    UNION ALL
+    SELECT held.merged_lead_id, member.kept, greatest(member.since, held.merged_at)
+    FROM held JOIN member ON held.kept_lead_id = member.lead_id
+)
+"""
 # Moments as whole microseconds: what is read back is what was stored, to the last digit.
-EVENTS = """
-SELECT e.source || ':' || e.event_id, coalesce(l.merged_into, l.lead_id),
+EVENTS = f"""{MEMBERS}
+SELECT e.source || ':' || e.event_id, coalesce(m.kept, e.lead_id),
     (extract(epoch FROM e.occurred_at) * 1000000)::bigint,
-    (extract(epoch FROM e.known_at) * 1000000)::bigint,
+    (extract(epoch FROM greatest(e.known_at, m.since)) * 1000000)::bigint,
     e.kind, e.name, e.channel, e.value, e.properties
-FROM event e JOIN lead l USING (lead_id) WHERE e.known_at < %(before)s
-"""
-STAGES = """
-SELECT coalesce(l.merged_into, l.lead_id), (extract(epoch FROM s.at) * 1000000)::bigint,
-    (extract(epoch FROM s.known_at) * 1000000)::bigint, s.stage, s.signal, s.reason, s.actor,
-    s.amount, s.propensity
-FROM stage_change s JOIN lead l USING (lead_id) WHERE s.known_at < %(before)s
-"""
-ATTEMPTS = """
-SELECT coalesce(l.merged_into, l.lead_id), a.handoff_id,
+FROM event e LEFT JOIN member m USING (lead_id) WHERE e.known_at < %(before)s
+"""  # noqa: S608 - our own words
+STAGES = f"""{MEMBERS}
+SELECT coalesce(m.kept, s.lead_id), (extract(epoch FROM s.at) * 1000000)::bigint,
+    (extract(epoch FROM greatest(s.known_at, m.since)) * 1000000)::bigint, s.stage, s.signal,
+    s.reason, s.actor, s.amount, s.propensity
+FROM stage_change s LEFT JOIN member m USING (lead_id) WHERE s.known_at < %(before)s
+"""  # noqa: S608 - our own words
+ATTEMPTS = f"""{MEMBERS}
+SELECT coalesce(m.kept, a.lead_id), a.handoff_id,
     (extract(epoch FROM a.at) * 1000000)::bigint,
-    (extract(epoch FROM a.known_at) * 1000000)::bigint, a.channel, a.result, a.actor
-FROM attempt a JOIN lead l USING (lead_id) WHERE a.known_at < %(before)s
-"""
-LEADS = """
-SELECT coalesce(l.merged_into, l.lead_id), l.lead_id, l.created_at, v.known_at, v.account_id,
-    v.attributes
-FROM lead l LEFT JOIN lead_version v ON v.lead_id = l.lead_id AND v.known_at < %(before)s
+    (extract(epoch FROM greatest(a.known_at, m.since)) * 1000000)::bigint, a.channel, a.result,
+    a.actor
+FROM attempt a LEFT JOIN member m USING (lead_id) WHERE a.known_at < %(before)s
+ORDER BY a.attempt_number
+"""  # noqa: S608 - our own words
+LEADS = f"""{MEMBERS}
+SELECT coalesce(m.kept, l.lead_id), l.lead_id, l.created_at, greatest(v.known_at, m.since),
+    v.account_id, v.attributes, v.version_id
+FROM lead l LEFT JOIN member m USING (lead_id)
+    LEFT JOIN lead_version v ON v.lead_id = l.lead_id AND v.known_at < %(before)s
 WHERE l.first_known_at < %(before)s ORDER BY 1, v.known_at NULLS FIRST, v.version_id
-"""
+"""  # noqa: S608 - our own words
 _PLAIN: Mapping[AttributeType, Attribute] = {
     "flag": Attribute("flag", "flag"),
     "number": Attribute("number", "number"),
@@ -102,7 +119,7 @@ class _LeadRows:
 
     def add(self, lead_id: str, rows: list[Any]) -> None:
         created_at = min(row[2] for row in rows)
-        versions = [(row[1], row[3], row[4], row[5]) for row in rows if row[3] is not None]
+        versions = [(row[1], row[3], row[4], row[5]) for row in rows if row[6] is not None]
         for known_at, account, attributes in merge_versions(lead_id, created_at, versions):
             position = len(self.plain["lead_id"])
             values = (lead_id, known_at, created_at, account)

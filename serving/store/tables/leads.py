@@ -72,6 +72,15 @@ class Merge(Base):
     """Two leads that turned out to be one; may be undone, since no record changes its lead."""
 
     __tablename__ = "merge"
+    __table_args__ = (
+        # A lead is part of at most one other.
+        Index(
+            "uq_merge_holds",
+            "merged_lead_id",
+            unique=True,
+            postgresql_where=text("undone_at IS NULL"),
+        ),
+    )
 
     merge_id: Mapped[Number]
     kept_lead_id: Mapped[str] = mapped_column(

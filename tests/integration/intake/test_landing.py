@@ -19,6 +19,7 @@ from serving.store.histories import read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
 from serving.store.session import Store
 from serving.store.tombstones import hash_id
+from tests.integration.intake.factories import merge
 from tests.unit.serving.factories import NOW, make_catalog
 
 CATALOG = make_catalog()
@@ -333,11 +334,7 @@ def test_batches_that_cross_each_other_all_land_once(store: Store) -> None:
 
 def test_what_is_sent_of_a_merged_lead_counts_for_the_one_it_is_by_now(store: Store) -> None:
     send(store, "event", make_event("e1"), make_event("e2", lead_id="anon-7"))
-    with store.work() as work:
-        work.execute("UPDATE lead SET merged_into = 'ann' WHERE lead_id = 'anon-7'")
-        work.execute("UPDATE packed_history SET fingerprint = '' WHERE lead_id = 'ann'")
-    with store.work() as work:
-        read_packed(work, CATALOG, ["ann"])
+    merge(store, "ann", "anon-7")
 
     send(store, "event", make_event("e3", lead_id="anon-7"))
     send(store, "lead", {"lead_id": "anon-7", "attributes": {"employees": 9}})
