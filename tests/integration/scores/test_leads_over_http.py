@@ -62,12 +62,22 @@ def fill(client: httpx.Client) -> None:
         for n in range(5)
     ]
     post_json(client, "/v1/events", {"events": events}).raise_for_status()
-    wait_until(lambda: len(read_history(client, "lead-3")) >= 1 and count_listed(client) == LEADS)
-    post_json(client, "/v1/events", make_event("lead-3", "p", now)).raise_for_status()
-    wait_until(lambda: read_history(client, "lead-3")[0]["because"] == "event")
-    move = make_move("lead-3", "mql", clock.now())
-    post_json(client, "/v1/stages", move).raise_for_status()
-    wait_until(lambda: read_history(client, "lead-3")[0]["because"] == "stage")
+    wait_until(lambda: count_listed(client) == LEADS)
+    send_and_wait(client, "events", make_event("lead-3", "p", clock.now()))
+    send_and_wait(client, "stages", make_move("lead-3", "mql", clock.now()))
+
+
+def send_and_wait(client: httpx.Client, what: str, item: dict[str, Any]) -> None:
+    """Send a record and wait for the score that saw it."""
+    sent_at = clock.now()
+    post_json(client, f"/v1/{what}", item).raise_for_status()
+
+    def is_scored() -> bool:
+        given = read_history(client, item["lead_id"])[0]
+        seen = datetime.fromisoformat(given["as_of"]) > sent_at
+        return seen and "event" in given["because"].split(", ")
+
+    wait_until(is_scored)
 
 
 def get(client: httpx.Client, path: str, **asked: Any) -> Any:
@@ -289,9 +299,7 @@ def test_a_lead_that_cannot_be_scored_is_seen_among_failed_jobs_and_tried_again(
         "ZeroDivisionError",
         5,
     )
-    event = make_event("lead-5", "x", clock.now())
-    post_json(client, "/v1/events", event).raise_for_status()
-    wait_until(lambda: read_history(client, "lead-5")[0]["because"] == "event")
+    send_and_wait(client, "events", make_event("lead-5", "y", clock.now()))
 
     scorer.after = None
     before = len(read_history(client, "lead-6"))
