@@ -95,11 +95,20 @@ def run_server(settings: ServingSettings) -> None:
         If the server would be open to the network without a token.
     PortTakenError
         If the address cannot be had.
+    ServingError
+        If the database is not there, or not as it must be.
     """
     check_exposure(settings)
     listener = open_socket(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     app = build_app(settings)
+    if app.state.store is not None:
+        # Before the server is begun, which would tell of a refusal by a traceback.
+        try:
+            app.state.store.open()
+        except ServingError:
+            listener.close()
+            raise
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -142,5 +151,5 @@ def serve_command(
             typer.echo(f"{name}: {problem['msg']}", err=True)
         raise typer.Exit(EXIT_REFUSED) from None
     except ServingError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(f"{error} {getattr(error, 'fix', '')}".strip(), err=True)
         raise typer.Exit(EXIT_REFUSED) from None

@@ -231,11 +231,13 @@ def item(number: ItemNumber, work: Reading) -> Response:
     "/quarantine/{number}/replay",
     summary="Send an item through again",
     response_class=Response,
-    responses=describe_answers("ItemResult", 401, 404, 422, 503),
+    responses=describe_answers("ItemResult", 401, 404, 415, 422, 503),
 )
 async def replay(number: ItemNumber, request: Request, store: InStore, intake: With) -> Response:
     """Land an item: as sent now, or, with an empty body, as it came."""
     mended = await request.body()
+    if mended:
+        await check_json(request)
     result = await to_thread.run_sync(
         store.run, lambda work: try_again(work, number, mended or None, intake)
     )

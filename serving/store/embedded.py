@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -69,11 +70,20 @@ def _write_options(folder: Path, options: Mapping[str, str]) -> None:
         main.write_text(f"{written}\ninclude_if_exists = '{OPTIONS_FILE}'\n", encoding="utf-8")
 
 
+def _forget_dead_users(server: PostgresServer) -> None:
+    """Strike out processes that died without a word: nobody waits for them to leave."""
+    listed = server.global_process_id_list
+    if listed.path.exists():
+        listed.put([pid for pid in listed._get() if process_is_running(pid)])  # noqa: SLF001
+
+
 class EmbeddedPostgres:
     """One server by its folder."""
 
     _one_at_a_time: ClassVar[threading.RLock] = threading.RLock()
     # The library's lock between processes is no lock between the threads of one of them.
+    _users: ClassVar[Counter[Path]] = Counter()
+    """How many of this process use the server of a folder: the library knows processes only."""
 
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
         self.folder = folder.resolve()
@@ -107,15 +117,14 @@ class EmbeddedPostgres:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         server = self._server or get_server(self.folder, start=False)
         with server._lock:  # noqa: SLF001 - the one lock that all processes share
-            listed = server.global_process_id_list
-            if listed.path.exists():
-                listed.put([pid for pid in listed._get() if process_is_running(pid)])  # noqa: SLF001
+            _forget_dead_users(server)
             if self._server is None:
                 server.ensure_pgdata_inited()
                 _write_options(self.folder, self.options)
         if self._server is None:
             server.start()
             self._server = server
+            self._users[self.folder] += 1
         else:
             with server._lock:  # noqa: SLF001
                 server.ensure_postgres_running()
@@ -144,6 +153,11 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Let go of the server; the last process to do so stops it."""
         with self._one_at_a_time:
-            if self._server is not None:
-                self._server.cleanup()
-                self._server = None
+            server, self._server = self._server, None
+            if server is None:
+                return
+            self._users[self.folder] -= 1
+            if not self._users[self.folder]:
+                with server._lock:  # noqa: SLF001 - as above
+                    _forget_dead_users(server)
+                server.cleanup()

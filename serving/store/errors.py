@@ -32,6 +32,17 @@ class UnsafeDurabilityError(ServingError):
         )
 
 
+class NoDatabaseError(ServingError):
+    """The database that the settings name cannot be reached."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            f"No database answers at {where}. Start it, correct BATON_DATABASE_URL, or leave that "
+            "out to use the embedded PostgreSQL."
+        )
+
+
 class SchemaMismatchError(ServingError):
     """The tables are not those this version of Baton works with."""
 

@@ -1,5 +1,7 @@
 """Units of work: one request or job is one transaction, and nobody else commits."""
 
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +17,7 @@ from serving.settings import ServingSettings
 from serving.store.embedded import EmbeddedPostgres
 from serving.store.errors import (
     CommitRefusedError,
+    NoDatabaseError,
     SchemaMismatchError,
     StoreUnavailableError,
     UnsafeDurabilityError,
@@ -32,7 +35,10 @@ IDLE_SECONDS = 60
 """Seconds a transaction may stand idle before the server ends it: its worker has died."""
 
 
-ATTEMPTS = 3
+ATTEMPTS = 5
+PAUSE_MS = 20
+"""Pause before a second attempt, at least; each further one is twice as long."""
+
 IN_THE_WAY = {"40P01", "40001"}
 """What PostgreSQL calls a deadlock, and a failed serialization."""
 
@@ -130,32 +136,40 @@ class Store:
     def open(self) -> None:
         """Connect, check that what is confirmed is kept, and bring the tables up to date.
 
+        Nothing happens if the store is open already.
+
         Raises
         ------
-        EmbeddedNotStartedError, StoreUnavailableError
+        EmbeddedNotStartedError, NoDatabaseError
             If there is no database.
         UnsafeDurabilityError
             If it may lose what it confirmed.
         SchemaMismatchError
             If its tables are those of another version.
         """
+        if self._engine is not None:
+            return
         url = make_url(self._named or (self.embedded.start() if self.embedded else ""))
         self._engine = self._connect(url.set(drivername="postgresql+psycopg"))
         try:
             self._check_durability()
             self._check_schema()
         except OperationalError as error:
+            where = self.url.render_as_string(hide_password=True)
             self.close()
-            raise StoreUnavailableError from error
+            raise NoDatabaseError(where) from error
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back, and let go of the embedded server."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        # Not left to the end of the process: a server stopped by a signal has no such end.
+        if self.embedded is not None:
+            self.embedded.stop()
 
     def _connect(self, url: URL) -> Engine:
         settings = self._settings
@@ -226,6 +240,9 @@ class Store:
             except StoreUnavailableError as error:
                 if attempt == ATTEMPTS or not _stood_in_the_way(error):
                     raise
+            # Whoever comes back at once may take the lock again before the other has woken up.
+            pause_ms = PAUSE_MS << attempt
+            time.sleep((pause_ms + secrets.randbelow(pause_ms)) / 1000)
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager

@@ -54,6 +54,9 @@ def server(house: Path) -> Iterator[tuple[str, str]]:
         finally:
             process.terminate()
             process.wait(timeout=30)
+    # A server that was told to stop has stopped its database as well.
+    assert (house / "var/postgres/PG_VERSION").exists()
+    assert not (house / "var/postgres/postmaster.pid").exists()
 
 
 def wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> None:

@@ -120,6 +120,8 @@ def test_a_bad_item_is_listed_mended_and_lands(client: httpx.Client, store: Stor
     held = client.get(f"/v1/quarantine/{number}").json()
     assert json.loads(held["body"]) == bad
 
+    form = client.post(f"/v1/quarantine/{number}/replay", content="{}")
+    assert form.status_code == 415
     in_vain = client.post(f"/v1/quarantine/{number}/replay").json()
     mended = client.post(f"/v1/quarantine/{number}/replay", json=make_event("e1")).json()
 

@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
+from serving.commands import run_server
 from serving.store.commands import store_app
 from serving.store.errors import (
+    NoDatabaseError,
     SchemaMismatchError,
     StoreUnavailableError,
     UnsafeDurabilityError,
@@ -76,10 +78,13 @@ def test_processes_share_one_server_which_comes_back_when_killed(home: Path) -> 
 
         wait_until(is_back)
         assert store.embedded.find_pid() != pid
+
+        second = Store(settings)
+        second.open()
+        second.close()
+        store.check_answers()
     finally:
         store.close()
-        assert store.embedded is not None
-        store.embedded.stop()
     assert not (settings.postgres / "postmaster.pid").exists()
 
 
@@ -129,8 +134,15 @@ def test_tables_of_another_version_are_refused_where_nobody_may_migrate(
 
 
 def test_a_database_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailableError):
-        open_with(tmp_path, "postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(NoDatabaseError, match="No database answers at") as refused:
+        open_with(tmp_path, "postgresql://nobody:secret@127.0.0.1:1/none")
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_may_not_start_says_why(tmp_path: Path, database_url: str) -> None:
+    with pytest.raises(UnsafeDurabilityError, match="BATON_ALLOW_UNSAFE_DURABILITY"):
+        run_server(make_settings(tmp_path, database_url=database_url, port=0))
 
 
 def test_commands_check_the_tables_and_say_how_they_stand(

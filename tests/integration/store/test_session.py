@@ -1,7 +1,10 @@
 """One request is one transaction, and what was answered with 2xx is on disk."""
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
@@ -14,7 +17,7 @@ from serving.errors import NotFoundError
 from serving.http.problems import FaultMiddleware, add_problem_handlers
 from serving.store.dependencies import Reading, Work
 from serving.store.errors import CommitRefusedError, StoreUnavailableError
-from serving.store.session import Store
+from serving.store.session import Store, UnitOfWork
 from serving.store.tables import Lead, OutboxEffect
 from tests.unit.serving.factories import make_settings, running_app
 
@@ -134,6 +137,29 @@ def test_who_waits_too_long_for_a_lock_is_told_to_come_again(store: Store) -> No
         first.execute("SELECT 1 FROM lead WHERE lead_id = 'ann' FOR UPDATE")
         with pytest.raises(StoreUnavailableError):
             lock()
+
+
+def test_units_of_work_that_stood_in_each_others_way_are_done_again(store: Store) -> None:
+    with store.work() as work:
+        work.session.add_all([make_lead("ann"), make_lead("bob")])
+    both_hold_one = Barrier(2)
+    tries = Counter[str]()
+
+    def lock_both(first: str, second: str) -> None:
+        def deed(work: UnitOfWork) -> None:
+            tries[first] += 1
+            locking = "UPDATE lead SET account_id = 'acme' WHERE lead_id = %s"
+            work.execute(locking, (first,))
+            if tries[first] == 1:
+                both_hold_one.wait(10)
+            work.execute(locking, (second,))
+
+        store.run(deed)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lock_both, ["ann", "bob"], ["bob", "ann"]))
+
+    assert sum(tries.values()) >= 3
 
 
 def test_the_server_says_whether_its_store_answers(database_url: str, tmp_path: Path) -> None:
