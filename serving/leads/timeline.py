@@ -71,7 +71,9 @@ def _build(what: Collection[What], *, is_first: bool) -> str:
             )
         )
         parts.append(f"({statement}{beyond} ORDER BY {at} DESC, {number} DESC LIMIT %(limit)s)")
-    return f"{' UNION ALL '.join(parts)} ORDER BY at DESC, place DESC, number DESC LIMIT %(limit)s"
+    # A part by itself could not be ordered twice.
+    whole = f"SELECT * FROM ({' UNION ALL '.join(parts)}) entries"  # noqa: S608 - our own words
+    return f"{whole} ORDER BY at DESC, place DESC, number DESC LIMIT %(limit)s"
 
 
 def list_timeline(
