@@ -59,7 +59,8 @@ def read_cursor(order: str, cursor: str, length: int) -> list[Any]:
 
 def _is_sound(cell: Any) -> bool:
     if isinstance(cell, str):
-        return "\x00" not in cell and cell.isprintable()
+        # Half characters are no text to PostgreSQL, nor is the character NUL.
+        return "\x00" not in cell and not any("\ud800" <= letter <= "\udfff" for letter in cell)
     if isinstance(cell, int | float):
         return math.isfinite(cell) and abs(cell) < MOST_NUMBER
     return cell is None

@@ -125,19 +125,39 @@ LEFT JOIN LATERAL (
 WHERE l.merged_into IS NULL {conditions}
 ORDER BY {order} LIMIT %(limit)s
 """
-ORDERS: dict[Order, tuple[str, str]] = {
-    # Leads without points come last, whoever has none.
-    "points": (
-        "s.points DESC NULLS LAST, l.lead_id",
-        """AND CASE WHEN %(place)s::float8 IS NULL THEN s.points IS NULL AND l.lead_id > %(after)s
-            ELSE s.points < %(place)s OR s.points IS NULL
-                OR (s.points = %(place)s AND l.lead_id > %(after)s) END""",
-    ),
-    "created_at": (
-        "l.created_at DESC, l.lead_id",
-        """AND (l.created_at < %(place)s OR (l.created_at = %(place)s AND l.lead_id > %(after)s))""",
-    ),
-    "lead_id": ("l.lead_id", "AND l.lead_id > %(after)s"),
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of a list that one index gives in order."""
+
+    join: str
+    order: str
+    only: str
+    beyond: str
+    """What lies after a place: first by the index alone, then exactly."""
+
+
+# Leads without points come last, by a stretch of their own: where a condition has to allow for them,
+# no index leads to the place where a page begins.
+SCORED = _Stretch(
+    "",
+    "s.points DESC NULLS LAST, s.lead_id",
+    "AND s.points IS NOT NULL",
+    "AND s.points <= %(place)s AND (s.points < %(place)s OR s.lead_id > %(after)s)",
+)
+UNSCORED = _Stretch("", "s.lead_id", "AND s.points IS NULL", "AND s.lead_id > %(after)s")
+NEWEST = _Stretch(
+    "LEFT",
+    "l.created_at DESC, l.lead_id",
+    "",
+    "AND l.created_at <= %(place)s AND (l.created_at < %(place)s OR l.lead_id > %(after)s)",
+)
+BY_ID = _Stretch("LEFT", "l.lead_id", "", "AND l.lead_id > %(after)s")
+STRETCHES: dict[Order, tuple[_Stretch, ...]] = {
+    "points": (SCORED, UNSCORED),
+    "created_at": (NEWEST,),
+    "lead_id": (BY_ID,),
 }
 CONDITIONS = {
     "band": "s.band = %(band)s",
@@ -160,16 +180,23 @@ def list_leads(
     """
     values: dict[str, Any] = {name: getattr(asked, name) for name in CONDITIONS}
     conditions = [f"AND {CONDITIONS[n]}" for n, value in values.items() if value is not None]
-    by, beyond = ORDERS[order]
-    values |= {"contract": asked.contract, "limit": limit + 1}
+    values["contract"] = asked.contract
+    stretches, place = STRETCHES[order], None
     if cursor is not None:
-        place, after = _read_place(order, cursor)
-        conditions.append(beyond)
-        values |= {"place": place, "after": after}
-    statement = LISTED.format(
-        join="" if order == "points" else "LEFT", conditions=" ".join(conditions), order=by
-    )
-    rows = list(work.execute(statement, values))
+        place, values["after"] = _read_place(order, cursor)
+        values["place"] = place
+        if order == "points" and place is None:
+            stretches = (UNSCORED,)
+    rows: list[Any] = []
+    for position, stretch in enumerate(stretches):
+        begins = stretch.beyond if cursor is not None and position == 0 else ""
+        statement = LISTED.format(
+            join=stretch.join,
+            conditions=" ".join([*conditions, stretch.only, begins]),
+            order=stretch.order,
+        )
+        if len(rows) <= limit:
+            rows += work.execute(statement, {**values, "limit": limit + 1 - len(rows)})
     if len(rows) <= limit:
         return rows, None
     last = rows[limit - 1]

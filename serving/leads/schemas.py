@@ -101,7 +101,7 @@ class GivenScoreOut(Shaped):
     as_of: datetime
     scored_at: datetime
     because: str
-    """What made it due: `event`, `stage`, `lead`, `time`, `model`, `colleague`, `asked` ..."""
+    """What made it due: `event`, `attributes`, `time`, `model`, `colleague`, `asked` ..."""
     model_version: str
     playbook_version: str | None
     status: Literal["scored", "not_enough_known"]

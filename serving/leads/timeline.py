@@ -27,21 +27,21 @@ PARTS: dict[What, tuple[int, str]] = {
     ),
     "stage": (
         2,
-        """SELECT at, 2, change_number, known_at, lead_id, stage,
+        """SELECT at, 2 AS place, change_number AS number, known_at, lead_id, stage AS name,
             jsonb_build_object('source', source, 'signal', signal, 'reason', reason, 'actor', actor,
                 'amount', amount)
         FROM stage_change WHERE lead_id = ANY(%(ids)s)""",
     ),
     "attempt": (
         3,
-        """SELECT at, 3, attempt_number, known_at, lead_id, channel,
+        """SELECT at, 3 AS place, attempt_number AS number, known_at, lead_id, channel AS name,
             jsonb_build_object('source', source, 'result', result, 'actor', actor,
                 'handoff_id', handoff_id)
         FROM attempt WHERE lead_id = ANY(%(ids)s)""",
     ),
     "score": (
         4,
-        """SELECT as_of, 4, score_number, scored_at, lead_id, contract,
+        """SELECT as_of AS at, 4 AS place, score_number AS number, scored_at AS known_at, lead_id, contract AS name,
             jsonb_build_object('points', points, 'band', band, 'status', status,
                 'because', because, 'model_version', model_version)
         FROM score WHERE lead_id = ANY(%(ids)s)""",
@@ -71,7 +71,9 @@ def _build(what: Collection[What], *, is_first: bool) -> str:
             )
         )
         parts.append(f"({statement}{beyond} ORDER BY {at} DESC, {number} DESC LIMIT %(limit)s)")
-    return f"{' UNION ALL '.join(parts)} ORDER BY at DESC, place DESC, number DESC LIMIT %(limit)s"
+    # A part by itself could not be ordered twice.
+    whole = f"SELECT * FROM ({' UNION ALL '.join(parts)}) entries"  # noqa: S608 - our own words
+    return f"{whole} ORDER BY at DESC, place DESC, number DESC LIMIT %(limit)s"
 
 
 def list_timeline(

@@ -11,7 +11,7 @@ URGENT, LATER = 0, 1
 TIME, MODEL, COLLEAGUE, ASKED, LOADED = "time", "model", "colleague", "asked", "loaded"
 NO_NEWS = frozenset({TIME, MODEL, COLLEAGUE, ASKED, LOADED})
 """Reasons that are no news to colleagues: they are due by themselves, or nothing changed. Whoever
-lands records gives others: ``event``, ``stage``, ``lead`` ..."""
+lands records gives others: ``event``, ``attributes`` ..."""
 
 # As an array, so that the planner cannot run the inner query, and lock, more than once.
 TAKE = """

@@ -117,31 +117,30 @@ def score_leads(
     taken_at
         When it was seen to be due: leads that another worker has scored since are passed over.
     """
+    asks = any(asks_for_accounts(champion.bundle.catalog) for champion in served)
     causes = _follow_merges(work, because)
-    locked = _lock(work, served[0], causes, taken_at)
+    locked = _lock(work, causes, taken_at, with_colleagues=asks)
     causes = {lead_id: why for lead_id, why in causes.items() if lead_id in locked}
-    people = read_people(work, served[0].bundle.catalog, list(causes), keep=True)
-    people = {
-        lead_id: lead
-        for lead_id, lead in people.items()
-        if not _was_served(lead, causes[lead_id], locked[lead_id], taken_at)
-    }
+    colleagues = find_all_colleagues(work, list(causes)) if asks else {}
+    main = served[0].bundle.catalog
+    people = read_people(work, main, list(causes), keep=True, colleagues=colleagues)
+    people = _leave_out_served(people, causes, locked, taken_at)
     clear_due(work, list(people), taken_at)
     moments = _find_moments(people, locked, clock.to_us(now()))
-    unborn = {i: lead for i, lead in people.items() if lead.created_at >= moments[i]}
-    add_due(work, {i: clock.from_us(lead.created_at + 1) for i, lead in unborn.items()}, TIME)
-    people = {i: lead for i, lead in people.items() if i not in unborn}
+    people = _put_off_unborn(work, people, moments)
     if not people:
         return ()
     words = {i: ", ".join(sorted(causes[i])) for i in people}
-    scored = tuple(
-        _score_contract(work, champion, people, moments, words, now(), after, is_main=not position)
-        for position, champion in enumerate(served)
+    keeping = _Keeping(work, words, colleagues, now(), after)
+    scored = (
+        keeping.score(served[0], people, moments),
+        *(keeping.score_further(further, people, moments) for further in served[1:]),
     )
-    _look(work, people, moments)
+    _look(work, scored, colleagues)
     _schedule(work, scored[0])
-    if asks_for_accounts(served[0].bundle.catalog):
-        _tell_colleagues(work, causes, people, taken_at)
+    changed = [i for i in people if causes[i] - NO_NEWS]
+    told = {other for i in changed for other in colleagues.get(i, [])} - people.keys()
+    add_colleagues_due(work, told, taken_at + COLLEAGUES_AFTER)
     return scored
 
 
@@ -153,11 +152,11 @@ def _follow_merges(work: UnitOfWork, because: Mapping[str, Iterable[str]]) -> di
 
 
 def _lock(
-    work: UnitOfWork, main: Champion, causes: Mapping[str, set[str]], at: datetime
+    work: UnitOfWork, causes: Mapping[str, set[str]], at: datetime, *, with_colleagues: bool
 ) -> dict[str, datetime | None]:
     """Lock leads and whose records their scores read; give when each lead was last looked at."""
     ids = set(causes)
-    if asks_for_accounts(main.bundle.catalog):
+    if with_colleagues:
         ids.update(*find_all_colleagues(work, list(causes)).values())
     locked = {row[0]: row for row in work.execute(LOCK, {"ids": sorted(ids)})}
     merged = {i: row[1] for i, row in locked.items() if i in causes and row[1] is not None}
@@ -166,17 +165,25 @@ def _lock(
     return {i: row[2] for i, row in locked.items() if i in causes and i not in merged}
 
 
-def _was_served(
-    lead: PackedLead, causes: set[str], looked_at: datetime | None, taken_at: datetime
-) -> bool:
-    """Tell whether another worker scored the lead since we saw that it is due, with all we know.
+def _leave_out_served(
+    people: Mapping[str, PackedLead],
+    causes: Mapping[str, set[str]],
+    locked: Mapping[str, datetime | None],
+    taken_at: datetime,
+) -> dict[str, PackedLead]:
+    """Leave out leads another worker scored since we saw that they are due, with all we know.
 
     That worker locked the lead after what made it due had landed, or else its look would not be
     later than ours. What landed still later is known from its look on, which `known_until` tells.
     """
-    if looked_at is None or looked_at < taken_at or MODEL in causes:
-        return False
-    return lead.known_until < clock.to_us(looked_at)
+
+    def was_served(lead_id: str, lead: PackedLead) -> bool:
+        looked_at = locked[lead_id]
+        if looked_at is None or looked_at < taken_at or MODEL in causes[lead_id]:
+            return False
+        return lead.known_until < clock.to_us(looked_at)
+
+    return {i: lead for i, lead in people.items() if not was_served(i, lead)}
 
 
 def _find_moments(
@@ -197,46 +204,68 @@ def _find_moments(
     return moments
 
 
-def _score_contract(
+def _put_off_unborn(
+    work: UnitOfWork, people: Mapping[str, PackedLead], moments: Mapping[str, int]
+) -> dict[str, PackedLead]:
+    """Put leads that are yet to come off until they have; give the others."""
+    unborn = {i: lead for i, lead in people.items() if lead.created_at >= moments[i]}
+    add_due(work, {i: clock.from_us(lead.created_at + 1) for i, lead in unborn.items()}, TIME)
+    return {i: lead for i, lead in people.items() if i not in unborn}
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    """What the scores of one pass are kept with."""
+
+    work: UnitOfWork
+    because: Mapping[str, str]
+    colleagues: Mapping[str, Sequence[str]]
+    scored_at: datetime
+    after: AfterScores | None
+
+    def score(
+        self, champion: Champion, people: Mapping[str, PackedLead], moments: Mapping[str, int]
+    ) -> PackedScores:
+        """Score leads by one champion, and keep the scores."""
+        ready = {i: leave_out_unborn(lead, moments[i]) for i, lead in people.items()}
+        scored = score_packed(champion, ready, moments)
+        given = [
+            GivenScore(score, self.because[score.lead_id], scored.encode(position))
+            for position, score in enumerate(scored.answers.leads)
+        ]
+        keep_scores(
+            self.work,
+            given,
+            model_version=champion.bundle.version,
+            playbook_version=self.work.execute(PLAYBOOK).scalar(),
+            scored_at=self.scored_at,
+        )
+        if self.after is not None:
+            self.after(self.work, given)
+        return scored
+
+    def score_further(
+        self, champion: Champion, people: Mapping[str, PackedLead], moments: Mapping[str, int]
+    ) -> PackedScores:
+        """Score by another champion: packed in its own codes for the occasion, and forgotten."""
+        catalog = champion.bundle.catalog
+        own = read_people(self.work, catalog, list(people), keep=False, colleagues=self.colleagues)
+        # It may read colleagues whom the main champion does not, and must not look before them.
+        own_moments = {i: find_moment(lead, moments[i]) for i, lead in own.items()}
+        return self.score(champion, own, own_moments)
+
+
+def _look(
     work: UnitOfWork,
-    champion: Champion,
-    people: Mapping[str, PackedLead],
-    moments: Mapping[str, int],
-    because: Mapping[str, str],
-    scored_at: datetime,
-    after: AfterScores | None,
-    *,
-    is_main: bool,
-) -> PackedScores:
-    catalog = champion.bundle.catalog
-    if not is_main:
-        # Packed in its own codes for the occasion: the store keeps those of the main champion.
-        people = read_people(work, catalog, list(people), keep=False)
-    ready = {i: leave_out_unborn(lead, moments[i]) for i, lead in people.items()}
-    scored = score_packed(champion, ready, moments)
-    given = [
-        GivenScore(score, because[score.lead_id], scored.encode(position))
-        for position, score in enumerate(scored.answers.leads)
-    ]
-    keep_scores(
-        work,
-        given,
-        model_version=champion.bundle.version,
-        playbook_version=work.execute(PLAYBOOK).scalar(),
-        scored_at=scored_at,
-    )
-    if after is not None:
-        after(work, given)
-    return scored
-
-
-def _look(work: UnitOfWork, people: Mapping[str, PackedLead], moments: Mapping[str, int]) -> None:
+    scored: Sequence[PackedScores],
+    colleagues: Mapping[str, Sequence[str]],
+) -> None:
     """Note the looks: what becomes known later of a lead, or a colleague, counts after them."""
-    looks = dict(moments)
-    if any(lead.colleagues for lead in people.values()):
-        for lead_id, others in find_all_colleagues(work, list(people)).items():
-            for other in others:
-                looks[other] = max(looks.get(other, 0), moments[lead_id])
+    looks: dict[str, int] = {}
+    for one in scored:
+        for lead_id, as_of in zip(one.lead_ids, one.as_of_us.tolist(), strict=True):
+            for seen in (lead_id, *colleagues.get(lead_id, ())):
+                looks[seen] = max(looks.get(seen, 0), as_of)
     ids = sorted(looks)
     work.execute(LOOK, {"ids": ids, "at": [clock.from_us(looks[i]) for i in ids]})
 
@@ -256,17 +285,3 @@ def _schedule(work: UnitOfWork, scored: PackedScores) -> None:
 def _stands_closed(moves: Sequence[StageRecord], as_of: int) -> bool:
     past = [(m.at, funnel_position(m.stage), m.stage) for m in moves if m.at < as_of]
     return bool(past) and Stage(max(past)[2]) in CLOSED
-
-
-def _tell_colleagues(
-    work: UnitOfWork,
-    causes: Mapping[str, set[str]],
-    people: Mapping[str, PackedLead],
-    at: datetime,
-) -> None:
-    """Have colleagues of leads that changed scored, too; of those that did not, nothing is news."""
-    changed = [i for i in people if causes[i] - NO_NEWS]
-    if changed:
-        others = find_all_colleagues(work, changed).values()
-        told = {other for found in others for other in found} - set(people)
-        add_colleagues_due(work, told, at + COLLEAGUES_AFTER)

@@ -1,6 +1,6 @@
 """Leads and their colleagues for scoring: from packed histories now, or from the rows as of then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from features import clock
@@ -56,7 +56,9 @@ def _pack_from_rows(
 
 
 def _gather(
-    packed: dict[str, PackedLead], colleagues: dict[str, list[str]] | None, lead_ids: Sequence[str]
+    packed: Mapping[str, PackedLead],
+    colleagues: Mapping[str, Sequence[str]] | None,
+    lead_ids: Sequence[str],
 ) -> dict[str, PackedLead]:
     if colleagues is None:
         return {i: packed[i] for i in lead_ids if i in packed}
@@ -68,7 +70,12 @@ def _gather(
 
 
 def read_people(
-    work: UnitOfWork, catalog: Catalog, lead_ids: Sequence[str], *, keep: bool
+    work: UnitOfWork,
+    catalog: Catalog,
+    lead_ids: Sequence[str],
+    *,
+    keep: bool,
+    colleagues: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, PackedLead]:
     """Read leads as they are known by now, with colleagues if the catalogue asks for them.
 
@@ -82,8 +89,13 @@ def read_people(
         Whether the packed histories of the store are of this catalogue, and those that are stale may
         be packed anew and kept: the caller holds the locks. Otherwise everything is packed from the
         rows, and forgotten.
+    colleagues
+        As ``find_all_colleagues`` found them, if that was asked already.
     """
-    colleagues = find_all_colleagues(work, lead_ids) if asks_for_accounts(catalog) else None
+    if not asks_for_accounts(catalog):
+        colleagues = None
+    elif colleagues is None:
+        colleagues = find_all_colleagues(work, lead_ids)
     people = list(
         dict.fromkeys([*lead_ids, *(c for cs in (colleagues or {}).values() for c in cs)])
     )
