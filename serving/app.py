@@ -166,6 +166,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
     if app.state.store is not None:
         app.state.metrics.registry.register(StoreCollector(app.state.store, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)
+    # Each password takes 64 MiB for a moment: a crowd at the door must not take memory and threads.
+    app.state.sign_in_limiter = CapacityLimiter(2)
     for router in (
         scoring_routes.router,
         intake_routes.router,

@@ -9,6 +9,7 @@ from features import clock
 from serving.auth.keys import create_key, list_keys, revoke_key, rotate_key
 from serving.auth.people import add_person, disable_person, list_people, set_password
 from serving.auth.roles import Role
+from serving.http.logs import keep_quiet
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
 from serving.store.commands import open_store
@@ -190,13 +191,15 @@ def list_people_command() -> None:
         typer.echo(f"{person.email:<40}  {person.role:<10}  {person.person_id}  {state}")
 
 
-keys_app = typer.Typer(help="Keys of machines that ask.", no_args_is_help=True)
+keys_app = typer.Typer(
+    help="Keys of machines that ask.", no_args_is_help=True, callback=keep_quiet
+)
 keys_app.command("create")(create_key_command)
 keys_app.command("list")(list_keys_command)
 keys_app.command("rotate")(rotate_key_command)
 keys_app.command("revoke")(revoke_key_command)
 
-people_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
+people_app = typer.Typer(help="People who sign in.", no_args_is_help=True, callback=keep_quiet)
 people_app.command("add")(add_person_command)
 people_app.command("list")(list_people_command)
 people_app.command("password")(set_password_command)

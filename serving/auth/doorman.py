@@ -25,7 +25,7 @@ from serving.store.session import Store
 
 MOST_CACHED = 10_000
 FAILURES = (1.0, 60.0)
-"""Wrong keys one address may send: so many a second, so many at once."""
+"""Wrong keys, and passwords, one address may send: so many a second, so many at once."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -145,6 +145,20 @@ class Doorman:
         if wait:
             self.refused["too_often"] += 1
             raise TooOftenError(wait)
+
+    def count_try(self, request: Request) -> None:
+        """Count a try to sign in, by where it comes from.
+
+        Raises
+        ------
+        TooOftenError
+            If it is one too many.
+        """
+        address = request.client.host if request.client else ""
+        wait = self._failures.take(f"sign-in {address}", self.ticks())
+        if wait:
+            self.refused["too_often"] += 1
+            raise TooOftenError(wait, "Too many tries to sign in came from this address.")
 
     def _recall(self, digest: bytes) -> Principal | None:
         found = self._remembered.get(digest)

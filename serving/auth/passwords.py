@@ -1,8 +1,7 @@
-"""Passwords of people, by argon2id: slow and hungry on purpose, and so two at a time."""
+"""Passwords of people, by argon2id: slow and hungry on purpose."""
 
 from functools import cache
 from secrets import token_urlsafe
-from threading import Semaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -14,8 +13,6 @@ MOST_CHARACTERS = 1_000
 """Longer ones are refused unread: hashing them would be work for nothing."""
 
 _hasher = PasswordHasher()
-# Each takes 64 MiB for a moment: a crowd at the door must not take all the memory there is.
-_at_once = Semaphore(2)
 
 
 @cache
@@ -39,17 +36,15 @@ def check_strength(password: str, email: str) -> None:
 
 def hash_password(password: str) -> str:
     """Hash a password, as it is kept; takes a tenth of a second."""
-    with _at_once:
-        return _hasher.hash(password)
+    return _hasher.hash(password)
 
 
 def is_password(kept: str | None, password: str) -> bool:
     """Tell whether a password is the one that was kept; takes as long for nobody's."""
     if len(password) > MOST_CHARACTERS:
         return False
-    with _at_once:
-        try:
-            _hasher.verify(kept or _nobodys(), password)
-        except (VerifyMismatchError, InvalidHashError):
-            return False
+    try:
+        _hasher.verify(kept or _nobodys(), password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
     return kept is not None

@@ -61,3 +61,8 @@ def set_up_logging(level: str, to: TextIO | None = None) -> None:
         ),
         logger_factory=structlog.WriteLoggerFactory(file=to or sys.stderr),
     )
+
+
+def keep_quiet() -> None:
+    """Log only what went wrong: what a command prints is for people and pipes."""
+    set_up_logging("warning")

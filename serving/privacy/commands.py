@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from features import clock
+from serving.http.logs import keep_quiet
 from serving.privacy.erase import erase, readmit
 from serving.privacy.export import export
 from serving.settings import ServingSettings
@@ -46,7 +47,9 @@ def readmit_command(lead_id: LeadId) -> None:
     typer.echo("They may come in again." if was_erased else "Nobody of that id was erased.")
 
 
-leads_app = typer.Typer(help="What is held on a person.", no_args_is_help=True)
+leads_app = typer.Typer(
+    help="What is held on a person.", no_args_is_help=True, callback=keep_quiet
+)
 leads_app.command("erase")(erase_command)
 leads_app.command("export")(export_command)
 leads_app.command("readmit")(readmit_command)

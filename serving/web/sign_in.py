@@ -119,7 +119,10 @@ async def sign_in_with_password(
     store = await get_store(request)
     lasts = timedelta(hours=settings.session_hours)
     try:
-        token = await to_thread.run_sync(sign_in, store, email, password, now, lasts)
+        request.app.state.doorman.count_try(request)
+        token = await to_thread.run_sync(
+            sign_in, store, email, password, now, lasts, limiter=request.app.state.sign_in_limiter
+        )
     except (SignInRefusedError, TooOftenError) as refusal:
         return _show_form(request, target, refusal)
     return _let_in(request, token, target)
