@@ -14,6 +14,7 @@ from starlette.responses import Response
 from features.taxonomy import default_taxonomy
 from serving.auth.guard import allow
 from serving.champion import ChampionDesk
+from serving.crash_points import INTAKE_AFTER_COMMIT, INTAKE_BEFORE_COMMIT, reach
 from serving.errors import InvalidBodyError
 from serving.http.dependencies import Now, check_json
 from serving.http.idempotency import REPLAYED, Answer, Once, answer_once, read_key
@@ -62,9 +63,13 @@ def _take_in_once(
 ) -> Answer:
     def deed(work: UnitOfWork) -> Answer:
         answer = partial(_answer, work, record, envelope, intake)
-        return answer_once(work, once, intake.received_at, answer)
+        given = answer_once(work, once, intake.received_at, answer)
+        reach(INTAKE_BEFORE_COMMIT)
+        return given
 
-    return store.run(deed)
+    given = store.run(deed)
+    reach(INTAKE_AFTER_COMMIT)
+    return given
 
 
 def _read_date(request: Request) -> datetime | None:
