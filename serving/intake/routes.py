@@ -17,7 +17,7 @@ from serving.champion import ChampionDesk
 from serving.crash_points import INTAKE_AFTER_COMMIT, INTAKE_BEFORE_COMMIT, reach
 from serving.errors import InvalidBodyError
 from serving.http.dependencies import Now, check_json
-from serving.http.idempotency import REPLAYED, Answer, Once, answer_once, read_key
+from serving.http.idempotency import DESCRIBED_KEY, REPLAYED, Answer, Once, answer_once, read_key
 from serving.http.openapi import describe_answers, describe_body, describe_problems
 from serving.intake.envelope import Envelope, open_envelope
 from serving.intake.errors import NoSuchItemError
@@ -104,7 +104,7 @@ def _describe(record: str, example: dict[str, Any]) -> dict[str, Any]:
     key = {
         "name": "Idempotency-Key",
         "in": "header",
-        "schema": {"type": "string", "maxLength": 255},
+        "schema": {"type": "string", "pattern": DESCRIBED_KEY},
         "description": "Sent again with the same body within 24 hours, the same answer comes back.",
     }
     return {**described, "parameters": [key]}

@@ -84,7 +84,7 @@ def wait_until_done(store: Store, seconds: float) -> int:
     left = -1
     while time.monotonic() < end:
         with store.work(read_only=True) as work:
-            left = int(work.execute(UNDONE.replace("%%", "%")).scalar())
+            left = int(work.execute(UNDONE).scalar())
         if left == 0:
             return 0
         time.sleep(0.2)
