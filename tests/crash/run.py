@@ -26,7 +26,8 @@ class Plan:
     """Go on until there were so many."""
     most_seconds: float
     """However few there were by then, it is over."""
-    database_every: int = 6
+    workers: int = 2
+    database_every: int = 10
     """One kill in so many is of the database, all its processes at once."""
     pause: float = 0.4
     """Seconds between two kills of ours."""
@@ -92,7 +93,7 @@ def _loading(house: House, plan: Plan) -> Iterator[list[Tally]]:
 def run_crashes(plan: Plan) -> Report:
     """Kill under load, let the house finish, and count."""
     with _folder() as folder, receiving() as receiver:
-        house = House(folder, receiver.address, seed=plan.seed)
+        house = House(folder, receiver.address, seed=plan.seed, workers=plan.workers)
         try:
             house.open()
             start = time.monotonic()
