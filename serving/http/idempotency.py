@@ -21,6 +21,9 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 KEPT = timedelta(hours=24)
 """How long a key and its answer are kept."""
 
+DESCRIBED_KEY = "^[!#-\\[\\]-~]{1,255}$"
+"""What a key looks like, for the description of the API; it may also stand in double quotes."""
+
 _KEY = re.compile(r'^"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?$')
 TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(turn)s, 0))"
 FIND = """

@@ -10,10 +10,12 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import ErrorDetails, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.lifecycle.stages import Stage
@@ -188,6 +190,15 @@ async def _on_query_error(request: Request, error: Exception) -> Response:
     return refuse(InvalidBodyError(found), request.url.path)
 
 
+def _list_methods(request: Request) -> list[str]:
+    """List what may be done at an address: the framework names the methods of its first route only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if compile_path(str(route.path))[0].match(request.url.path):
+            found.update(route.methods or ())
+    return sorted(found)
+
+
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     title = HTTPStatus(error.status_code).phrase
@@ -195,8 +206,12 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     detail, fix = str(error.detail), "GET /docs lists what there is."
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "Nothing lives at this address."
+    elif error.status_code == HTTPStatus.BAD_REQUEST:
+        # Of the framework, where it reads a body itself: the same refusal as of those we read.
+        problems = (FieldProblem("", *_WORDS["json_invalid"]),)
+        return refuse(InvalidBodyError(problems), request.url.path)
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = headers.get("allow") or headers.get("Allow") or "another method"
+        allowed = headers["Allow"] = ", ".join(_list_methods(request)) or "another method"
         detail, fix = f"{request.method} is not answered here.", f"Use {allowed}."
     problem = {
         "type": PROBLEM_TYPE + title.lower().replace(" ", "-"),

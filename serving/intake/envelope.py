@@ -90,13 +90,22 @@ def _read_sent_at(raw: object) -> datetime | None:
         return None
 
 
+def _check_names(record: Sent, read: bytes) -> None:
+    """Refuse a batch with fields that none has: what they were meant to do would not be done."""
+    known = {FIELDS[record], "sent_at"}
+    unknown = msgspec.json.decode(read, type=dict[str, msgspec.Raw]).keys() - known
+    if unknown:
+        fix = f"A batch has `{FIELDS[record]}` and `sent_at`; all else belongs into its items."
+        raise _refuse("the batch has fields that no batch has", fix)
+
+
 def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
     """Cut a body: an item, or an object with a list of them.
 
     Raises
     ------
     InvalidBodyError
-        If it is not JSON, or no object.
+        If it is not JSON, no object, or a batch with fields of its own.
     TooManyItemsError
         If it has too many items.
     """
@@ -120,5 +129,6 @@ def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
         return Envelope([body], is_batch=False, sent_at=None)
     if len(items) > most:
         raise TooManyItemsError(len(items), most)
+    _check_names(record, read)
     sent_at = _read_sent_at(opened.sent_at)  # type: ignore[attr-defined]
     return Envelope(_as_sent(items, read, body), is_batch=True, sent_at=sent_at)

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from features.taxonomy import default_taxonomy
 from serving.auth.guard import allow
 from serving.champion import ChampionDesk
+from serving.crash_points import INTAKE_AFTER_COMMIT, INTAKE_BEFORE_COMMIT, reach
 from serving.errors import InvalidBodyError
 from serving.http.dependencies import Now, check_json
-from serving.http.idempotency import REPLAYED, Answer, Once, answer_once, read_key
+from serving.http.idempotency import DESCRIBED_KEY, REPLAYED, Answer, Once, answer_once, read_key
 from serving.http.openapi import describe_answers, describe_body, describe_problems
 from serving.intake.envelope import Envelope, open_envelope
 from serving.intake.errors import NoSuchItemError
@@ -63,9 +64,13 @@ def _take_in_once(
 ) -> Answer:
     def deed(work: UnitOfWork) -> Answer:
         answer = partial(_answer, work, record, envelope, intake)
-        return answer_once(work, once, intake.received_at, answer)
+        given = answer_once(work, once, intake.received_at, answer)
+        reach(INTAKE_BEFORE_COMMIT)
+        return given
 
-    return store.run(deed)
+    given = store.run(deed)
+    reach(INTAKE_AFTER_COMMIT)
+    return given
 
 
 def _read_date(request: Request) -> datetime | None:
@@ -100,7 +105,7 @@ def _describe(record: str, example: dict[str, Any]) -> dict[str, Any]:
     key = {
         "name": "Idempotency-Key",
         "in": "header",
-        "schema": {"type": "string", "maxLength": 255},
+        "schema": {"type": "string", "pattern": DESCRIBED_KEY},
         "description": "Sent again with the same body within 24 hours, the same answer comes back.",
     }
     return {**described, "parameters": [key]}

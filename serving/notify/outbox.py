@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from features import clock
+from serving.crash_points import OUTBOX_AFTER_CLAIM, OUTBOX_AFTER_SEND, OUTBOX_AFTER_SETTLE, reach
 from serving.errors import ServingError
 from serving.store.session import Store
 
@@ -92,11 +93,13 @@ class Outbox:
         senders: Mapping[str, Sender],
         *,
         most: int = 20,
+        lease: timedelta = LEASE,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self.store = store
         self.senders = dict(senders)
         self.most = most
+        self.lease = lease
         self.now = now
         self.sent = 0
         self.failed = 0
@@ -108,7 +111,7 @@ class Outbox:
     def claim(self) -> tuple[str, list[Effect]]:
         """Claim effects whose time has come; give the name of the lease and the effects."""
         by, at = f"outbox-{token_hex(8)}", self.now()
-        asked = {"by": by, "at": at, "until": at + LEASE, "most": self.most}
+        asked = {"by": by, "at": at, "until": at + self.lease, "most": self.most}
         with self.store.work() as work:
             rows = work.execute(CLAIM, {**asked, "topics": list(self.senders)}).all()
         return by, [Effect(*row) for row in sorted(rows)]
@@ -124,6 +127,8 @@ class Outbox:
         if not self.senders:
             return 0
         by, effects = self.claim()
+        if effects:
+            reach(OUTBOX_AFTER_CLAIM)
         for effect in effects:
             self._send(by, effect)
         return len(effects)
@@ -137,7 +142,9 @@ class Outbox:
             self._settle_failure(by, effect, SendFailedError(type(error).__name__))
         else:
             self.sent += 1
+            reach(OUTBOX_AFTER_SEND)
             self._settle(by, effect, "done", None, None)
+            reach(OUTBOX_AFTER_SETTLE)
 
     def _settle_failure(self, by: str, effect: Effect, error: SendFailedError) -> None:
         self.failed += 1

@@ -12,6 +12,7 @@ from features.contracts.records import StageRecord
 from features.kernel.packed import PackedLead
 from features.lifecycle.stages import CLOSED, Stage, funnel_position
 from serving.champion import Champion
+from serving.crash_points import SCORES_AFTER_CLAIM, SCORES_BEFORE_COMMIT, reach
 from serving.scoring.due import (
     LATER,
     MODEL,
@@ -96,7 +97,9 @@ def score_due(
     taken = take_due(work, taken_at, most)
     if not taken or not served:
         return Pass(0)
+    reach(SCORES_AFTER_CLAIM)
     scored = score_leads(work, served, taken, taken_at, now, after)
+    reach(SCORES_BEFORE_COMMIT)
     return Pass(len(taken), scored)
 
 

@@ -48,6 +48,9 @@ OPTIONS_FILE = "baton.conf"
 PATIENCE_SECONDS = 60.0
 """A server that mends itself after a crash may need a while before it answers."""
 
+# The library asserts that a server it finds is ready: one that replays its log is not.
+NOT_YET = (subprocess.SubprocessError, psycopg.OperationalError, OSError, AssertionError)
+
 
 def find_program(name: str) -> Path:
     """Find a program of PostgreSQL that came with the wheel: ``pg_dump``, ``psql`` ...
@@ -93,25 +96,34 @@ class EmbeddedPostgres:
         self.options = {**OPTIONS, **(options or {})}
         self._server: PostgresServer | None = None
 
-    def start(self) -> str:
+    def start(self, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
         """Start the server if nobody has, and give the URL of its database.
+
+        Parameters
+        ----------
+        patience_seconds
+            How long to wait for a server that does not answer yet.
 
         Raises
         ------
         EmbeddedNotStartedError
             If it does not come up.
         """
-        with self._one_at_a_time:
-            return self._patiently()
+        if not self._one_at_a_time.acquire(timeout=patience_seconds):
+            raise EmbeddedNotStartedError(self.folder, "others wait for it")
+        try:
+            return self._patiently(patience_seconds)
+        finally:
+            self._one_at_a_time.release()
 
-    def _patiently(self) -> str:
+    def _patiently(self, patience_seconds: float) -> str:
         # After a crash the old server's children hold its memory for a moment, and the log is
         # replayed before the new one answers: neither is a reason to give up at once.
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + patience_seconds
         while True:
             try:
                 return self._start()
-            except (subprocess.SubprocessError, psycopg.OperationalError, OSError) as error:
+            except NOT_YET as error:
                 if time.monotonic() > end:
                     raise EmbeddedNotStartedError(self.folder, type(error).__name__) from error
                 time.sleep(0.2)

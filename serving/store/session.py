@@ -17,6 +17,7 @@ from serving.settings import ServingSettings
 from serving.store.embedded import EmbeddedPostgres
 from serving.store.errors import (
     CommitRefusedError,
+    EmbeddedNotStartedError,
     NoDatabaseError,
     SchemaMismatchError,
     StoreUnavailableError,
@@ -30,6 +31,9 @@ SAFE = {"fsync": {"on"}, "full_page_writes": {"on"}}
 
 POOL_PATIENCE_SECONDS = 10.0
 """Seconds a request waits for a free connection before it is told to come again."""
+
+REVIVING_SECONDS = 5.0
+"""Seconds a request waits for the embedded server to come back before it is told to come again."""
 
 IDLE_SECONDS = 60
 """Seconds a transaction may stand idle before the server ends it: its worker has died."""
@@ -291,5 +295,9 @@ def _revive(engine: Engine, embedded: EmbeddedPostgres) -> None:
         try:
             return dialect.connect(*arguments, **named)
         except dialect.dbapi.OperationalError:
-            embedded.start()
+            try:
+                embedded.start(patience_seconds=REVIVING_SECONDS)
+            except EmbeddedNotStartedError as error:
+                # For those who ask, it is away like any other database: they come again.
+                raise dialect.dbapi.OperationalError(str(error)) from error
             return dialect.connect(*arguments, **named)

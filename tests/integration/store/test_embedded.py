@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from threading import Timer
 
 import psutil
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 from serving.commands import run_server
 from serving.store.commands import store_app
 from serving.store.errors import (
+    EmbeddedNotStartedError,
     NoDatabaseError,
     SchemaMismatchError,
     StoreUnavailableError,
@@ -86,6 +89,38 @@ def test_processes_share_one_server_which_comes_back_when_killed(home: Path) -> 
     finally:
         store.close()
     assert not (settings.postgres / "postmaster.pid").exists()
+
+
+@pytest.mark.slow
+def test_a_server_that_still_mends_itself_is_waited_for_but_no_request_waits_long(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.store.session.REVIVING_SECONDS", 0.2)
+    store = Store(make_settings(home, database_url=None, postgres=home / "pg"))
+    store.open()
+    try:
+        assert store.embedded is not None
+        file = home / "pg" / "postmaster.pid"
+        ready = file.read_text()
+        file.write_text(ready.replace("ready   ", "starting"))
+        with pytest.raises(EmbeddedNotStartedError):
+            store.embedded.start(patience_seconds=0.2)
+        store.engine.dispose()
+        with monkeypatch.context() as away:
+            away.setattr("psycopg.connect", refuse_to_connect)
+            away.setattr("psycopg.Connection.connect", refuse_to_connect)
+            with pytest.raises(StoreUnavailableError):
+                store.check_answers()
+
+        Timer(0.5, lambda: file.write_text(ready)).start()
+        store.embedded.start()
+        store.check_answers()
+    finally:
+        store.close()
+
+
+def refuse_to_connect(*_: object, **__: object) -> None:
+    raise psycopg.OperationalError("the database system is starting up")
 
 
 def open_with(tmp_path: Path, url: str, **changes: object) -> None:

@@ -1,0 +1,71 @@
+"""The processes that are killed: the server as users run it, and a worker that also has something to send."""
+
+import asyncio
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from features import clock
+from serving import crash_points
+from serving.commands import run_server, set_up_logging
+from serving.jobs.house import build_desks, build_house
+from serving.jobs.worker import Worker
+from serving.notify.outbox import Effect
+from serving.scoring.kept import GivenScore
+from serving.scoring.log import ScoredLog
+from serving.scoring.served import BundleShelf
+from serving.settings import ServingSettings
+from serving.store.session import Store, UnitOfWork
+from tests.crash.effects import TOPIC, find_effect_key
+
+LEASE_SECONDS = 3
+"""Leases of the outbox here: a minute, as in production, would only make the count wait."""
+
+
+def serve(settings: dict[str, Any], at: str | None) -> None:
+    """Run the server, until killed or at a named point."""
+    crash_points.arm(at)
+    set_up_logging("error")
+    run_server(ServingSettings(**settings))
+
+
+def work(settings: dict[str, Any], at: str | None, receiver: str) -> None:
+    """Run a worker whose scores lead to effects, until killed or at a named point."""
+    crash_points.arm(at)
+    set_up_logging("error")
+    asyncio.run(_work(ServingSettings(**settings), receiver))
+
+
+async def _work(settings: ServingSettings, receiver: str) -> None:
+    store = Store(settings)
+    await asyncio.to_thread(store.open)
+    desks = build_desks(settings)
+    for desk in desks:
+        desk.refresh(clock.now())
+    house = build_house(
+        settings,
+        store,
+        desks,
+        BundleShelf(settings.served),
+        ScoredLog(settings.scored, most_rows=1_000, keep_days=1),
+        None,
+        senders={TOPIC: lambda effect: _send(effect, receiver)},
+        after=_announce,
+    )
+    house.outbox.lease = LEASE_SECONDS * clock.MICROSECOND * 1_000_000
+    await Worker(house, check_seconds=settings.worker_check_seconds).run()
+
+
+def _announce(work: UnitOfWork, given: Sequence[GivenScore]) -> None:
+    """Decide an effect for each height of score a lead reaches: once, however often it is there."""
+    for one in given:
+        score = one.score
+        key = find_effect_key(score.lead_id, score.points)
+        if key is not None:
+            work.announce(key, TOPIC, {"lead_id": score.lead_id}, clock.now(), score.lead_id)
+
+
+def _send(effect: Effect, receiver: str) -> None:
+    request = urllib.request.Request(receiver, effect.key.encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=LEASE_SECONDS) as answer:
+        answer.read()

@@ -1,0 +1,1 @@
+"""The API as it describes itself, against the API as it is."""
