@@ -8,8 +8,9 @@ import typer
 from pydantic import ValidationError
 
 from features import clock
-from serving.commands import EXIT_REFUSED, set_up_logging
+from serving.commands import EXIT_REFUSED
 from serving.errors import ServingError
+from serving.http.logs import set_up_logging
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.worker import Worker
 from serving.scoring.log import ScoredLog

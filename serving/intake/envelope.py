@@ -27,6 +27,10 @@ SENT_AT: dict[Sent, str] = {"segment": "sentAt"}
 """The field that tells when it was sent, where it is not ``sent_at``."""
 
 
+OTHERS: frozenset[Sent] = frozenset({"segment", "snowplow"})
+"""Batches of other people's tools, which add fields of their own that nobody here need know."""
+
+
 class Envelope(NamedTuple):
     """A body, cut."""
 
@@ -129,6 +133,7 @@ def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
         return Envelope([body], is_batch=False, sent_at=None)
     if len(items) > most:
         raise TooManyItemsError(len(items), most)
-    _check_names(record, read)
+    if record not in OTHERS:
+        _check_names(record, read)
     sent_at = _read_sent_at(opened.sent_at)  # type: ignore[attr-defined]
     return Envelope(_as_sent(items, read, body), is_batch=True, sent_at=sent_at)

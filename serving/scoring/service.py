@@ -136,7 +136,7 @@ def score_one(scoring: Scoring, lead: LeadIn) -> LeadScore:
 def _time(
     champion: Champion, served: ServedTiming, read: ReadLead, row: NDArray[np.float32]
 ) -> TimingOut:
-    why = AT_BIRTH if read.is_looked_at_birth else champion.bundle.find_unknown(row)[0]
+    why = AT_BIRTH if _looked_at(read).is_at_birth else champion.bundle.find_unknown(row)[0]
     if why is not None:
         return say_unknown(served, why)
     return advise(served, champion.explainer, row, read.as_of)
