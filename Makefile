@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # A machine without libgomp borrows the copy that scikit-learn ships; see the `native` deed.
 export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CURDIR)/$(VENV)/lib/native
 
-.PHONY: help setup run serve test check format bench bench-timing lock clean
+.PHONY: help setup run serve test check format bench bench-timing crash lock clean
 
 help: ## List the deeds
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ bench: $(VENV)/.bench ## Measure: the feature job against others, one lead in pr
 
 bench-timing: $(READY) ## Measure the best moment to hand off beside other policies, on many made-up markets
 	@$(BIN)/python -m benchmarks.timing --seeds $(SEEDS) --sizes $(SIZES)
+
+crash: $(READY) ## Kill processes and the database under load, count what was lost, and show that the count can find loss
+	@$(BIN)/python -m tests.crash
 
 lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server --extra train --group test -o requirements/all.lock

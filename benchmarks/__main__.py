@@ -9,6 +9,7 @@ import typer
 from benchmarks.backtests import measure_backtests
 from benchmarks.cold_start import measure_cold_start
 from benchmarks.featuretools_job import measure_featuretools
+from benchmarks.intake import measure_intake
 from benchmarks.job import measure_job
 from benchmarks.live import measure_live
 from benchmarks.measure import console, print_machine
@@ -22,6 +23,8 @@ from benchmarks.over_http import measure_http
 from benchmarks.planted_leaks import measure_leaks
 from benchmarks.routing import measure_routing
 from benchmarks.scale import measure_scale
+from benchmarks.schemathesis_run import measure_schemathesis
+from benchmarks.scoring import measure_scoring
 from benchmarks.timing_proof import measure_proof
 from benchmarks.timing_real import measure_real_timing
 from benchmarks.training_run import measure_training
@@ -82,6 +85,9 @@ def bench(
         "reasons": lambda: measure_reasons(make_bundle()),
         "http": lambda: measure_http(make_bundle()),
         "live": lambda: measure_live(make_bundle()),
+        "intake": lambda: measure_intake(make_bundle()),
+        "scoring": lambda: measure_scoring(make_bundle()),
+        "schemathesis": measure_schemathesis,
         "featuretools": measure_featuretools,
         "leaks": measure_leaks,
         "backtests": measure_backtests,

@@ -119,7 +119,9 @@ def append_packed(
     for i, (lead, addition) in enumerate(zip(leads, additions.values(), strict=True)):
         if addition.created_at is not None:
             accounts = [version.account_id for version in lead.versions]
-            known = max(addition.known_at, addition.created_at)
+            # Attempts are no features: of a lead known by them alone, nothing but its creation counts.
+            tells = addition.events or addition.stages or addition.version is not None
+            known = max(addition.known_at if tells else addition.created_at, addition.created_at)
             _put(work, catalog, lead.lead_id, known, parts[i], accounts)
 
 

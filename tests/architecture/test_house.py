@@ -64,5 +64,5 @@ def test_top_level_is_the_design_card():
     assert top - {path for path in top if path.startswith(".")} <= {
         "training", "serving", "features", "notebooks", "mlruns", "tests", "docs", "benchmarks",
         "requirements", "baton.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
-        "LICENSE",
+        "LICENSE", "compose.yaml", "Dockerfile",
     }  # fmt: skip

@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from serving import crash_points
@@ -121,18 +122,19 @@ class House:
         self.url = self.postgres.start()
         for victim in self.victims:
             self._start(victim, None)
-        end = time.monotonic() + STARTING_SECONDS
+        self.wait_for_answers(STARTING_SECONDS)
+
+    def wait_for_answers(self, seconds: float) -> None:
+        """Wait until a replica has a model and its database; not for ever."""
+        end = time.monotonic() + seconds
         while not self._answers() and time.monotonic() < end:
             time.sleep(0.05)
 
     def _answers(self) -> bool:
-        import httpx
-
-        with suppress(httpx.TransportError):
-            return all(
-                httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-                for port in self.ports
-            )
+        for port in self.ports:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                    return True
         return False
 
     def _start(self, victim: Victim, at: str | None) -> None:

@@ -30,7 +30,9 @@ class Plan:
     database_every: int = 10
     """One kill in so many is of the database, all its processes at once."""
     pause: float = 0.4
-    """Seconds between two kills of ours."""
+    """Seconds under load before a kill of ours, and before what was killed is started again."""
+    patience: float = 15.0
+    """Seconds to wait for a replica that answers before the next kill: what never worked breaks nothing."""
     threads: int = 4
     """Senders side by side."""
     load_pause: float = 0.05
@@ -111,6 +113,8 @@ def _attack(house: House, plan: Plan, start: float) -> None:
     time.sleep(0.5)
     while house.crashes.total < plan.kills and time.monotonic() - start < plan.most_seconds:
         turn += 1
+        house.wait_for_answers(plan.patience)
+        time.sleep(plan.pause)
         if turn % plan.database_every == 0:
             house.kill_database()
         elif turn % 2:

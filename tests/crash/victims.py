@@ -3,6 +3,8 @@
 import asyncio
 import urllib.request
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 from features import clock
@@ -26,7 +28,8 @@ def serve(settings: dict[str, Any], at: str | None) -> None:
     """Run the server, until killed or at a named point."""
     crash_points.arm(at)
     set_up_logging("error")
-    run_server(ServingSettings(**settings))
+    with redirect_stdout(StringIO()):  # what it tells people, a hundred times
+        run_server(ServingSettings(**settings))
 
 
 def work(settings: dict[str, Any], at: str | None, receiver: str) -> None:

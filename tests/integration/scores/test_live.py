@@ -311,3 +311,15 @@ def test_the_log_of_scores_needs_no_disk_to_score(store: Store, tmp_path: Path) 
 
     assert len(read_given(store, "ann")) == 1
     assert scorer.log.dropped == 1
+
+
+def test_a_lead_known_by_attempts_alone_is_packed_as_its_rows_are(
+    store: Store, tmp_path: Path
+) -> None:
+    clock = Clock()
+    called = {"lead_id": "ann", "channel": "call", "at": (clock() - timedelta(days=3)).isoformat()}
+
+    land(store, "attempt", called, at=clock())
+
+    with store.work() as work:
+        assert find_differences(work, CATALOG, ["ann"]) == []
