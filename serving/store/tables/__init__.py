@@ -2,7 +2,7 @@
 
 from serving.store.tables.access import ApiKey, AuditEntry, Person, SignIn, SignInFailure
 from serving.store.tables.base import Base
-from serving.store.tables.effects import OutboxEffect
+from serving.store.tables.effects import ClosedEndpoint, OutboxEffect
 from serving.store.tables.history import Attempt, Event, PackedHistory, StageChange
 from serving.store.tables.jobs import JobProblem
 from serving.store.tables.leads import Identity, Lead, LeadVersion, Merge, Tombstone
@@ -16,6 +16,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BundleVersion",
+    "ClosedEndpoint",
     "Event",
     "IdempotencyKey",
     "Identity",

@@ -1,0 +1,110 @@
+"""Who hears of a notice: spread over people and channels as the playbook says.
+
+The outbox spreads in a transaction of its own, so that each recipient is an effect of their own, sent
+and settled alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, get_args
+
+from serving.handoff.playbook.sections.notifications import Medium, Notifications, Occasion, Role
+from serving.notify.outbox import Effect, SendFailedError
+from serving.notify.playbook_rules import ReadPlaybook
+from serving.settings import ChatRoom, ServingSettings, WebhookEndpoint
+from serving.store.session import Store
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """One message to one recipient by one channel."""
+
+    medium: Medium
+    to: str
+    """An address, or the name of a room or endpoint."""
+    role: Role
+
+
+def list_mail_addresses(settings: ServingSettings, role: Role, seller: str | None) -> list[str]:
+    """List who gets the mail of a role; of a seller's, the seller whose lead it is."""
+    own = settings.mail_to.get(f"seller:{seller}", ()) if role == "seller" and seller else ()
+    return list(dict.fromkeys((*own, *settings.mail_to.get(role, ()))))
+
+
+def spread(
+    rules: Notifications, occasion: Occasion, seller: str | None, settings: ServingSettings
+) -> list[Leaving]:
+    """List who is told of an occasion, and how; nobody twice by the same channel."""
+    found: dict[tuple[Medium, str], Leaving] = {}
+    for rule in rules.rules:
+        if occasion not in rule.on:
+            continue
+        for role in rule.to:
+            for medium in rule.by:
+                for to in _list_recipients(medium, role, seller, settings):
+                    found.setdefault((medium, to), Leaving(medium, to, role))
+    return list(found.values())
+
+
+def _list_recipients(
+    medium: Medium, role: Role, seller: str | None, settings: ServingSettings
+) -> Iterator[str]:
+    if medium == "mail":
+        if settings.smtp_host is not None:
+            yield from list_mail_addresses(settings, role, seller)
+        return
+    places: Mapping[str, WebhookEndpoint | ChatRoom] = settings.chats
+    if medium == "webhook":
+        places = settings.webhooks
+    for name, place in sorted(places.items()):
+        if not place.roles or role in place.roles:
+            yield name
+
+
+@dataclass
+class Spreader:
+    """Sends effects of the topic ``notice``: turns each into one effect for each recipient."""
+
+    store: Store
+    settings: ServingSettings
+    read: ReadPlaybook
+
+    def __call__(self, effect: Effect) -> None:
+        """Spread a notice.
+
+        Raises
+        ------
+        SendFailedError
+            If its occasion is none that anybody could have asked to hear of.
+        """
+        told = effect.payload
+        if told.get("occasion") not in get_args(Occasion):
+            raise SendFailedError("An occasion the playbook does not know", for_good=True)
+        with self.store.work() as work:
+            rules = self.read(work).notifications
+            for leaving in spread(rules, told["occasion"], told["seller"], self.settings):
+                # A hash, so that no address is kept in a key that is kept for good.
+                whom = sha256(leaving.to.encode()).hexdigest()[:16]
+                work.announce(
+                    f"{effect.key}:{leaving.medium}:{whom}",
+                    leaving.medium,
+                    build_payload(leaving, told),
+                    effect.created_at,
+                    effect.lead_id,
+                )
+
+
+def build_payload(leaving: Leaving, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Build what the sender of a channel is given."""
+    if leaving.medium == "webhook":
+        ids = ("lead_id", "handoff_id", "seller", "because")
+        return {
+            "endpoint": leaving.to,
+            "type": f"lead.{told['occasion']}" if told["lead_id"] else told["occasion"],
+            "occurred_at": told["occurred_at"],
+            "facts": {**told["facts"], **{name: told[name] for name in ids}},
+        }
+    kept = ("occasion", "because", "occurred_at", "lead_id", "handoff_id", "seller")
+    where = "to" if leaving.medium == "mail" else "room"
+    return {where: leaving.to, "role": leaving.role, **{name: told[name] for name in kept}}
