@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "m0050"
-down_revision = "m0020"
+down_revision = "m0030"
 branch_labels = None
 depends_on = None
 
