@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from features import clock
+from serving.handoff.oversight_deeds import draw_last_month
 from serving.http.idempotency import forget_expired
 from serving.jobs.queries import note_problem
 from serving.notify.outbox import Outbox
@@ -18,7 +19,7 @@ from serving.store.deferring import QUEUE, defer
 from serving.store.session import Store, UnitOfWork
 
 if TYPE_CHECKING:
-    from procrastinate import App, JobContext
+    from procrastinate import App, JobContext, RetryStrategy
 
 ATTEMPTS = 5
 """Times a job is tried before it is set aside; times a job may take its worker down with it."""
@@ -28,6 +29,7 @@ RETRY_SECONDS = 3
 
 RESCORED_AT_A_TIME = 5_000
 TIDY = "baton.tidy"
+DRAW = "baton.draw_oversight"
 STALE_DAYS = 30
 """Days after which jobs that failed for good are forgotten."""
 
@@ -76,6 +78,14 @@ def tidy(work: UnitOfWork, at: datetime) -> None:
     work.execute(FORGET_PROBLEMS)
 
 
+PERIODIC: tuple[tuple[str, str, Callable[[UnitOfWork, datetime], object]], ...] = (
+    (TIDY, "*/10 * * * *", tidy),
+    # By the hour, so that a month is drawn soon after it is over; drawn once, it stays as it is.
+    (DRAW, "7 * * * *", draw_last_month),
+)
+"""What is done again and again, and when."""
+
+
 def build_jobs(house: House, url: str) -> "App":
     """Build procrastinate's app with our jobs; the tables are those of the store."""
     import procrastinate
@@ -109,13 +119,27 @@ def build_jobs(house: House, url: str) -> "App":
     def score_lead(context: "JobContext", lead_id: str) -> None:
         told(context, lambda: house.scorer.score_lead(lead_id, ["retry"]))
 
-    @app.periodic(cron="*/10 * * * *")
-    @app.task(name=TIDY, queue=QUEUE, retry=retry, pass_context=True)
-    def tidy_up(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
-        def deed() -> None:
-            with house.store.work() as work:
-                tidy(work, house.now())
-
-        told(context, deed)
-
+    for name, cron, deed in PERIODIC:
+        _add_periodic(app, house, retry, told, name, cron, deed)
     return app
+
+
+def _add_periodic(
+    app: "App",
+    house: House,
+    retry: "RetryStrategy",
+    told: Callable[["JobContext", Callable[[], None]], None],
+    name: str,
+    cron: str,
+    deed: Callable[[UnitOfWork, datetime], object],
+) -> None:
+    """Add what is done again and again, each time in one transaction."""
+
+    @app.periodic(cron=cron)
+    @app.task(name=name, queue=QUEUE, retry=retry, pass_context=True)
+    def repeated(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+        def once() -> None:
+            with house.store.work() as work:
+                deed(work, house.now())
+
+        told(context, once)

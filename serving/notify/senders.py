@@ -10,8 +10,7 @@ from serving.notify.chat import ChatSender
 from serving.notify.guarded_http import OutboundRules
 from serving.notify.mail import MailSender
 from serving.notify.outbox import Sender
-from serving.notify.playbook_rules import read_playbook_in_effect
-from serving.notify.spreading import Spreader
+from serving.notify.spreading import OCCASIONS, Spreader
 from serving.notify.webhooks import WebhookSender
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -29,8 +28,10 @@ def build_senders(
 ) -> Mapping[str, Sender]:
     """Build the senders of every topic of notifications."""
     rules = build_rules(settings)
+    spreader = Spreader(store, settings)
     return {
-        notices.TOPIC: Spreader(store, settings, read_playbook_in_effect),
+        notices.TOPIC: spreader,
+        **dict.fromkeys(OCCASIONS, spreader),
         webhooks.TOPIC: WebhookSender(store, settings.webhooks, rules, now),
         chat.TOPIC: ChatSender(settings.chats, rules, settings.public_url, now),
         mail.TOPIC: MailSender(settings, now),

@@ -9,11 +9,55 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, get_args
 
+from serving.handoff import notices
 from serving.handoff.playbook.sections.notifications import Medium, Notifications, Occasion, Role
+from serving.handoff.playbook_in_effect import read_agreed
 from serving.notify.outbox import Effect, SendFailedError
-from serving.notify.playbook_rules import ReadPlaybook
 from serving.settings import ChatRoom, ServingSettings, WebhookEndpoint
 from serving.store.session import Store
+
+OCCASIONS: Mapping[str, Occasion] = {
+    "handoff.held": "packet_incomplete",
+    "handoff.assigned": "handed_over",
+    "handoff.reassigned": "reassigned",
+    "handoff.accepted": "accepted",
+    "handoff.returned": "returned",
+    "handoff.rejected": "returned",
+    "handoff.reminded": "reminder",
+    "handoff.escalated": "breached",
+    "handoff.asked": "waiting",
+    "handoff.unassigned": "nobody_free",
+    "handoff.qualified": "sql",
+    "handoff.won": "won",
+}
+"""What the service of handoffs announces, as the playbook calls it."""
+
+
+def read_told(effect: Effect) -> dict[str, Any]:
+    """Read what an effect tells: a notice, or what the service of handoffs announced.
+
+    Raises
+    ------
+    SendFailedError
+        If its occasion is none that anybody could have asked to hear of.
+    """
+    told = effect.payload
+    occasion = told.get("occasion", OCCASIONS.get(effect.topic))
+    if occasion not in get_args(Occasion):
+        raise SendFailedError("An occasion the playbook does not know", for_good=True)
+    if effect.topic == notices.TOPIC:
+        return told
+    own = {"because", "at", "lead_id", "seller", "handoff_id"}
+    number = told.get("handoff_id")
+    return {
+        "occasion": occasion,
+        "because": told.get("because") or "",
+        "occurred_at": told.get("at", effect.created_at.isoformat()),
+        "lead_id": told.get("lead_id"),
+        "seller": told.get("seller"),
+        "handoff_id": None if number is None else str(number),
+        "facts": {name: value for name, value in told.items() if name not in own},
+    }
 
 
 @dataclass(frozen=True)
@@ -68,7 +112,6 @@ class Spreader:
 
     store: Store
     settings: ServingSettings
-    read: ReadPlaybook
 
     def __call__(self, effect: Effect) -> None:
         """Spread a notice.
@@ -78,11 +121,9 @@ class Spreader:
         SendFailedError
             If its occasion is none that anybody could have asked to hear of.
         """
-        told = effect.payload
-        if told.get("occasion") not in get_args(Occasion):
-            raise SendFailedError("An occasion the playbook does not know", for_good=True)
+        told = read_told(effect)
         with self.store.work() as work:
-            rules = self.read(work).notifications
+            rules = read_agreed(work).playbook.notifications
             for leaving in spread(rules, told["occasion"], told["seller"], self.settings):
                 # A hash, so that no address is kept in a key that is kept for good.
                 whom = sha256(leaving.to.encode()).hexdigest()[:16]
