@@ -15,7 +15,7 @@ from serving.handoff.oversight_queries import (
     read_reviews,
 )
 from serving.handoff.oversight_report import MonthlyReport, build_report
-from serving.handoff.playbook_in_effect import read_agreed
+from serving.handoff.playbook.kept import read_agreed
 from serving.store.session import UnitOfWork
 from serving.store.tables import OversightFinding
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from serving.handoff.moves import Signal, State
 from serving.handoff.oversight import (
@@ -112,17 +113,17 @@ def list_cases(
     work: UnitOfWork, month: date | None = None, *, case_id: int | None = None
 ) -> list[Case]:
     """List cases, newest month first, each with its newest finding."""
+    later = aliased(OversightFinding)
     newest = (
-        select(OversightFinding.finding_number)
-        .where(OversightFinding.case_id == OversightCase.case_id)
-        .order_by(OversightFinding.finding_number.desc())
-        .limit(1)
+        select(func.max(later.finding_number))
+        .where(later.case_id == OversightCase.case_id)
+        .correlate(OversightCase)
         .scalar_subquery()
     )
     asked = (
         select(OversightCase, Handoff, OversightFinding)
         .join(Handoff, Handoff.handoff_id == OversightCase.handoff_id)
-        .outerjoin(OversightFinding, and_(OversightFinding.finding_number == newest))
+        .outerjoin(OversightFinding, OversightFinding.finding_number == newest)
         .order_by(OversightCase.month.desc(), OversightCase.case_id)
     )
     if month is not None:

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from serving.auth.guard import allow
 from serving.errors import RefusedError
-from serving.handoff.playbook_in_effect import read_agreed, read_cited
+from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.scoreboard import Axis, Line, Span, build_scoreboard, build_scoreboards
 from serving.handoff.scoreboard_queries import read_records
 from serving.http.dependencies import Now
@@ -89,9 +89,7 @@ def read_scoreboard(
     """Compute the scoreboard of a span from what was recorded and the moment of looking."""
     agreed = read_agreed(work)
     section = agreed.playbook.sla
-    clocks, handoffs = read_records(
-        work, agreed.playbook, lambda version: read_cited(work, version).playbook, span, at
-    )
+    clocks, handoffs = read_records(work, agreed, span, at)
     lines = build_scoreboard(section, clocks, handoffs, span, at)
     count = min(MOST_POINTS, max(2, (span.end - span.start) // timedelta(days=7)))
     step = (span.end - span.start) / count

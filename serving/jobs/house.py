@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from serving.champion import ChampionDesk
 from serving.jobs.tasks import House
+from serving.notify.digests import announce_digests
 from serving.notify.outbox import Outbox, Sender
 from serving.notify.senders import build_senders
 from serving.scoring.live import AfterScores
@@ -45,4 +46,9 @@ def build_house(
         store, desks, shelf, scored_log, shadow, most=settings.worker_batch, after=after
     )
     all_senders = {**build_senders(settings, store), **(senders or {})}
-    return House(store, scorer, Outbox(store, all_senders, most=20, at_once=10))
+    return House(
+        store,
+        scorer,
+        Outbox(store, all_senders, most=20, at_once=10),
+        announce_digests=lambda work, at: announce_digests(work, settings, at),
+    )

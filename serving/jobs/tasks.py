@@ -30,6 +30,7 @@ RETRY_SECONDS = 3
 RESCORED_AT_A_TIME = 5_000
 TIDY = "baton.tidy"
 DRAW = "baton.draw_oversight"
+DIGESTS = "baton.announce_digests"
 STALE_DAYS = 30
 """Days after which jobs that failed for good are forgotten."""
 
@@ -48,6 +49,10 @@ DELETE FROM job_problem p WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j W
 log = structlog.get_logger(__name__)
 
 
+Deed = Callable[[UnitOfWork, datetime], object]
+"""What a job does in one transaction, at a moment."""
+
+
 @dataclass
 class House:
     """What jobs work with."""
@@ -57,6 +62,8 @@ class House:
     outbox: Outbox
     now: Callable[[], datetime] = clock.now
     retry_seconds: int = RETRY_SECONDS
+    announce_digests: Deed | None = None
+    """Announces the digests that are due, as the settings say to whom."""
 
 
 def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
@@ -78,7 +85,9 @@ def tidy(work: UnitOfWork, at: datetime) -> None:
     work.execute(FORGET_PROBLEMS)
 
 
-PERIODIC: tuple[tuple[str, str, Callable[[UnitOfWork, datetime], object]], ...] = (
+EVERY_5 = "*/5 * * * *"
+
+PERIODIC: tuple[tuple[str, str, Deed], ...] = (
     (TIDY, "*/10 * * * *", tidy),
     # By the hour, so that a month is drawn soon after it is over; drawn once, it stays as it is.
     (DRAW, "7 * * * *", draw_last_month),
@@ -119,7 +128,8 @@ def build_jobs(house: House, url: str) -> "App":
     def score_lead(context: "JobContext", lead_id: str) -> None:
         told(context, lambda: house.scorer.score_lead(lead_id, ["retry"]))
 
-    for name, cron, deed in PERIODIC:
+    own = () if house.announce_digests is None else ((DIGESTS, EVERY_5, house.announce_digests),)
+    for name, cron, deed in (*PERIODIC, *own):
         _add_periodic(app, house, retry, told, name, cron, deed)
     return app
 
@@ -131,7 +141,7 @@ def _add_periodic(
     told: Callable[["JobContext", Callable[[], None]], None],
     name: str,
     cron: str,
-    deed: Callable[[UnitOfWork, datetime], object],
+    deed: Deed,
 ) -> None:
     """Add what is done again and again, each time in one transaction."""
 

@@ -101,7 +101,9 @@ def build_message(told: Mapping[str, Any], public_url: str) -> Message:
     lead_id, handoff_id = told["lead_id"], told["handoff_id"]
     # The subject shows on locked phones: an id that is an address does not belong there.
     which = f" (handoff {handoff_id})" if handoff_id else ""
-    lines = [f"{subject}{which}.", str(told["because"])]
+    lines = [f"{subject}{which}."]
+    if told["because"]:
+        lines.append(str(told["because"]))
     if told["seller"]:
         lines.append(f"With: {told['seller']}.")
     link = None

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from features import clock
 from serving.handoff import notices
-from serving.notify import chat, mail, webhooks
+from serving.notify import chat, digests, mail, webhooks
 from serving.notify.chat import ChatSender
+from serving.notify.digests import DigestSender
 from serving.notify.guarded_http import OutboundRules
 from serving.notify.mail import MailSender
 from serving.notify.outbox import Sender
@@ -35,4 +36,5 @@ def build_senders(
         webhooks.TOPIC: WebhookSender(store, settings.webhooks, rules, now),
         chat.TOPIC: ChatSender(settings.chats, rules, settings.public_url, now),
         mail.TOPIC: MailSender(settings, now),
+        digests.TOPIC: DigestSender(store, settings, now),
     }

@@ -10,54 +10,60 @@ from hashlib import sha256
 from typing import Any, get_args
 
 from serving.handoff import notices
+from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.playbook.sections.notifications import Medium, Notifications, Occasion, Role
-from serving.handoff.playbook_in_effect import read_agreed
-from serving.notify.outbox import Effect, SendFailedError
+from serving.notify.outbox import Effect
 from serving.settings import ChatRoom, ServingSettings, WebhookEndpoint
 from serving.store.session import Store
 
-OCCASIONS: Mapping[str, Occasion] = {
+OCCASIONS: Mapping[str, Occasion | None] = {
     "handoff.held": "packet_incomplete",
     "handoff.assigned": "handed_over",
     "handoff.reassigned": "reassigned",
     "handoff.accepted": "accepted",
     "handoff.returned": "returned",
-    "handoff.rejected": "returned",
-    "handoff.reminded": "reminder",
+    "handoff.reminder": "reminder",
     "handoff.escalated": "breached",
     "handoff.asked": "waiting",
-    "handoff.unassigned": "nobody_free",
     "handoff.qualified": "sql",
     "handoff.won": "won",
+    "handoff.supplied": None,
+    "handoff.lost": None,
+    "handoff.withdrawn": None,
 }
-"""What the service of handoffs announces, as the playbook calls it."""
+"""What the service of handoffs announces, as the playbook calls it; None: nobody can ask to hear of it."""
 
 
-def read_told(effect: Effect) -> dict[str, Any]:
+def read_told(effect: Effect) -> dict[str, Any] | None:
     """Read what an effect tells: a notice, or what the service of handoffs announced.
 
-    Raises
-    ------
-    SendFailedError
-        If its occasion is none that anybody could have asked to hear of.
+    None where it is no occasion that anybody could have asked to hear of.
     """
     told = effect.payload
-    occasion = told.get("occasion", OCCASIONS.get(effect.topic))
-    if occasion not in get_args(Occasion):
-        raise SendFailedError("An occasion the playbook does not know", for_good=True)
     if effect.topic == notices.TOPIC:
-        return told
+        return told if told.get("occasion") in get_args(Occasion) else None
+    occasion = OCCASIONS.get(effect.topic)
+    if occasion is None:
+        return None
+    if occasion == "breached" and "what" in told:
+        # No clock: there is nobody to give the lead to.
+        occasion = "nobody_free"
     own = {"because", "at", "lead_id", "seller", "handoff_id"}
-    number = told.get("handoff_id")
     return {
         "occasion": occasion,
-        "because": told.get("because") or "",
+        "because": told.get("because") or _say_reason(told),
         "occurred_at": told.get("at", effect.created_at.isoformat()),
         "lead_id": told.get("lead_id"),
-        "seller": told.get("seller"),
-        "handoff_id": None if number is None else str(number),
+        # Whoever loses a lead hears of it; whoever gets it is told that it was handed over.
+        "seller": told.get("seller") or told.get("from_seller"),
+        "handoff_id": str(told["handoff_id"]),
         "facts": {name: value for name, value in told.items() if name not in own},
     }
+
+
+def _say_reason(told: Mapping[str, Any]) -> str:
+    reason = told.get("reason")
+    return f"Reason: {reason.replace('_', ' ')}." if isinstance(reason, str) else ""
 
 
 @dataclass(frozen=True)
@@ -114,14 +120,10 @@ class Spreader:
     settings: ServingSettings
 
     def __call__(self, effect: Effect) -> None:
-        """Spread a notice.
-
-        Raises
-        ------
-        SendFailedError
-            If its occasion is none that anybody could have asked to hear of.
-        """
+        """Spread a notice; one that nobody could have asked to hear of is done with."""
         told = read_told(effect)
+        if told is None:
+            return
         with self.store.work() as work:
             rules = read_agreed(work).playbook.notifications
             for leaving in spread(rules, told["occasion"], told["seller"], self.settings):

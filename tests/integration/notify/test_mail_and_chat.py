@@ -2,13 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from serving.notify.outbox import LEASE
 from serving.settings import ServingSettings
@@ -20,6 +17,7 @@ from tests.integration.notify.factories import (
     make_notifier,
     tell_of,
 )
+from tests.integration.notify.mailbox import Mailbox, read_parts, receiving_mail
 from tests.integration.notify.receiver import receiving
 from tests.integration.scores.house import Clock, ask
 
@@ -35,37 +33,10 @@ by = ["mail", "chat"]
 MAILS = "SELECT state, last_problem FROM outbox_effect WHERE topic = 'mail' ORDER BY effect_number"
 
 
-class Mailbox:
-    """What a mail server took, and how it answers."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[list[str], Message]] = []
-        self.answers: list[str] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        answer = self.answers.pop(0) if self.answers else "250 OK"
-        if answer.startswith("250"):
-            self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
-        return answer
-
-
-class FreePort(Controller):
-    """Listens on any free port, and tries the one it got."""
-
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
-    box = Mailbox()
-    controller = FreePort(box, hostname="127.0.0.1", port=0)
-    controller.start()
-    try:
-        yield box, controller.port
-    finally:
-        controller.stop()
+    with receiving_mail() as box:
+        yield box, box.port
 
 
 def make_mailer(folder: Path, port: int, **changes: Any) -> ServingSettings:
@@ -99,7 +70,7 @@ def test_the_seller_whose_lead_it_is_gets_one_mail_in_text_and_html(
         pass
 
     ((to, mail),) = box.mails
-    text, html = [part.get_payload(decode=True).decode() for part in mail.get_payload()]
+    text, html = read_parts(mail)
     assert to == ["ann@baton.test"]
     assert mail["Subject"] == "A lead for you (handoff 17)"
     assert because in text

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from serving.handoff.calendar import WorkingHours
-from serving.handoff.clock_records import MoveLine, list_records, list_runs
+from serving.handoff.clock_records import list_records
+from serving.handoff.clocks import list_runs
 from serving.handoff.moves import Clock, Signal, State, move_from
 from serving.handoff.playbook.sections.sla import Calendar, Sla
 from serving.handoff.scoreboard import ClockRecord
 from serving.handoff.sla import list_promises
+from serving.store.tables import HandoffMove
 
 MONDAY = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)
 NIGHT_AND_DAY = WorkingHours(
@@ -20,17 +22,19 @@ def hours(n: float) -> datetime:
     return MONDAY + timedelta(hours=n)
 
 
-def make_moves(*told: tuple[float, Signal, str | None]) -> list[MoveLine]:
+def make_moves(*told: tuple[float, Signal, str | None]) -> list[HandoffMove]:
     """Make moves from a handoff's start, each so many hours after Monday at nine."""
     state, moves = State.DECIDED, []
     for at, signal, seller in told:
         move = move_from(state, signal)
-        moves.append(MoveLine(hours(at), state, move.to, signal, seller))
+        moves.append(
+            HandoffMove(at=hours(at), origin=state, state=move.to, signal=signal, seller_id=seller)
+        )
         state = move.to
     return moves
 
 
-def read(moves: list[MoveLine], at: datetime) -> dict[Clock, list[ClockRecord]]:
+def read(moves: list[HandoffMove], at: datetime) -> dict[Clock, list[ClockRecord]]:
     records: dict[Clock, list[ClockRecord]] = {}
     for record in list_records(
         list_runs(moves),
