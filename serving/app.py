@@ -28,6 +28,7 @@ from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
+from serving.notify import routes as notify_routes
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
@@ -172,6 +173,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         audit_log_routes.router,
         privacy_routes.router,
         sla_routes.router,
+        notify_routes.router,
         oversight_routes.router,
         oversight_routes.report_router,
         web_routes.router,

@@ -12,7 +12,7 @@ from tests.integration.notify.factories import build_outbox, make_notifier
 from tests.integration.notify.mailbox import read_parts, receiving_mail
 from tests.integration.scores.house import Clock, ask
 
-FRIDAY = datetime(2026, 3, 6, 9, 0, tzinfo=UTC)
+THURSDAY = datetime(2026, 3, 5, 9, 0, tzinfo=UTC)
 MONDAY = datetime(2026, 3, 9, 8, 0, tzinfo=UTC)  # nine in Amsterdam
 READERS: dict[str, Any] = {
     "seller:ann": ["ann@baton.test"],
@@ -23,13 +23,13 @@ READERS: dict[str, Any] = {
 
 
 def write_office(store: Store) -> None:
-    """Write a lead of Ann's that nobody answered since Friday, and one that Bob gave back."""
-    write_sellers(store, FRIDAY, ann="north", bob="north")
-    handed = (FRIDAY, Signal.HAND_OVER, None)
-    write_handoff(store, "ann-7@secret.test", handed, (FRIDAY, Signal.ASSIGN, "ann"))
-    given_back = (FRIDAY + timedelta(hours=1), Signal.REJECT, "bob")
+    """Write a lead of Ann's that nobody answered since Thursday, and one that Bob gave back."""
+    write_sellers(store, THURSDAY, ann="north", bob="north")
+    handed = (THURSDAY, Signal.HAND_OVER, None)
+    write_handoff(store, "ann-7@secret.test", handed, (THURSDAY, Signal.ASSIGN, "ann"))
+    given_back = (THURSDAY + timedelta(hours=1), Signal.REJECT, "bob")
     write_handoff(
-        store, "L2", handed, (FRIDAY, Signal.ASSIGN, "bob"), given_back, reason="no_budget"
+        store, "L2", handed, (THURSDAY, Signal.ASSIGN, "bob"), given_back, reason="no_budget"
     )
 
 

@@ -1,15 +1,19 @@
 """Mail to a real mail server, messages to a chat room, and who is told of what."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from serving import handoff
 from serving.notify.outbox import LEASE
+from serving.notify.spreading import OCCASIONS
 from serving.settings import ServingSettings
 from serving.store.session import Store
+from tests.integration.handoff import office
 from tests.integration.notify.factories import (
     agree_on,
     build_outbox,
@@ -174,3 +178,38 @@ def test_a_chat_room_hears_of_what_its_roles_hear_of(store: Store, tmp_path: Pat
     assert ask(
         store, "SELECT count(*) FROM outbox_effect WHERE payload::text LIKE '%127.0.0.1%'"
     ) == [(0,)]
+
+
+def test_a_lead_that_asks_for_sales_is_a_mail_to_the_seller_who_got_it(
+    store: Store, tmp_path: Path, mailbox: tuple[Mailbox, int]
+) -> None:
+    box, port = mailbox
+    office.agree(store)
+    office.add_lead(store, "lead-1")
+    office.ask_for_sales(store, "lead-1", office.MONDAY)
+    outcome = office.decide(store, "lead-1", office.MONDAY)
+    assert outcome.handoff is not None
+
+    people = {f"seller:{one}": [f"{one}@baton.test"] for one in ("ann", "ben")}
+    settings = make_mailer(tmp_path, port, mail_to=people)
+    outbox = build_outbox(store, settings, Clock(office.MONDAY))
+    while outbox.run_once():
+        pass
+
+    ((to, mail),) = box.mails
+    assert to == [f"{outcome.handoff.seller_id}@baton.test"]
+    assert mail["Subject"] == f"A lead for you (handoff {outcome.handoff.handoff_id})"
+    assert set(dict(ask(store, "SELECT effect_key, state FROM outbox_effect")).values()) == {
+        "done"
+    }
+
+
+def test_everything_the_service_of_handoffs_announces_is_read() -> None:
+    written = Path(handoff.__file__).parent.glob("*.py")
+    topics = {
+        topic
+        for file in written
+        for topic in re.findall(r'"(handoff\.[a-z_]+)"', file.read_text(encoding="utf-8"))
+    }
+
+    assert topics == set(OCCASIONS)
