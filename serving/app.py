@@ -12,6 +12,7 @@ from serving.audit_log import routes as audit_log_routes
 from serving.auth.doorman import build_doorman
 from serving.auth.guard import check_guards, describe_guards
 from serving.errors import ExposedWithoutTokenError
+from serving.handoff import oversight_routes, sla_routes
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
@@ -31,6 +32,7 @@ from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.desk import DriftDesk
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
 from serving.monitoring.store_metrics import DoorCollector, StoreCollector
+from serving.notify import routes as notify_routes
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
@@ -183,6 +185,10 @@ def build_app(settings: ServingSettings) -> FastAPI:
         monitoring_routes.operator_router,
         audit_log_routes.router,
         privacy_routes.router,
+        sla_routes.router,
+        notify_routes.router,
+        oversight_routes.router,
+        oversight_routes.report_router,
         web_routes.router,
     ):
         app.include_router(router)

@@ -1,11 +1,13 @@
 """Settings of the serving floor: read once from ``BATON_...``, then passed down."""
 
 import os
-from ipaddress import ip_address
+from base64 import b64decode
+from binascii import Error as NoBase64Error
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 STORE_OFF = "off"
@@ -13,6 +15,64 @@ STORE_OFF = "off"
 
 TOKEN_CHARACTERS = 16
 """The fewest characters a token may have: shorter ones can be guessed."""
+
+SECRET_BYTES = range(24, 65)
+"""How long the secret of a webhook may be (Standard Webhooks)."""
+
+Network = IPv4Network | IPv6Network
+
+
+class WebhookEndpoint(BaseModel):
+    """Where signed webhooks go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=3)
+    """``whsec_...``, the newest first; each signs, so that the other side can change over in its own time."""
+    roles: tuple[str, ...] = ()
+    """Roles of the playbook whose webhooks come here; none given: all of them."""
+
+    @field_validator("secrets")
+    @classmethod
+    def _refuse_weak_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            read_webhook_secret(secret)
+        return secrets
+
+
+class ChatRoom(BaseModel):
+    """A room of Slack, Teams or Mattermost, by its incoming webhook."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr
+    """Whoever has it can write there, so it is a secret."""
+    roles: tuple[str, ...] = ()
+    """Roles of the playbook whose messages come here; none given: all of them."""
+
+
+def read_webhook_secret(secret: SecretStr) -> bytes:
+    """Read the key a webhook is signed with.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or too short to be safe.
+    """
+    text = secret.get_secret_value()
+    encoded = text.removeprefix("whsec_")
+    try:
+        key = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (NoBase64Error, ValueError):
+        key = b""
+    if not text.startswith("whsec_") or len(key) not in SECRET_BYTES:
+        raise ValueError(
+            "a webhook's secret is whsec_ and 24 to 64 random bytes in base64; make one with: "
+            "python -c 'import base64, secrets; "
+            'print("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())\''
+        )
+    return key
 
 
 class ServingSettings(BaseSettings):
@@ -96,13 +156,39 @@ class ServingSettings(BaseSettings):
     """Hours after which ``GET /v1/drift`` has a report made anew."""
     drift_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     """Seconds the making of an Evidently report may take."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Address under which people reach Baton: links in messages begin with it."""
+    webhooks: dict[str, WebhookEndpoint] = {}
+    """Where signed webhooks go, as JSON: name -> url, secrets, roles."""
+    chats: dict[str, ChatRoom] = {}
+    """Rooms that are written to, as JSON: name -> url, roles."""
+    mail_to: dict[str, tuple[str, ...]] = {}
+    """Who gets mail, as JSON: a role of the playbook, or ``seller:ID``, -> addresses."""
+    mail_from: str = "baton@localhost"
+    """Sender of every mail."""
+    smtp_host: str | None = None
+    """The mail server; without one no mail is sent."""
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    """Its port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the line to it is made safe; ``none`` only within one machine or network."""
+    smtp_user: str | None = None
+    """Name to log in to it with."""
+    smtp_password: SecretStr | None = None
+    """Password to log in to it with."""
+    send_timeout_seconds: Annotated[float, Field(ge=1, le=25)] = 15.0
+    """Seconds the other side has to take a webhook, a chat message or a mail."""
+    plain_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts, separated by commas, that webhooks may go to by ``http``; all others need ``https``."""
+    private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks, separated by commas, that webhooks may reach although they are not public (``10.1.0.0/16``)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged; ``debug`` logs every request."""
 
     traces: bool = False
     """Whether requests are traced by OpenTelemetry, and sent where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "plain_hosts", "private_networks", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):

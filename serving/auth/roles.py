@@ -18,6 +18,9 @@ Permission = Literal[
     "read the audit log",
     "tend jobs",
     "read the metrics",
+    "read the scoreboard",
+    "oversee rejections",
+    "read oversight",
     "read the manual",
 ]
 
@@ -35,6 +38,9 @@ PERMISSIONS: Final[Mapping[Permission, str]] = {
     "read the audit log": "read who did what",
     "tend jobs": "see which background jobs failed for good, and try them again",
     "read the metrics": "read the figures for Prometheus",
+    "read the scoreboard": "read what both sides promised and did (`GET /v1/sla`)",
+    "oversee rejections": "draw a month's sample of rejected leads, read its cases, find on them",
+    "read oversight": "read a month's report of oversight",
     "read the manual": "read the description of the API",
 }
 """Every permission and what it means, in words for the manual."""
@@ -66,6 +72,7 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
             "mend records",
             "send engagement",
             "join leads",
+            "read the scoreboard",
             "read the manual",
         }
     ),
@@ -79,10 +86,21 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
             "read scores",
             "join leads",
             "export people",
+            "read the scoreboard",
+            "read oversight",
             "read the manual",
         }
     ),
-    Role.SALES: frozenset({"read the model", "read leads", "read scores", "read the manual"}),
+    Role.SALES: frozenset(
+        {
+            "read the model",
+            "read leads",
+            "read scores",
+            "read the scoreboard",
+            "read oversight",
+            "read the manual",
+        }
+    ),
     Role.SCIENTIST: frozenset(
         {"score leads", "read the model", "read scores", "read the metrics", "read the manual"}
     ),
@@ -97,7 +115,17 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
             "read the manual",
         }
     ),
-    Role.OVERSEER: frozenset({"read the model", "read leads", "read scores", "read the manual"}),
+    Role.OVERSEER: frozenset(
+        {
+            "read the model",
+            "read leads",
+            "read scores",
+            "read the scoreboard",
+            "oversee rejections",
+            "read oversight",
+            "read the manual",
+        }
+    ),
     Role.ADMIN: ALL,
 }
 """What each role may do. What is not here is refused."""

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from serving.champion import ChampionDesk
 from serving.jobs.tasks import House
+from serving.notify.digests import announce_digests
 from serving.notify.outbox import Outbox, Sender
+from serving.notify.senders import build_senders
 from serving.scoring.live import AfterScores
 from serving.scoring.live_worker import LiveScorer
 from serving.scoring.log import ScoredLog
@@ -36,11 +38,17 @@ def build_house(
     Parameters
     ----------
     senders
-        Who sends effects, by topic.
+        Who sends further effects, by topic, beside those of the notifications.
     after
         What happens in the transaction of new scores, such as the decision to hand a lead over.
     """
     scorer = LiveScorer(
         store, desks, shelf, scored_log, shadow, most=settings.worker_batch, after=after
     )
-    return House(store, scorer, Outbox(store, senders or {}))
+    all_senders = {**build_senders(settings, store), **(senders or {})}
+    return House(
+        store,
+        scorer,
+        Outbox(store, all_senders, most=20, at_once=10),
+        announce_digests=lambda work, at: announce_digests(work, settings, at),
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from features import clock
+from serving.handoff.oversight_deeds import draw_last_month
 from serving.http.idempotency import forget_expired
 from serving.jobs.queries import note_problem
 from serving.notify.outbox import Outbox
@@ -18,7 +19,7 @@ from serving.store.deferring import QUEUE, defer
 from serving.store.session import Store, UnitOfWork
 
 if TYPE_CHECKING:
-    from procrastinate import App, JobContext
+    from procrastinate import App, JobContext, RetryStrategy
 
 ATTEMPTS = 5
 """Times a job is tried before it is set aside; times a job may take its worker down with it."""
@@ -28,6 +29,8 @@ RETRY_SECONDS = 3
 
 RESCORED_AT_A_TIME = 5_000
 TIDY = "baton.tidy"
+DRAW = "baton.draw_oversight"
+DIGESTS = "baton.announce_digests"
 STALE_DAYS = 30
 """Days after which jobs that failed for good are forgotten."""
 
@@ -46,6 +49,10 @@ DELETE FROM job_problem p WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j W
 log = structlog.get_logger(__name__)
 
 
+Deed = Callable[[UnitOfWork, datetime], object]
+"""What a job does in one transaction, at a moment."""
+
+
 @dataclass
 class House:
     """What jobs work with."""
@@ -55,6 +62,8 @@ class House:
     outbox: Outbox
     now: Callable[[], datetime] = clock.now
     retry_seconds: int = RETRY_SECONDS
+    announce_digests: Deed | None = None
+    """Announces the digests that are due, as the settings say to whom."""
 
 
 def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
@@ -74,6 +83,16 @@ def tidy(work: UnitOfWork, at: datetime) -> None:
     forget_expired(work, at)
     work.execute(FORGET_JOBS, {"since": at - timedelta(days=STALE_DAYS)})
     work.execute(FORGET_PROBLEMS)
+
+
+EVERY_5 = "*/5 * * * *"
+
+PERIODIC: tuple[tuple[str, str, Deed], ...] = (
+    (TIDY, "*/10 * * * *", tidy),
+    # By the hour, so that a month is drawn soon after it is over; drawn once, it stays as it is.
+    (DRAW, "7 * * * *", draw_last_month),
+)
+"""What is done again and again, and when."""
 
 
 def build_jobs(house: House, url: str) -> "App":
@@ -109,13 +128,28 @@ def build_jobs(house: House, url: str) -> "App":
     def score_lead(context: "JobContext", lead_id: str) -> None:
         told(context, lambda: house.scorer.score_lead(lead_id, ["retry"]))
 
-    @app.periodic(cron="*/10 * * * *")
-    @app.task(name=TIDY, queue=QUEUE, retry=retry, pass_context=True)
-    def tidy_up(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
-        def deed() -> None:
-            with house.store.work() as work:
-                tidy(work, house.now())
-
-        told(context, deed)
-
+    own = () if house.announce_digests is None else ((DIGESTS, EVERY_5, house.announce_digests),)
+    for name, cron, deed in (*PERIODIC, *own):
+        _add_periodic(app, house, retry, told, name, cron, deed)
     return app
+
+
+def _add_periodic(
+    app: "App",
+    house: House,
+    retry: "RetryStrategy",
+    told: Callable[["JobContext", Callable[[], None]], None],
+    name: str,
+    cron: str,
+    deed: Deed,
+) -> None:
+    """Add what is done again and again, each time in one transaction."""
+
+    @app.periodic(cron=cron)
+    @app.task(name=name, queue=QUEUE, retry=retry, pass_context=True)
+    def repeated(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+        def once() -> None:
+            with house.store.work() as work:
+                deed(work, house.now())
+
+        told(context, once)

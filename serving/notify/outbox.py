@@ -5,9 +5,11 @@ that the other side can tell. It is never settled by somebody whose lease has ru
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_hex
+from threading import Lock
 from typing import Any, Protocol
 
 import structlog
@@ -94,12 +96,16 @@ class Outbox:
         *,
         most: int = 20,
         lease: timedelta = LEASE,
+        at_once: int = 1,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self.store = store
         self.senders = dict(senders)
         self.most = most
         self.lease = lease
+        self.at_once = at_once
+        """Effects sent side by side, so that one slow receiver does not hold up the others. All that
+        are claimed must be through before the lease ends: ``most / at_once`` times a sender's timeout."""
         self.now = now
         self.sent = 0
         self.failed = 0
@@ -107,6 +113,7 @@ class Outbox:
         self.given_up = 0
         self.leases_lost = 0
         """Effects that were settled by another, since our lease had run out."""
+        self._counting = Lock()
 
     def claim(self) -> tuple[str, list[Effect]]:
         """Claim effects whose time has come; give the name of the lease and the effects."""
@@ -129,9 +136,18 @@ class Outbox:
         by, effects = self.claim()
         if effects:
             reach(OUTBOX_AFTER_CLAIM)
-        for effect in effects:
-            self._send(by, effect)
+        if self.at_once == 1 or len(effects) < 2:
+            for effect in effects:
+                self._send(by, effect)
+            return len(effects)
+        with ThreadPoolExecutor(self.at_once, "outbox") as pool:
+            # Asked for one by one, so that what went wrong beyond the senders is raised here.
+            list(pool.map(lambda effect: self._send(by, effect), effects))
         return len(effects)
+
+    def _count(self, name: str) -> None:
+        with self._counting:
+            setattr(self, name, getattr(self, name) + 1)
 
     def _send(self, by: str, effect: Effect) -> None:
         try:
@@ -141,13 +157,13 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - edge of a job: any failure of a sender is one attempt
             self._settle_failure(by, effect, SendFailedError(type(error).__name__))
         else:
-            self.sent += 1
+            self._count("sent")
             reach(OUTBOX_AFTER_SEND)
             self._settle(by, effect, "done", None, None)
             reach(OUTBOX_AFTER_SETTLE)
 
     def _settle_failure(self, by: str, effect: Effect, error: SendFailedError) -> None:
-        self.failed += 1
+        self._count("failed")
         is_last = effect.attempt > len(RETRY_AFTER)
         gives_up = error.for_good or is_last
         log.warning(
@@ -158,7 +174,7 @@ class Outbox:
             given_up=gives_up,
         )
         if gives_up:
-            self.given_up += 1
+            self._count("given_up")
             self._settle(by, effect, "given_up", None, error.reason)
             return
         wait = RETRY_AFTER[effect.attempt - 1]
@@ -174,5 +190,5 @@ class Outbox:
         values |= {"settled": None if wait else at, "next": at + (wait or timedelta())}
         with self.store.work() as work:
             if work.execute(SETTLE, values).rowcount == 0:
-                self.leases_lost += 1
+                self._count("leases_lost")
                 log.warning("lease_lost", effect=effect.number, topic=effect.topic)

@@ -106,6 +106,8 @@ def _text(column: str) -> str:
 
 
 OWN = "lead_id = ANY(%(ids)s)"
+OF_HANDOFF = "handoff_id IN (SELECT handoff_id FROM handoff WHERE lead_id = ANY(%(ids)s))"
+OF_CASE = f"case_id IN (SELECT case_id FROM oversight_case WHERE {OF_HANDOFF})"  # noqa: S608 - our own names
 
 PLACES: tuple[Place, ...] = (
     Place("lead", "lead_id", OWN),
@@ -118,6 +120,14 @@ PLACES: tuple[Place, ...] = (
     Place("packed_history", "lead_id", OWN, exported=False),
     Place("score", "score_number", OWN),
     Place("score_due", "due_number", OWN),
+    Place("handoff", "handoff_id", OWN),
+    Place("handoff_move", "move_number", OF_HANDOFF),
+    Place("assignment", "assignment_number", OF_HANDOFF),
+    Place("clock_deed", "(handoff_id, clock, started_at, deed)", OF_HANDOFF),
+    Place("decision", "decision_number", OWN),
+    Place("nurture_track", "lead_id", OWN),
+    Place("oversight_case", "case_id", OF_HANDOFF),
+    Place("oversight_finding", "finding_number", OF_CASE),
     Place("quarantined_item", "item_number", OWN, ("body", _text("problem")), "delete"),
     Place(
         "idempotency_key",

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from serving.auth.principals import Principal
+from serving.web.trend import draw_trend
 
 PAGE_POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
@@ -74,7 +75,34 @@ def is_plain_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and not is_rows(value)
 
 
-_environment.filters |= {"cell": say_cell, "heading": say_heading}
+def say_reach(value: float | None, promise: str) -> str:
+    """Say a figure of the scoreboard: a share, or a number of leads.
+
+    >>> say_reach(0.873, "answered_share"), say_reach(36.8, "handoffs"), say_reach(None, "handoffs")
+    ('87 %', '37', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if promise == "handoffs" else f"{100 * value:.0f} %"
+
+
+def say_change(value: float | None, promise: str) -> str:
+    """Say how a figure of the scoreboard changed.
+
+    >>> say_change(-0.05, "answered_share"), say_change(4.0, "handoffs")
+    ('-5 points', '+4')
+    """
+    if value is None:
+        return "-"
+    return f"{value:+.0f}" if promise == "handoffs" else f"{100 * value:+.0f} points"
+
+
+_environment.filters |= {
+    "cell": say_cell,
+    "heading": say_heading,
+    "reach": say_reach,
+    "change": say_change,
+}
 _environment.tests |= {"rows": is_rows, "entries": is_mapping, "plain_list": is_plain_list}
 
 
@@ -117,3 +145,16 @@ def build_model_page(model: Mapping[str, Any]) -> str:
 def build_drift_page(answer: Mapping[str, Any]) -> str:
     """Build the page that stands in for Evidently's while there is none."""
     return _environment.get_template("drift.html").render(answer=answer)
+
+
+def build_scoreboard_page(found: Mapping[str, Any]) -> str:
+    """Build the page of the scoreboard."""
+    trends = [draw_trend(one["promise"], one["goal"], one["reached"]) for one in found["trend"]]
+    return _environment.get_template("scoreboard.html").render(
+        since=found["since"],
+        until=found["until"],
+        playbook_version=found["playbook_version"],
+        rows=found["lines"],
+        trends=trends,
+        parts=found["parts"],
+    )

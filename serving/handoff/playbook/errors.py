@@ -35,3 +35,25 @@ class InvalidPlaybookError(PlaybookError):
         count = len(problems)
         said = "\n".join(f"  {problem.words}" for problem in problems)
         super().__init__(f"{file} has {count} problem{'s' if count > 1 else ''}:\n{said}")
+
+
+class NoSuchVersionError(PlaybookError):
+    """A version nobody proposed."""
+
+    status, slug, title = 404, "no-such-version", "No such version of the playbook"
+    fix = "GET /v1/playbook/versions lists those there are."
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"There is no version {number} of the playbook.")
+
+
+class SignatureRefusedError(PlaybookError):
+    """A word on a version that does not count."""
+
+    status, slug, title = 409, "signature-refused", "The signature does not count"
+    fix = "GET /v1/playbook/versions tells where each version stands."
+
+    def __init__(self, because: str) -> None:
+        self.because = because
+        super().__init__(because)

@@ -41,3 +41,16 @@ class OutboxEffect(Base):
     leased_until: Mapped[datetime | None]
     last_problem: Mapped[str | None]
     settled_at: Mapped[datetime | None]
+
+
+class ClosedEndpoint(Base):
+    """A webhook's endpoint that answered 410: nothing is sent there until it is opened again.
+
+    Another address under the same name is another endpoint, so only a hash of the address is kept.
+    """
+
+    __tablename__ = "closed_endpoint"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    url_hash: Mapped[bytes]
+    closed_at: Mapped[datetime]

@@ -18,7 +18,7 @@ from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.privacy.erase import erase, readmit
 from serving.privacy.places import PLACES
-from serving.store.session import Store
+from serving.store.session import Store, UnitOfWork
 from serving.store.tables import Base
 from serving.store.tombstones import find_erased, find_erased_names
 from tests.integration.auth.factories import bearer, make_app, make_key
@@ -77,6 +77,30 @@ def fill(store: Store, lead_id: str) -> None:
             " VALUES ('default', 'push', %(args)s)",
             {"args": json.dumps({"lead": lead_id})},
         )
+        fill_handoff(work, lead_id)
+
+
+def fill_handoff(work: UnitOfWork, lead_id: str) -> None:
+    """Have the lead handed over, with a trace of it in every table that hangs on that."""
+    told = {"id": lead_id, "at": NOW}
+    work.execute(
+        "WITH h AS (INSERT INTO handoff (lead_id, cycle, state, since, trigger, because,"
+        " playbook_version, decided_at, packet, definition, segments, priority) VALUES (%(id)s, 1,"
+        " 'queued', %(at)s, 'score', '', 'v1', %(at)s, '{}', '{}', '[]', 'normal')"
+        " RETURNING handoff_id), m AS (INSERT INTO handoff_move (handoff_id, at, origin, state,"
+        " signal, by, note, facts) SELECT handoff_id, %(at)s, 'decided', 'queued', 'hand_over',"
+        " 'rule', %(id)s, '{}' FROM h), a AS (INSERT INTO assignment (handoff_id, seller_id, at,"
+        " because, by) SELECT handoff_id, 'ann', %(at)s, %(id)s, 'rule' FROM h), k AS (INSERT INTO"
+        " clock_deed SELECT handoff_id, 'answer', %(at)s, 'remind', %(at)s, %(id)s FROM h), d AS ("
+        "INSERT INTO decision (lead_id, at, verdict, because, triggers, suppressions,"
+        " playbook_version, by) VALUES (%(id)s, %(at)s, 'keep', '', '[]', '[]', 'v1', 'rule')),"
+        " n AS (INSERT INTO nurture_track VALUES (%(id)s, 'review', %(at)s, NULL, '', NULL)),"
+        " c AS (INSERT INTO oversight_case (handoff_id, month, ruling, because, stratum, weight,"
+        " drawn_at, due_at) SELECT handoff_id, '2026-07-01', 'met', %(id)s, '[]', 1, %(at)s, %(at)s"
+        " FROM h RETURNING case_id) INSERT INTO oversight_finding (case_id, finding, note, by, at)"
+        " SELECT case_id, 'definition_unclear', %(id)s, 'eve', %(at)s FROM c",
+        told,
+    )
 
 
 def merge(store: Store, kept: str, merged: str) -> None:
@@ -243,7 +267,9 @@ def test_every_table_that_names_a_lead_is_walked() -> None:
             for key in column.foreign_keys
         }
         goes = place.deed == "goes with the lead" and place.table != "lead"
-        assert goes == (("lead", "CASCADE") in keys), place.table
+        # Straight, or with the handoff of the lead, or with a case of the handoff.
+        parents = {"lead", "handoff", "oversight_case"}
+        assert goes == any(to in parents and how == "CASCADE" for to, how in keys), place.table
 
 
 def test_over_http_all_is_given_out_then_erased_and_both_are_noted(

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "m0040"
-down_revision = "m0020"
+down_revision = "m0030"
 branch_labels = None
 depends_on = None
 

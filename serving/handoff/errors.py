@@ -1,0 +1,94 @@
+"""What the service of handoffs refuses; the rules' own refusals are in ``refusals``."""
+
+from serving.errors import RefusedError
+
+
+class HandoffNotFoundError(RefusedError):
+    """No such handoff."""
+
+    status, slug, title = 404, "handoff-not-found", "No such handoff"
+    fix = "GET /v1/handoffs lists those there are."
+
+    def __init__(self, handoff_id: int) -> None:
+        self.handoff_id = handoff_id
+        super().__init__(f"There is no handoff {handoff_id}.")
+
+
+class NotHandedOverError(RefusedError):
+    """A lead somebody wanted handed over, which the agreed rules keep."""
+
+    status, slug, title = 409, "not-handed-over", "The lead was not handed over"
+
+    def __init__(self, because: str) -> None:
+        self.because = because
+        self.fix = "The decision says what keeps it; GET /v1/leads/{id}/decisions lists them all."
+        super().__init__(because)
+
+
+class NotYourHandoffError(RefusedError):
+    """A seller who acts on what lies in another's hands."""
+
+    status, slug, title = 403, "not-your-handoff", "The handoff is not yours"
+    fix = "Ask whoever assigns to give it to you: POST /v1/handoffs/{id}/assign."
+
+    def __init__(self, handoff_id: int) -> None:
+        self.handoff_id = handoff_id
+        super().__init__(f"Handoff {handoff_id} lies in other hands than yours.")
+
+
+class SellerNotFoundError(RefusedError):
+    """Nobody of this id takes leads."""
+
+    status, slug, title = 404, "seller-not-found", "No such seller"
+    fix = "GET /v1/sellers lists those the playbook in effect names."
+
+    def __init__(self, seller_id: str) -> None:
+        self.seller_id = seller_id
+        super().__init__(f"The playbook in effect names no seller {seller_id!r}.")
+
+
+class AbsenceNotFoundError(RefusedError):
+    """No such absence of the seller."""
+
+    status, slug, title = 404, "absence-not-found", "No such absence"
+    fix = "GET /v1/sellers lists the absences that are noted."
+
+    def __init__(self, absence_id: int) -> None:
+        self.absence_id = absence_id
+        super().__init__(f"There is no absence {absence_id} of this seller.")
+
+
+class ActorTakenError(RefusedError):
+    """Somebody who already asks in another seller's name."""
+
+    status, slug, title = 409, "actor-taken", "Asks for another seller already"
+    fix = "Take them off that seller first, or name somebody else."
+
+    def __init__(self, seller_id: str) -> None:
+        self.seller_id = seller_id
+        super().__init__(f"They ask in the name of the seller {seller_id!r} already.")
+
+
+class NotQualifiedError(RefusedError):
+    """A lead called SQL that does not meet what both teams mean by it."""
+
+    status, slug, title = 409, "not-qualified", "Not a SQL by the agreed definition"
+
+    def __init__(self, because: str) -> None:
+        self.because = because
+        self.fix = "Record what is missing under `answers`, or give the lead back with a reason."
+        super().__init__(because)
+
+
+class StillMissingError(RefusedError):
+    """A packet said to be supplied, which still lacks what it is held back for."""
+
+    status, slug, title = 409, "still-missing", "The packet still lacks something"
+
+    def __init__(self, missing: list[str]) -> None:
+        self.missing = missing
+        self.fix = (
+            "Send it as attributes of the lead (PUT /v1/leads/{id}), then supply again; or release "
+            "the packet as it is."
+        )
+        super().__init__(f"The packet still lacks {', '.join(missing)}.")

@@ -1,0 +1,78 @@
+"""/v1/notifications/endpoints: where webhooks go, which said they are gone, and opening them again."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Path as PathParameter
+from pydantic import BaseModel, ConfigDict
+
+from serving.auth.guard import allow
+from serving.errors import RefusedError
+from serving.http.dependencies import Settings
+from serving.http.openapi import describe_problems
+from serving.notify.webhooks import fingerprint_url, list_closed, reopen_endpoint
+from serving.store.dependencies import Reading, Work
+
+router = APIRouter(
+    prefix="/v1/notifications", tags=["notifications"], dependencies=[allow("tend jobs")]
+)
+
+Name = Annotated[str, PathParameter(min_length=1, max_length=200)]
+
+
+class NotClosedError(RefusedError):
+    """The endpoint is not closed, or there is none of that name."""
+
+    status, slug, title = 404, "endpoint-not-closed", "No such closed endpoint"
+    fix = "GET /v1/notifications/endpoints lists them."
+
+
+class EndpointOut(BaseModel):
+    """Where webhooks go. Its address may hold a secret and is not told."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    roles: list[str]
+    """Empty: all."""
+    secrets: int
+    """How many sign."""
+    closed_at: datetime | None
+    """When it answered 410; nothing is sent since."""
+
+
+class Endpoints(BaseModel):
+    """Every endpoint of the settings, by name."""
+
+    endpoints: list[EndpointOut]
+
+
+@router.get("/endpoints", responses=describe_problems(503))
+def endpoints(work: Reading, settings: Settings) -> Endpoints:
+    """List the endpoints of webhooks, and which said they are gone."""
+    closed = {(row.name, row.url_hash): row.closed_at for row in list_closed(work)}
+    return Endpoints(
+        endpoints=[
+            EndpointOut(
+                name=name,
+                roles=list(one.roles),
+                secrets=len(one.secrets),
+                closed_at=closed.get((name, fingerprint_url(one.url))),
+            )
+            for name, one in sorted(settings.webhooks.items())
+        ]
+    )
+
+
+@router.post("/endpoints/{name}/open", status_code=204, responses=describe_problems(404, 422, 503))
+def open_again(name: Name, work: Work) -> None:
+    """Send to an endpoint again that had said it is gone.
+
+    Raises
+    ------
+    NotClosedError
+        If it had not.
+    """
+    if not reopen_endpoint(work, name):
+        raise NotClosedError("No endpoint of that name is closed.")

@@ -1,0 +1,209 @@
+"""Handing over, answering, giving back, in the store: what each deed leaves behind."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from serving.handoff.answer import accept, hand_on, supply
+from serving.handoff.answer import ask as ask_marketing
+from serving.handoff.errors import NotQualifiedError
+from serving.handoff.give_back import give_back, give_up, reject, withdraw
+from serving.handoff.moves import State
+from serving.handoff.occasion import Occasion
+from serving.handoff.playbook.sections.returns import SalesReason
+from serving.handoff.policy import ManualRequest
+from serving.handoff.pursue import Tried, log_attempt, open_deal, qualify, win
+from serving.handoff.refusals import ImpossibleMoveError, NotPersistentEnoughError
+from serving.handoff.sweep import sweep
+from serving.store.session import Store
+from tests.integration.handoff.office import (
+    MONDAY,
+    PLAYBOOK,
+    QUALIFIED,
+    add_lead,
+    agree,
+    ask,
+    ask_for_sales,
+    count,
+    decide,
+    make_broom,
+)
+
+SOON = MONDAY + timedelta(minutes=10)
+
+
+@pytest.fixture
+def office(store: Store) -> Store:
+    agree(store)
+    return store
+
+
+def hand_over(store: Store, lead_id: str = "lead-1") -> int:
+    add_lead(store, lead_id)
+    ask_for_sales(store, lead_id, MONDAY)
+    outcome = decide(store, lead_id, MONDAY)
+    assert outcome.handoff is not None
+    return outcome.handoff.handoff_id
+
+
+def test_fifty_triggers_at_once_make_one_handoff(office: Store) -> None:
+    add_lead(office, "lead-1")
+    ask_for_sales(office, "lead-1", MONDAY)
+
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda _: decide(office, "lead-1", MONDAY), range(50)))
+
+    assert sum(outcome.handoff is not None for outcome in outcomes) == 1
+    assert count(office, "SELECT count(*) FROM handoff") == 1
+    assert count(office, "SELECT count(*) FROM stage_change WHERE stage = 'mql'") == 1
+    assert count(office, "SELECT count(*) FROM assignment") == 1
+    topic = "SELECT count(*) FROM outbox_effect WHERE topic = 'handoff.assigned'"
+    assert count(office, topic) == 1
+
+
+def test_a_lead_that_asks_is_handed_over_with_its_packet_and_says_why(office: Store) -> None:
+    handoff_id = hand_over(office)
+
+    [(state, seller, trigger, because, packet, version)] = ask(
+        office,
+        "SELECT state, seller_id, trigger, because, packet, playbook_version FROM handoff "
+        "WHERE handoff_id = :id",
+        id=handoff_id,
+    )
+    assert (state, seller, trigger) == ("assigned", "ann", "hand_raiser")
+    assert because == "Handed over: it asked for sales itself (Request a demo, 2026-05-04)."
+    assert packet["persona"] == "executive"
+    assert packet["source"] == "webinar"
+    assert version.startswith("v1-")
+    signals = ask(office, "SELECT signal, origin, state FROM handoff_move ORDER BY move_number")
+    assert signals == [
+        ("hand_over", "decided", "queued"),
+        ("assign", "queued", "assigned"),
+    ]
+
+
+def test_each_move_lands_its_stage_so_that_labels_see_it(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        accept(work, handoff_id, Occasion(SOON, "ann"))
+        log_attempt(work, handoff_id, Tried(SOON, "call", "reached"), Occasion(SOON, "ann"))
+        qualify(work, handoff_id, QUALIFIED, Occasion(SOON + timedelta(hours=1), "ann"))
+        open_deal(work, handoff_id, Occasion(SOON + timedelta(hours=2), "ann"))
+        row = win(work, handoff_id, Occasion(SOON + timedelta(hours=3), "ann"))
+
+    assert State(row.state) is State.WON
+    landed = ask(office, "SELECT stage, source FROM stage_change ORDER BY at, change_number")
+    assert landed == [(s, "baton") for s in ("mql", "sal", "sql", "opportunity", "won")]
+    tried = ask(office, "SELECT channel, actor, handoff_id FROM attempt")
+    assert tried == [("call", "ann", str(handoff_id))]
+
+
+def test_a_sql_must_meet_what_both_teams_mean_by_it(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        log_attempt(work, handoff_id, Tried(SOON, "call", "reached"), Occasion(SOON, "ann"))
+    with pytest.raises(NotQualifiedError, match="budget"), office.work() as work:
+        qualify(work, handoff_id, {"need": True}, Occasion(SOON, "ann"))
+
+    assert count(office, "SELECT state FROM handoff") == "working"
+
+
+def test_a_rejected_lead_rests_on_a_track_and_its_next_handoff_knows(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        reject(work, handoff_id, SalesReason.NO_NEED_NOW, "next year", Occasion(SOON, "ann"))
+
+    again = decide(office, "lead-1", SOON + timedelta(days=1))
+    assert again.handoff is None
+    assert "cooling_down" in again.decision.suppressions
+    [(track, rests_until)] = ask(office, "SELECT track, rests_until FROM nurture_track")
+    assert (track, rests_until) == ("stay_in_touch", SOON + timedelta(days=60))
+    returned = ask(office, "SELECT reason FROM stage_change WHERE stage = 'returned'")
+    assert returned == [("not_ready",)]
+
+    later = SOON + timedelta(days=2)
+    ask_for_sales(office, "lead-1", later)
+    renewed = decide(office, "lead-1", later)
+    assert renewed.handoff is not None
+    assert renewed.handoff.cycle == 2
+    assert "no need now" in renewed.handoff.packet["earlier"][0]
+    assert count(office, "SELECT count(*) FROM nurture_track") == 0
+
+
+def test_a_lead_may_not_be_given_up_before_the_agreed_attempts(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        log_attempt(work, handoff_id, Tried(SOON, "call"), Occasion(SOON, "ann"))
+    with pytest.raises(NotPersistentEnoughError), office.work() as work:
+        give_up(work, handoff_id, None, Occasion(SOON, "ann"))
+
+    for day, channel in enumerate(("email", "call", "call", "email", "call", "email"), 1):
+        at = SOON + timedelta(days=2 * day)
+        with office.work() as work:
+            log_attempt(work, handoff_id, Tried(at, channel), Occasion(at, "ann"))
+    with office.work() as work:
+        row = give_up(work, handoff_id, None, Occasion(SOON + timedelta(days=13), "ann"))
+    assert (row.state, row.reason) == ("given_up", "unreachable")
+
+
+def test_a_question_pauses_the_clock_until_marketing_answers(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        ask_marketing(work, handoff_id, "which product?", Occasion(SOON, "ann"))
+    sweep(make_broom(office), SOON + timedelta(hours=3))
+    assert count(office, "SELECT state FROM handoff") == "assigned_asking"
+
+    with office.work() as work:
+        supply(work, handoff_id, None, Occasion(SOON + timedelta(hours=3), "mia"))
+    assert count(office, "SELECT state FROM handoff") == "assigned"
+
+
+def test_whoever_does_not_answer_is_reminded_then_another_gets_the_lead(office: Store) -> None:
+    handoff_id = hand_over(office)
+    broom = make_broom(office)
+
+    assert sweep(broom, MONDAY + timedelta(minutes=35)).counts["remind"] == 1
+    assert sweep(broom, MONDAY + timedelta(minutes=40)).total == 0
+    assert sweep(broom, MONDAY + timedelta(minutes=61)).counts["escalate"] == 1
+    assert sweep(broom, MONDAY + timedelta(minutes=121)).counts["reassign"] == 1
+
+    [(seller, state)] = ask(office, "SELECT seller_id, state FROM handoff")
+    assert (seller, state) == ("ben", "assigned")
+    ended = ask(office, "SELECT seller_id, ended_by FROM assignment ORDER BY 1")
+    assert ended == [("ann", "answer_overdue"), ("ben", None)]
+    assert count(office, "SELECT count(*) FROM stage_change WHERE stage = 'mql'") == 1
+    with pytest.raises(ImpossibleMoveError), office.work() as work:
+        give_back(work, handoff_id, SalesReason.BAD_FIT, None, Occasion(SOON, "ann"))
+
+
+def test_a_packet_is_held_until_it_holds_what_was_agreed(store: Store) -> None:
+    agree(store, PLAYBOOK + '[packet]\nheld_without = ["product"]\nhold_hand_raisers = true\n')
+    add_lead(store, "lead-1", attributes={"industry": "software"})
+    ask_for_sales(store, "lead-1", MONDAY)
+    outcome = decide(store, "lead-1", MONDAY)
+    assert outcome.handoff is not None
+    assert outcome.handoff.state == "held"
+    assert count(store, "SELECT count(*) FROM stage_change") == 0
+
+    add_lead(store, "lead-1", SOON, attributes={"industry": "software", "product": "crm"})
+    with store.work() as work:
+        row = supply(work, outcome.handoff.handoff_id, None, Occasion(SOON, "mia"))
+    assert (row.state, row.packet["product"]) == ("assigned", "crm")
+
+
+def test_somebody_may_hand_over_by_a_reason_and_marketing_may_withdraw(office: Store) -> None:
+    add_lead(office, "lead-1")
+    bare = decide(office, "lead-1", MONDAY)
+    assert bare.handoff is None
+    manual = ManualRequest("mia", "we met at the fair")
+    outcome = decide(office, "lead-1", MONDAY, manual=manual)
+    assert outcome.handoff is not None
+    with office.work() as work:
+        hand_on(work, outcome.handoff.handoff_id, None, Occasion(SOON, "ann"))
+        row = withdraw(work, outcome.handoff.handoff_id, "a duplicate", Occasion(SOON, "mia"))
+
+    assert (row.state, row.seller_id) == ("withdrawn", "ben")
+    assert count(office, "SELECT track FROM nurture_track") == "review"
+    kept = ask(office, "SELECT verdict FROM decision ORDER BY decision_number")
+    assert kept == [("keep",), ("hand_off",)]
