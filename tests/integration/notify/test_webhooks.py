@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -28,6 +30,7 @@ from tests.integration.notify.factories import (
 from tests.integration.notify.receiver import Receiver, Reply, hanging, receiving
 from tests.integration.scores.house import Clock, ask
 
+ROOT = Path(__file__).parents[3]
 WEBHOOKS = "SELECT state, attempts, last_problem FROM outbox_effect WHERE topic = 'webhook'"
 NEXT = "SELECT next_at FROM outbox_effect WHERE topic = 'webhook'"
 
@@ -322,3 +325,47 @@ def test_the_node_library_of_the_standard_verifies_what_we_send(
     )
 
     assert said.stdout.strip() == "ok", said.stderr
+
+
+KILLED_PROGRAM = """
+import sys
+from pathlib import Path
+from serving.store.session import Store
+from tests.integration.notify.factories import build_outbox, make_endpoint, make_notifier
+from tests.integration.scores.house import Clock
+from datetime import datetime
+
+url, database, folder, at = sys.argv[1:]
+settings = make_notifier(
+    Path(folder),
+    database_url=database,
+    allow_unsafe_durability=True,
+    webhooks={"crm": make_endpoint(url)},
+)
+store = Store(settings)
+store.open()
+print("sending", flush=True)
+build_outbox(store, settings, Clock(datetime.fromisoformat(at))).run_once()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_killed_once_the_receiver_has_the_message_leaves_it_to_be_sent_under_its_id(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    clock = make_clock()
+    with receiving() as receiver:
+        outbox = start(store, tmp_path, receiver, clock)
+        asked = [receiver.url, database_url, str(tmp_path), clock().isoformat()]
+        process = subprocess.Popen([sys.executable, "-c", KILLED_PROGRAM, *asked], cwd=ROOT)
+        receiver.before_answer = process.kill
+        assert process.wait(60) == -signal.SIGKILL
+        assert ask(store, WEBHOOKS) == [("waiting", 1, None)]
+
+        receiver.before_answer = lambda: None
+        clock.at += LEASE
+        assert outbox.run_once() == 1
+
+    assert len(receiver.ids) == 2
+    assert len(set(receiver.ids)) == 1
+    assert ask(store, WEBHOOKS) == [("done", 2, None)]
