@@ -13,6 +13,14 @@ Permission = Literal[
     "mend records",
     "send engagement",
     "join leads",
+    "read handoffs",
+    "hand over leads",
+    "work handoffs",
+    "assign handoffs",
+    "read the playbook",
+    "draft the playbook",
+    "agree for marketing",
+    "agree for sales",
     "export people",
     "erase people",
     "read the audit log",
@@ -30,6 +38,14 @@ PERMISSIONS: Final[Mapping[Permission, str]] = {
     "mend records": "read the quarantine, mend what is in it, send it through again",
     "send engagement": "send engagement by the protocols of Segment, RudderStack and Snowplow",
     "join leads": "merge two leads, and undo it",
+    "read handoffs": "read the queue, packets, decisions, definitions and sellers",
+    "hand over leads": "hand a lead over by a reason; supply, release and withdraw handoffs",
+    "work handoffs": "answer handoffs, log attempts, qualify, give back; sellers their own only",
+    "assign handoffs": "give a handoff to a seller by hand; note absences and who asks for whom",
+    "read the playbook": "read the playbook in effect, its versions, and what a draft would change",
+    "draft the playbook": "propose a version of the playbook",
+    "agree for marketing": "agree to a version of the playbook for marketing",
+    "agree for sales": "agree to a version of the playbook for sales",
     "export people": "get all that is held on a person",
     "erase people": "erase a person, and let one in again",
     "read the audit log": "read who did what",
@@ -66,6 +82,9 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
             "mend records",
             "send engagement",
             "join leads",
+            "read handoffs",
+            "work handoffs",
+            "read the playbook",
             "read the manual",
         }
     ),
@@ -78,18 +97,45 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
             "read leads",
             "read scores",
             "join leads",
+            "read handoffs",
+            "hand over leads",
+            "read the playbook",
+            "draft the playbook",
+            "agree for marketing",
             "export people",
             "read the manual",
         }
     ),
-    Role.SALES: frozenset({"read the model", "read leads", "read scores", "read the manual"}),
+    Role.SALES: frozenset(
+        {
+            "read the model",
+            "read leads",
+            "read scores",
+            "read handoffs",
+            "work handoffs",
+            "read the playbook",
+            "draft the playbook",
+            "agree for sales",
+            "read the manual",
+        }
+    ),
     Role.SCIENTIST: frozenset(
-        {"score leads", "read the model", "read scores", "read the metrics", "read the manual"}
+        {
+            "score leads",
+            "read the model",
+            "read scores",
+            "read the playbook",
+            "read the metrics",
+            "read the manual",
+        }
     ),
     Role.OPS: frozenset(
         {
             "read the model",
             "mend records",
+            "read handoffs",
+            "assign handoffs",
+            "read the playbook",
             "erase people",
             "read the audit log",
             "tend jobs",
@@ -97,7 +143,17 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
             "read the manual",
         }
     ),
-    Role.OVERSEER: frozenset({"read the model", "read leads", "read scores", "read the manual"}),
+    Role.OVERSEER: frozenset(
+        {
+            "read the model",
+            "read leads",
+            "read scores",
+            "read handoffs",
+            "read the playbook",
+            "draft the playbook",
+            "read the manual",
+        }
+    ),
     Role.ADMIN: ALL,
 }
 """What each role may do. What is not here is refused."""

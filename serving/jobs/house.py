@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from serving.champion import ChampionDesk
+from serving.handoff.jobs import decide_after
 from serving.jobs.tasks import House
 from serving.notify.outbox import Outbox, Sender
 from serving.scoring.live import AfterScores
@@ -38,9 +39,13 @@ def build_house(
     senders
         Who sends effects, by topic.
     after
-        What happens in the transaction of new scores, such as the decision to hand a lead over.
+        What happens in the transaction of new scores; left out, the leads are decided about, if
+        the settings say that Baton hands over.
     """
+    if after is None and settings.handoffs:
+        after = decide_after(desks)
     scorer = LiveScorer(
         store, desks, shelf, scored_log, shadow, most=settings.worker_batch, after=after
     )
-    return House(store, scorer, Outbox(store, senders or {}))
+    outbox = Outbox(store, senders or {})
+    return House(store, scorer, outbox, hands_over=settings.handoffs)

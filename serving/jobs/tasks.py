@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from features import clock
+from serving.handoff.jobs import DECIDE, SWEEP, decide_job, sweep_job
 from serving.http.idempotency import forget_expired
 from serving.jobs.queries import note_problem
 from serving.notify.outbox import Outbox
@@ -55,6 +56,8 @@ class House:
     outbox: Outbox
     now: Callable[[], datetime] = clock.now
     retry_seconds: int = RETRY_SECONDS
+    hands_over: bool = False
+    """Whether leads are decided about and clocks are looked at."""
 
 
 def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
@@ -87,7 +90,7 @@ def build_jobs(house: House, url: str) -> "App":
         max_attempts=ATTEMPTS - 1, exponential_wait=house.retry_seconds
     )
 
-    def told(context: "JobContext", deed: Callable[[], None]) -> None:
+    def told(context: "JobContext", deed: Callable[[], object]) -> None:
         """Do a job's deed; note why it failed, since procrastinate does not."""
         try:
             deed()
@@ -118,4 +121,26 @@ def build_jobs(house: House, url: str) -> "App":
 
         told(context, deed)
 
+    add_handoff_jobs(app, house, retry, told)
     return app
+
+
+def add_handoff_jobs(
+    app: "App",
+    house: House,
+    retry: Any,
+    told: Callable[["JobContext", Callable[[], object]], None],
+) -> None:
+    """Add the jobs of handoffs; where Baton does not hand over, they find nothing to do."""
+    desks = house.scorer.desks
+
+    @app.task(name=DECIDE, queue=QUEUE, retry=retry, pass_context=True)
+    def decide_leads(context: "JobContext", lead_ids: list[str], contract: str) -> None:
+        if house.hands_over:
+            told(context, lambda: decide_job(house.store, desks, lead_ids, contract, house.now))
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=SWEEP, queue=QUEUE, lock=SWEEP, retry=retry, pass_context=True)
+    def sweep_handoffs(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+        if house.hands_over:
+            told(context, lambda: sweep_job(house.store, desks, house.now))
