@@ -9,6 +9,7 @@ from features.sources.commands import import_command
 from serving.audit_log.commands import audit_log_app
 from serving.auth.commands import keys_app, people_app
 from serving.commands import serve_command
+from serving.handoff.playbook.agree_command import agree_command
 from serving.handoff.playbook.commands import playbook_app
 from serving.handoff.replay.command import replay_command
 from serving.monitoring.commands import drift_command
@@ -57,6 +58,7 @@ features_app.command("show")(show_command)
 features_app.command("compute")(compute_command)
 app.add_typer(features_app, name="features")
 playbook_app.command("replay")(replay_command)
+playbook_app.command("agree")(agree_command)
 app.add_typer(playbook_app, name="playbook")
 
 

@@ -12,7 +12,9 @@ from serving.audit_log import routes as audit_log_routes
 from serving.auth.doorman import build_doorman
 from serving.auth.guard import check_guards, describe_guards
 from serving.errors import ExposedWithoutTokenError
-from serving.handoff import oversight_routes, sla_routes
+from serving.handoff import lead_routes as handoff_lead_routes
+from serving.handoff import oversight_routes, playbook_routes, seller_routes, sla_routes
+from serving.handoff import routes as handoff_routes
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
@@ -175,6 +177,10 @@ def build_app(settings: ServingSettings) -> FastAPI:
         intake_routes.router,
         lead_routes.router,
         export_routes.router,
+        handoff_lead_routes.router,
+        handoff_routes.router,
+        seller_routes.router,
+        playbook_routes.router,
         job_routes.router,
         segment_routes.router,
         snowplow_routes.router,

@@ -122,6 +122,8 @@ class ServingSettings(BaseSettings):
     """Folder that keeps every bundle that was in use, so that a replay asks the model of then."""
     worker: bool = True
     """Whether ``baton serve`` does the background work itself; otherwise ``baton worker`` does."""
+    handoffs: bool = True
+    """Whether leads are handed over by the playbook: decided about after each score, clocks looked at."""
     worker_check_seconds: Annotated[float, Field(gt=0)] = 0.25
     """Seconds between two looks at what is due, once nothing is."""
     worker_batch: Annotated[int, Field(ge=1, le=5_000)] = 250

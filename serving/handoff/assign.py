@@ -93,7 +93,7 @@ def seek_seller(work: UnitOfWork, row: Handoff, occasion: Occasion) -> Route:
         row.next_at = occasion.at + DECIDES_WITHIN
         tried = len(lead.offered_to)
         key = f"needs-decision:{tried}:{_day(occasion.at)}"
-        told = {"because": route.because, "what": "nobody can get it"}
+        told = {"because": route.because, "wrong": "nobody_can_get_it"}
         announce(work, row, "handoff.escalated", key, occasion.at, **told)
     work.session.flush()
     return route

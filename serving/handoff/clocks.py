@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from serving.handoff.moves import OPEN, Clock, Signal, State, move_from
+from serving.handoff.moves import MOVES, OPEN, Clock, Signal, State, move_from
 from serving.handoff.playbook.kept import Agreed, read_agreed
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.pursuit import Attempt, Progress, find_plan, follow_plan
@@ -14,6 +14,7 @@ from serving.handoff.sellers import find_hours, read_roster
 from serving.handoff.sla import (
     ClockFacts,
     Deed,
+    DueDeed,
     Pause,
     Promise,
     Reading,
@@ -30,6 +31,9 @@ REACHED = frozenset(
     {"reached", "connected", "conversation", "spoke", "answered", "replied", "meeting"}
 )
 """Results of an attempt that mean that the lead was spoken with, or answered."""
+
+LATE = {Clock.ANSWER: Signal.ANSWER_OVERDUE, Clock.FIRST_CONTACT: Signal.CONTACT_OVERDUE}
+"""Signals by which a handoff goes to another seller since a promise was broken."""
 
 PURSUIT = "pursuit"
 """Under this name, with the step's number, reminders of overdue steps are kept beside the clocks."""
@@ -160,6 +164,18 @@ def list_done(work: UnitOfWork, handoff_id: int, clock: str, started_at: datetim
     return {Deed(deed) for deed in work.session.scalars(asked)}
 
 
+def list_deeds(work: UnitOfWork, row: Handoff, read: Read, at: datetime) -> list[DueDeed]:
+    """List what is to be done about a clock, as far as the handoff can take it where it stands.
+
+    Whoever asks marketing when their answer is long overdue keeps the lead until they are told.
+    """
+    done = list_done(work, row.handoff_id, read.run.clock, read.run.started_at)
+    due = list_due_deeds(read.reading, at, done)
+    signal = LATE.get(read.run.clock)
+    can_move = signal is not None and (State(row.state), signal) in MOVES
+    return [one for one in due if can_move or one.deed is not Deed.REASSIGN]
+
+
 def find_next_at(work: UnitOfWork, row: Handoff, at: datetime, agreed: Agreed) -> datetime | None:
     """Find when time alone next asks for a look at a handoff; None if it never does."""
     state = State(row.state)
@@ -169,8 +185,7 @@ def find_next_at(work: UnitOfWork, row: Handoff, at: datetime, agreed: Agreed) -
         return at
     looks: list[datetime] = []
     for one in read_clocks(work, row, at, agreed, running=True):
-        done = list_done(work, row.handoff_id, one.run.clock, one.run.started_at)
-        if list_due_deeds(one.reading, at, done):
+        if list_deeds(work, row, one, at):
             return at
         following = find_next_look(one.reading, at)
         looks += [] if following is None else [following]

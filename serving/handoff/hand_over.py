@@ -1,6 +1,6 @@
 """Deciding about a lead, and handing it over: decision, packet, queue, seller, all in one unit of work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -85,7 +85,7 @@ def decide_lead(
     known = read_known(work, lead_id, occasion.at, agreed.playbook.kinds, contract)
     found = run_definitions(agreed.playbook, known.facts)
     rules = Rules(agreed.playbook.triggers, agreed.playbook.returns, agreed.version)
-    decision = decide(_gather(known, found, manual), rules, rng)
+    decision = replace(decide(_gather(known, found, manual), rules, rng), at=occasion.at)
     row = None
     if decision.verdict is Verdict.HAND_OFF:
         row = _open(work, known, found, decision, agreed, occasion)

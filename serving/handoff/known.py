@@ -106,8 +106,25 @@ def read_known(
     at: datetime,
     taxonomy: Taxonomy,
     contract: str | None = None,
+    *,
+    is_now: bool = True,
 ) -> Known:
     """Read what was known of a lead at a moment, what became known at that very moment too.
+
+    Parameters
+    ----------
+    work
+        To read with.
+    lead_id
+        The lead, or one that was merged into it.
+    at
+        The moment.
+    taxonomy
+        Says which kinds of events are the lead's own doing.
+    contract
+        Which score counts; the latest of any, if left out.
+    is_now
+        Whether the moment is now: then the latest score counts, whose look may lie a little ahead.
 
     Raises
     ------
@@ -116,7 +133,8 @@ def read_known(
     """
     lead = get_lead(work, lead_id)
     members = list_members(work, lead.lead_id)
-    look = at + TICK
+    ahead = lead.looked_at if is_now else None
+    look = max(at, ahead or at) + TICK
     asked: dict[str, Any] = {"ids": members, "look": look, "id": lead.lead_id}
     score = work.execute(SCORE, {**asked, "contract": contract}).first()
     told = _read_score(score)

@@ -19,29 +19,29 @@ from serving.errors import RefusedError
 from serving.handoff.announce import announce
 from serving.handoff.assign import seek_seller
 from serving.handoff.clocks import (
+    LATE,
     PURSUIT,
     Read,
     find_next_at,
-    list_done,
+    list_deeds,
     read_clocks,
     read_pursuit,
 )
 from serving.handoff.give_back import put_on_track, withdraw
 from serving.handoff.hand_over import decide_lead
-from serving.handoff.moves import OPEN, Clock, Signal, State
+from serving.handoff.moves import OPEN, Signal, State
 from serving.handoff.occasion import Occasion
 from serving.handoff.orphans import Deed as Repair
 from serving.handoff.orphans import Holding, Orphan, Place, find_orphans
 from serving.handoff.playbook.kept import read_agreed, read_cited
 from serving.handoff.record import get_handoff, lock_handoff, lock_lead, take
-from serving.handoff.sla import Deed, DueDeed, list_due_deeds
+from serving.handoff.sla import Deed, DueDeed
 from serving.store.session import Store, UnitOfWork
 from serving.store.tables import ClockDeed, Handoff
 
 MOST = 500
 """Handoffs, and leads, that one sweep deals with; the next one goes on."""
 
-LATE = {Clock.ANSWER: Signal.ANSWER_OVERDUE, Clock.FIRST_CONTACT: Signal.CONTACT_OVERDUE}
 TOPICS = {Deed.REMIND: "handoff.reminder", Deed.ESCALATE: "handoff.escalated"}
 
 # Those who asked for sales first, then the most valuable: so they find a seller in that order.
@@ -182,8 +182,7 @@ def tend(work: UnitOfWork, handoff_id: int, occasion: Occasion) -> list[str]:
     agreed = read_cited(work, row.playbook_version)
     done: list[str] = []
     for read in read_clocks(work, row, occasion.at, agreed, running=True):
-        known = list_done(work, handoff_id, read.run.clock, read.run.started_at)
-        for due in list_due_deeds(read.reading, occasion.at, known):
+        for due in list_deeds(work, row, read, occasion.at):
             done += _do(work, row, read, due, occasion)
         if State(row.state) is State.QUEUED:
             seek_seller(work, row, occasion)
@@ -225,11 +224,8 @@ def _do(work: UnitOfWork, row: Handoff, read: Read, due: DueDeed, occasion: Occa
         what = f"{due.deed.value}:{clock.value}:{started_at.isoformat()}"
         announce(work, row, TOPICS[due.deed], what, occasion.at, **told)
         return [due.deed.value]
-    signal = LATE.get(clock)
-    if signal is None:
-        return []
     before = row.seller_id
-    number = take(work, row, signal, occasion, note=due.because)
+    number = take(work, row, LATE[clock], occasion, note=due.because)
     told["from_seller"] = before
     announce(work, row, "handoff.reassigned", f"reassigned:{number}", occasion.at, **told)
     return [due.deed.value]
@@ -297,7 +293,7 @@ def _repair(work: UnitOfWork, orphan: Orphan, occasion: Occasion) -> list[str]:
     else:
         row.next_at = occasion.at + timedelta(days=1)
         what = f"orphan:{occasion.at:%Y-%m-%d}"
-        told = {"because": orphan.because, "what": orphan.wrong.value}
+        told = {"because": orphan.because, "wrong": orphan.wrong.value}
         announce(work, row, "handoff.escalated", what, occasion.at, **told)
     return done
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from serving.champion import ChampionDesk
+from serving.handoff.jobs import decide_after
 from serving.jobs.tasks import House
 from serving.notify.digests import announce_digests
 from serving.notify.outbox import Outbox, Sender
@@ -40,8 +41,11 @@ def build_house(
     senders
         Who sends further effects, by topic, beside those of the notifications.
     after
-        What happens in the transaction of new scores, such as the decision to hand a lead over.
+        What happens in the transaction of new scores; left out, the leads are decided about, if
+        the settings say that Baton hands over.
     """
+    if after is None and settings.handoffs:
+        after = decide_after(desks)
     scorer = LiveScorer(
         store, desks, shelf, scored_log, shadow, most=settings.worker_batch, after=after
     )
@@ -50,5 +54,6 @@ def build_house(
         store,
         scorer,
         Outbox(store, all_senders, most=20, at_once=10),
+        hands_over=settings.handoffs,
         announce_digests=lambda work, at: announce_digests(work, settings, at),
     )

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from features import clock
+from serving.handoff.jobs import DECIDE, SWEEP, decide_job, sweep_job
 from serving.handoff.oversight_deeds import draw_last_month
 from serving.http.idempotency import forget_expired
 from serving.jobs.queries import note_problem
@@ -64,6 +65,8 @@ class House:
     retry_seconds: int = RETRY_SECONDS
     announce_digests: Deed | None = None
     """Announces the digests that are due, as the settings say to whom."""
+    hands_over: bool = False
+    """Whether leads are decided about and clocks are looked at."""
 
 
 def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
@@ -106,7 +109,7 @@ def build_jobs(house: House, url: str) -> "App":
         max_attempts=ATTEMPTS - 1, exponential_wait=house.retry_seconds
     )
 
-    def told(context: "JobContext", deed: Callable[[], None]) -> None:
+    def told(context: "JobContext", deed: Callable[[], object]) -> None:
         """Do a job's deed; note why it failed, since procrastinate does not."""
         try:
             deed()
@@ -131,6 +134,7 @@ def build_jobs(house: House, url: str) -> "App":
     own = () if house.announce_digests is None else ((DIGESTS, EVERY_5, house.announce_digests),)
     for name, cron, deed in (*PERIODIC, *own):
         _add_periodic(app, house, retry, told, name, cron, deed)
+    add_handoff_jobs(app, house, retry, told)
     return app
 
 
@@ -138,7 +142,7 @@ def _add_periodic(
     app: "App",
     house: House,
     retry: "RetryStrategy",
-    told: Callable[["JobContext", Callable[[], None]], None],
+    told: Callable[["JobContext", Callable[[], object]], None],
     name: str,
     cron: str,
     deed: Deed,
@@ -153,3 +157,24 @@ def _add_periodic(
                 deed(work, house.now())
 
         told(context, once)
+
+
+def add_handoff_jobs(
+    app: "App",
+    house: House,
+    retry: Any,
+    told: Callable[["JobContext", Callable[[], object]], None],
+) -> None:
+    """Add the jobs of handoffs; where Baton does not hand over, they find nothing to do."""
+    desks = house.scorer.desks
+
+    @app.task(name=DECIDE, queue=QUEUE, retry=retry, pass_context=True)
+    def decide_leads(context: "JobContext", lead_ids: list[str], contract: str) -> None:
+        if house.hands_over:
+            told(context, lambda: decide_job(house.store, desks, lead_ids, contract, house.now))
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=SWEEP, queue=QUEUE, lock=SWEEP, retry=retry, pass_context=True)
+    def sweep_handoffs(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+        if house.hands_over:
+            told(context, lambda: sweep_job(house.store, desks, house.now))

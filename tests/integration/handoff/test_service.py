@@ -2,13 +2,18 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from baton import app
 from serving.handoff.answer import accept, hand_on, supply
 from serving.handoff.answer import ask as ask_marketing
 from serving.handoff.errors import NotQualifiedError
 from serving.handoff.give_back import give_back, give_up, reject, withdraw
+from serving.handoff.jobs import DECIDE, decide_after, decide_job, sweep_job
 from serving.handoff.moves import State
 from serving.handoff.occasion import Occasion
 from serving.handoff.playbook.sections.returns import SalesReason
@@ -28,6 +33,13 @@ from tests.integration.handoff.office import (
     count,
     decide,
     make_broom,
+)
+from tests.integration.scores.house import (
+    Clock,
+    drain,
+    find_small_bundle,
+    make_desk,
+    make_scorer,
 )
 
 SOON = MONDAY + timedelta(minutes=10)
@@ -207,3 +219,45 @@ def test_somebody_may_hand_over_by_a_reason_and_marketing_may_withdraw(office: S
     assert count(office, "SELECT track FROM nurture_track") == "review"
     kept = ask(office, "SELECT verdict FROM decision ORDER BY decision_number")
     assert kept == [("keep",), ("hand_off",)]
+
+
+def test_a_playbook_takes_effect_once_both_sides_have_signed_at_the_machine(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATON_DATABASE_URL", database_url)
+    monkeypatch.setenv("BATON_ALLOW_UNSAFE_DURABILITY", "true")
+    file = tmp_path / "playbook.toml"
+    file.write_text(PLAYBOOK, encoding="utf-8")
+
+    def sign(side: str, by: str) -> Result:
+        words = ["playbook", "agree", str(file), "--as", side, "--by", by]
+        return CliRunner().invoke(app, words)
+
+    assert "it waits for sales" in sign("marketing", "mia").output
+    refused = sign("sales", "mia")
+    assert refused.exit_code == 1
+    assert "Somebody else must agree for sales" in refused.stderr
+    assert count(store, "SELECT state FROM playbook_version") == "draft"
+
+    assert "it holds from now on" in sign("sales", "sam").output
+    assert ask(store, "SELECT number, state FROM playbook_version") == [(1, "in_effect")]
+    assert ask(store, "SELECT seller_id FROM seller ORDER BY 1") == [("ann",), ("ben",)]
+
+
+def test_new_scores_have_leads_decided_about_by_a_job(office: Store, tmp_path: Path) -> None:
+    clock = Clock(MONDAY)
+    add_lead(office, "lead-1")
+    ask_for_sales(office, "lead-1", MONDAY)
+    desks = [make_desk(find_small_bundle(), clock)]
+    scorer = make_scorer(office, tmp_path, clock, desks=desks, after=decide_after(desks))
+    drain(scorer)
+
+    [(arguments,)] = ask(
+        office, "SELECT args FROM procrastinate_jobs WHERE task_name = :name", name=DECIDE
+    )
+    assert arguments["lead_ids"] == ["lead-1"]
+    swept = decide_job(office, desks, arguments["lead_ids"], arguments["contract"], clock)
+
+    assert swept.counts["handed over"] == 1
+    assert count(office, "SELECT points FROM decision") > 0
+    assert sweep_job(office, desks, clock).counts["refused"] == 0

@@ -175,6 +175,7 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
     given: dict[str, Any] = {
         "database_url": "off",
         "worker": False,
+        "handoffs": False,
         "served": folder / "served",
         "champion": folder / "champion",
         "scored": folder / "scored",
