@@ -96,7 +96,7 @@ $(VENV)/.bench: $(READY) requirements/bench.lock
 bench: $(VENV)/.bench ## Measure: the feature job against others, one lead in process and over HTTP, start-up
 	@$(BIN)/python -m benchmarks
 
-crash: $(READY) ## Kill processes and the database under load, count what was lost, and show that the count can find loss
+crash: $(READY) ## Kill servers, workers and the database under load, and count what was lost
 	@$(BIN)/python -m tests.crash
 
 lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
