@@ -102,7 +102,7 @@ bench: $(VENV)/.bench ## Measure: the feature job against others, one lead in pr
 bench-timing: $(READY) ## Measure the best moment to hand off beside other policies, on many made-up markets
 	@$(BIN)/python -m benchmarks.timing --seeds $(SEEDS) --sizes $(SIZES)
 
-crash: $(READY) ## Kill processes and the database under load, count what was lost, and show that the count can find loss
+crash: $(READY) ## Kill servers, workers and the database under load, and count what was lost
 	@$(BIN)/python -m tests.crash
 
 lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
