@@ -84,7 +84,7 @@ def build_jobs(house: House, url: str) -> "App":
     import procrastinate
 
     app = procrastinate.App(
-        connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4, open=False)
+        connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4)
     )
     retry = procrastinate.RetryStrategy(
         max_attempts=ATTEMPTS - 1, exponential_wait=house.retry_seconds
