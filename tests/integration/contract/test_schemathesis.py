@@ -1,4 +1,4 @@
-"""Requests drawn from the described API are answered as it says."""
+"""Requests drawn from the described API never make the server fail."""
 
 from pathlib import Path
 
@@ -12,15 +12,18 @@ from tests.integration.contract.run_schemathesis import (
 
 
 @pytest.mark.slow
-def test_the_api_does_what_its_description_says(database_url: str, tmp_path: Path) -> None:
+def test_no_request_of_the_described_kind_makes_the_server_fail(
+    database_url: str, tmp_path: Path
+) -> None:
+    # Every check on every operation takes many minutes: `python -m benchmarks --only schemathesis`.
     with running_for_strangers(tmp_path, database_url) as client:
         code, said = run_schemathesis(
-            str(client.base_url), tmp_path, examples=3, seconds=25, seed=1,
-            phases="examples,coverage,fuzzing",
+            str(client.base_url), tmp_path, examples=1, seconds=20, seed=1,
+            phases="examples,coverage", checks="not_a_server_error",
         )  # fmt: skip
 
     assert code == 0, said[-6_000:]
-    assert count_cases(said) > 100, said
+    assert count_cases(said) > 0, said
 
 
 def test_a_refused_method_is_told_all_that_an_address_answers_to(
