@@ -39,7 +39,7 @@ class Envelope(NamedTuple):
     sent_at: datetime | None
 
 
-def _envelope_of(record: Sent) -> type[msgspec.Struct]:
+def _envelope_of(record: Sent, *, strict: bool) -> type[msgspec.Struct]:
     return msgspec.defstruct(
         f"_{record.title()}s",
         [
@@ -47,15 +47,25 @@ def _envelope_of(record: Sent) -> type[msgspec.Struct]:
             ("sent_at", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
         ],
         rename={"sent_at": SENT_AT.get(record, "sent_at")},
+        forbid_unknown_fields=strict,
     )
 
 
-_DECODERS = {record: msgspec.json.Decoder(_envelope_of(record)) for record in FIELDS}
+_DECODERS = {r: msgspec.json.Decoder(_envelope_of(r, strict=False)) for r in FIELDS}
+_STRICT = {r: msgspec.json.Decoder(_envelope_of(r, strict=r not in OTHERS)) for r in FIELDS}
 
 
-def _decode(record: Sent, body: bytes) -> tuple[msgspec.Struct, bytes]:
+def _read(record: Sent, body: bytes) -> tuple[msgspec.Struct, bool]:
+    """Read a body, and tell whether all its fields are those of a batch."""
     try:
-        return _DECODERS[record].decode(body), body
+        return _STRICT[record].decode(body), True
+    except msgspec.ValidationError:  # at the first field of an item sent alone: that costs nothing
+        return _DECODERS[record].decode(body), False
+
+
+def _decode(record: Sent, body: bytes) -> tuple[msgspec.Struct, bool, bytes]:
+    try:
+        return *_read(record, body), body
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
@@ -63,7 +73,7 @@ def _decode(record: Sent, body: bytes) -> tuple[msgspec.Struct, bytes]:
         spoiled = spoil_halves(body)
         if spoiled == body:
             raise
-        return _DECODERS[record].decode(spoiled), spoiled
+        return *_read(record, spoiled), spoiled
 
 
 def _refuse(problem: str, fix: str) -> InvalidBodyError:
@@ -94,15 +104,6 @@ def _read_sent_at(raw: object) -> datetime | None:
         return None
 
 
-def _check_names(record: Sent, read: bytes) -> None:
-    """Refuse a batch with fields that none has: what they were meant to do would not be done."""
-    known = {FIELDS[record], "sent_at"}
-    unknown = msgspec.json.decode(read, type=dict[str, msgspec.Raw]).keys() - known
-    if unknown:
-        fix = f"A batch has `{FIELDS[record]}` and `sent_at`; all else belongs into its items."
-        raise _refuse("the batch has fields that no batch has", fix)
-
-
 def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
     """Cut a body: an item, or an object with a list of them.
 
@@ -117,7 +118,7 @@ def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
         raise _refuse(f"the body has more than {MOST_VALUES:,} values", "Split the batch.")
     name = FIELDS[record]
     try:
-        opened, read = _decode(record, body)
+        opened, is_known, read = _decode(record, body)
     except msgspec.ValidationError:
         raise _refuse(
             f'the body is neither one {record} nor of the form {{"{name}": [...]}}',
@@ -133,7 +134,8 @@ def open_envelope(record: Sent, body: bytes, most: int) -> Envelope:
         return Envelope([body], is_batch=False, sent_at=None)
     if len(items) > most:
         raise TooManyItemsError(len(items), most)
-    if record not in OTHERS:
-        _check_names(record, read)
+    if not is_known:  # what they were meant to do would not be done
+        fix = f"A batch has `{name}` and `sent_at`; all else belongs into its items."
+        raise _refuse("the batch has fields that no batch has", fix)
     sent_at = _read_sent_at(opened.sent_at)  # type: ignore[attr-defined]
     return Envelope(_as_sent(items, read, body), is_batch=True, sent_at=sent_at)
