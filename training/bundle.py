@@ -21,6 +21,7 @@ from training.models.amount import AmountModel
 from training.models.linear import LinearModel
 from training.models.odds import POINTS_PER_LOGIT
 from training.models.segmented import Plain, SegmentedModel, read_part
+from training.models.timing import Curve, Timing
 from training.models.timing_served import ServedTiming, read_served
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
@@ -43,9 +44,11 @@ __all__ = [
     "Band",
     "Bundle",
     "Contract",
+    "Curve",
     "Scale",
     "Scores",
     "ServedTiming",
+    "Timing",
     "install_champion",
     "load_bundle",
     "seal_bundle",

@@ -117,6 +117,7 @@ def _gather(known: Known, found: Definitions, manual: ManualRequest | None) -> H
     return HandoffFacts(
         at=known.look,
         score=known.score,
+        timing=known.timing,
         mql=mql.verdict.value,
         mql_because="" if mql.verdict is Holds.MET else _shorten(mql.because),
         activities=known.activities,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from serving.handoff.activity import Activity
 from serving.handoff.conditions import LeadFacts, Value
 from serving.handoff.moves import State
 from serving.handoff.playbook.sections.returns import SalesReason
-from serving.handoff.policy import Drawn, ScoreFacts
+from serving.handoff.policy import Drawn, ScoreFacts, TimingFacts
 from serving.handoff.returns import EarlierHandoff
 from serving.handoff.timeline import KindWords, Moment
 from serving.leads.queries import get_lead, list_members
@@ -25,6 +25,14 @@ from serving.store.session import UnitOfWork
 TICK = timedelta(microseconds=1)
 WEEK = timedelta(days=7)
 GAVE_BACK = frozenset({State.REJECTED, State.RETURNED, State.GIVEN_UP})
+VERDICTS: Mapping[str, Literal["now", "wait", "let_go"]] = {
+    "hand_off_now": "now",
+    "hand_off_later": "wait",
+    "keep_nurturing": "wait",
+    "let_go": "let_go",
+}
+"""What the rules make of the verdict that came with a score; of no other they know."""
+
 OF_THE_CRM = "of another system"
 """How a lead is named to be in hand that sales works without a handoff of ours."""
 
@@ -85,6 +93,8 @@ class Known:
     """Id of the handoff that is open, or that another system has it."""
     earlier: tuple[EarlierHandoff, ...]
     score: ScoreFacts | None
+    timing: TimingFacts | None
+    """What came with that score about the best moment."""
     reasons: tuple[Reason, ...]
     worth: float | None
     """Expected value where amounts are known, else the points."""
@@ -163,6 +173,7 @@ def read_known(
         _find_in_hand(handoffs, stages),
         tuple(_as_earlier(row) for row in handoffs if row[3] is not None),
         None if score is None else ScoreFacts(score[0], score[1], told.get("why")),
+        _read_timing(told),
         tuple(_as_reason(one) for one in told.get("reasons", ())),
         told.get("expected_value") or (None if score is None else score[0]),
         _read_drawn(work, asked, at),
@@ -174,6 +185,17 @@ def _read_score(row: Any) -> dict[str, Any]:
         return {}
     told = msgspec.json.decode(bytes(row[2]))
     return told if isinstance(told, dict) else {}
+
+
+def _read_timing(told: Mapping[str, Any]) -> TimingFacts | None:
+    timing = told.get("timing") or {}
+    verdict = VERDICTS.get(timing.get("verdict") or "")
+    if verdict is None:
+        return None
+    words = timing["words"]
+    # "Hand off now: …" would say now twice; the other verdicts tell how long, which is worth saying.
+    said = words.partition(": ")[2] if verdict == "now" else words[:1].lower() + words[1:]
+    return TimingFacts(verdict, said or words)
 
 
 def _read_attributes(

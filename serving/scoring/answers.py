@@ -5,7 +5,7 @@ a past moment from its rows. So the same records give the same bytes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -16,7 +16,8 @@ from serving.champion import Champion
 from serving.explain.reasons import BASE_POINTS, explain
 from serving.scoring.log import STATUSES, ScoredRows
 from serving.scoring.schemas import BandOut, BaseOut, LeadScore, ModelOut, ReasonOut
-from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores
+from serving.scoring.timing import advise_many, say_unknown
+from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores, ServedTiming
 
 HELP_FIELDS = 6
 """Attributes proposed to a caller whose lead is too little known."""
@@ -180,7 +181,12 @@ def _frame(champion: Champion, top: int) -> _Frame:
 
 
 def shape_answers(
-    champion: Champion, top: int, leads: Sequence[LookedAt], matrix: NDArray[np.float32]
+    champion: Champion,
+    top: int,
+    leads: Sequence[LookedAt],
+    matrix: NDArray[np.float32],
+    *,
+    timed: bool = False,
 ) -> Answers:
     """Score rows and put the scores into answers.
 
@@ -194,6 +200,8 @@ def shape_answers(
         Whose rows these are.
     matrix : ndarray of shape (n_leads, n_features), float32
         By the champion's catalogue.
+    timed
+        Whether to say when to hand each lead off, if the model knows.
     """
     bundle, frame = champion.bundle, _frame(champion, top)
     unknown = bundle.find_unknown(matrix)
@@ -210,7 +218,27 @@ def shape_answers(
         answers.append(frame.scored(looked, matrix[position].tolist(), row, scores, band))
         bands[position] = band
         row += 1
+    if timed and bundle.timing is not None:
+        answers = _time(champion, bundle.timing, answers, scorable, matrix)
     return Answers(answers, scorable, bands, scores)
+
+
+def _time(
+    champion: Champion,
+    served: ServedTiming,
+    answers: Sequence[LeadScore],
+    scorable: NDArray[np.bool_],
+    matrix: NDArray[np.float32],
+) -> list[LeadScore]:
+    """Say when to hand each lead off."""
+    known = np.flatnonzero(scorable).tolist()
+    moments = [answers[position].as_of for position in known]
+    advised = advise_many(served, champion.explainer, matrix[known], moments) if known else []
+    by_position = dict(zip(known, advised, strict=True))
+    return [
+        replace(answer, timing=by_position.get(position) or say_unknown(served, answer.why or ""))
+        for position, answer in enumerate(answers)
+    ]
 
 
 def build_scored_rows(

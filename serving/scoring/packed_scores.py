@@ -83,5 +83,5 @@ def score_packed(
         _look_at(champion, lead_id, lead, moment, known)
         for (lead_id, lead), moment, known in zip(leads.items(), moments, facts, strict=True)
     ]
-    answers = shape_answers(champion, top, looked, matrix)
+    answers = shape_answers(champion, top, looked, matrix, timed=True)
     return PackedScores(ids, answers, matrix, np.array(moments, np.int64), facts)

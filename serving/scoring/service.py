@@ -1,7 +1,7 @@
 """Score leads: read them, compute their rows, score, explain, and keep the rows for drift."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -77,14 +77,14 @@ def compute_reads(champion: Champion, reads: Sequence[ReadLead]) -> NDArray[np.f
 
 
 def score_reads(
-    scoring: Scoring, reads: Sequence[ReadLead], matrix: NDArray[np.float32] | None = None
+    scoring: Scoring, reads: Sequence[ReadLead], *, timed: bool = False
 ) -> list[LeadScore]:
     """Score leads that were read, and log their rows.
 
     Parameters
     ----------
-    matrix : ndarray of shape (n_leads, n_features), float32, optional
-        Their features, where they are computed already.
+    timed
+        Whether to say when to hand each lead off, if the model knows.
 
     Returns
     -------
@@ -95,9 +95,8 @@ def score_reads(
         return []
     champion = scoring.champion
     as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
-    if matrix is None:
-        matrix = compute_reads(champion, reads)
-    answers = shape_answers(champion, scoring.top, [_looked_at(read) for read in reads], matrix)
+    matrix, looked = compute_reads(champion, reads), [_looked_at(read) for read in reads]
+    answers = shape_answers(champion, scoring.top, looked, matrix, timed=timed)
     scoring.log.add(build_scored_rows(champion, answers, matrix, as_of_us, scoring.now))
     return answers.leads
 
@@ -123,14 +122,9 @@ def score_one(scoring: Scoring, lead: LeadIn) -> LeadScore:
     RefusedError
         If the lead does not fit the model or itself.
     """
-    read = _read(lead, scoring)
-    row = compute_reads(scoring.champion, [read])
-    answers = score_reads(scoring, [read], row)
+    answers = score_reads(scoring, [_read(lead, scoring)], timed=True)
     _shade(scoring, [lead], answers)
-    served = scoring.champion.bundle.timing
-    if served is None:
-        return answers[0]
-    return replace(answers[0], timing=_time(scoring.champion, served, read, row))
+    return answers[0]
 
 
 def _time(

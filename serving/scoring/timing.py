@@ -1,6 +1,7 @@
 """Say when to hand a lead off: the bundle's numbers, put together with verdict, facts and support."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,7 +16,7 @@ from serving.explain.moment import (
 )
 from serving.explain.reasons import Explainer
 from serving.scoring.timing_schemas import AdvantageOut, CurveDay, DriverOut, TimingOut
-from training.bundle import ServedTiming
+from training.bundle import Curve, ServedTiming, Timing
 
 
 def _bare(served: ServedTiming, status: str, words: str, alike: int, support: str) -> TimingOut:
@@ -58,20 +59,62 @@ def advise(
     row : ndarray of shape (1, n_features), float32
         Of a lead of which enough is known.
     """
-    alike = int(served.neighbours.count_alike(row)[0])
-    support = say_support(alike, served.fewest_alike)
-    if alike < served.fewest_alike:
-        return _bare(served, "outside_support", support, alike, support)
-    model = served.model
-    told = model.advise(row)
-    curve = model.curve(row, told=told)
-    shares = model.reasons(row)[1][0]
-    values, moments = curve.value[0].tolist(), curve.p_moment[0].tolist()
+    return advise_many(served, explainer, row, [as_of])[0]
+
+
+def advise_many(
+    served: ServedTiming,
+    explainer: Explainer,
+    rows: NDArray[np.float32],
+    as_of: Sequence[datetime],
+) -> list[TimingOut]:
+    """Say when to hand off leads, each as of its own moment.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features), float32
+        Of leads of which enough is known.
+    """
+    alike: list[int] = served.neighbours.count_alike(rows).tolist()
+    supported = [place for place, count in enumerate(alike) if count >= served.fewest_alike]
+    answers = [
+        _bare(served, "outside_support", support, count, support)
+        for count in alike
+        for support in [say_support(count, served.fewest_alike)]
+    ]
+    if not supported:
+        return answers
+    own = np.ascontiguousarray(rows[supported])
+    told = served.model.advise(own)
+    curve, shares = served.model.curve(own, told=told), served.model.reasons(own)[1]
+    for row, place in enumerate(supported):
+        answers[place] = _shape(
+            served, explainer, _Told(told, curve, shares, own, row), alike[place], as_of[place]
+        )
+    return answers
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the model says of rows, and which of them is meant."""
+
+    timing: Timing
+    curve: Curve
+    shares: NDArray[np.float64]
+    rows: NDArray[np.float32]
+    row: int
+
+
+def _shape(
+    served: ServedTiming, explainer: Explainer, told: _Told, alike: int, as_of: datetime
+) -> TimingOut:
+    model, timing, row = served.model, told.timing, told.row
+    values, moments = told.curve.value[row].tolist(), told.curve.p_moment[row].tolist()
     facts = MomentFacts(
         by_timing=served.decides_by_timing,
-        advantage=float(told.advantage[0]),
-        value_waiting=float(told.value_waiting[0]),
-        p_sql=float(told.p_sql[0]),
+        advantage=float(timing.advantage[row]),
+        value_waiting=float(timing.value_waiting[row]),
+        p_sql=float(timing.p_sql[row]),
         threshold=model.threshold,
         floor=model.floor,
         sql_worth=model.prices.sql,
@@ -80,7 +123,8 @@ def advise(
     )
     decision = decide_moment(facts)
     until, longer = find_stands_until(decision, facts, as_of)
-    drivers = list_drivers(explainer, row[0].tolist(), shares.tolist())
+    drivers = list_drivers(explainer, told.rows[row].tolist(), told.shares[row].tolist())
+    chances = told.curve.p_sql[row].tolist()
     return TimingOut(
         status="advised",
         verdict=decision.verdict,
@@ -91,18 +135,18 @@ def advise(
         threshold=model.threshold,
         unit=served.unit,
         advantage=AdvantageOut(
-            facts.advantage, float(told.low[0]), float(told.high[0]), served.level
+            facts.advantage, float(timing.low[row]), float(timing.high[row]), served.level
         ),
-        p_accept=float(told.p_accept[0]),
+        p_accept=float(timing.p_accept[row]),
         p_sql=facts.p_sql,
-        value_now=float(told.value_now[0]),
+        value_now=float(timing.value_now[row]),
         value_waiting=facts.value_waiting,
         stands_until=until,
         stands_longer=longer,
-        curve=_shape_curve(as_of, values, curve.p_sql[0].tolist(), moments, facts.by_timing),
+        curve=_shape_curve(as_of, values, chances, moments, facts.by_timing),
         drivers=[DriverOut(d.field, d.label, d.worth, d.words) for d in drivers],
         similar_handoffs=alike,
-        support=support,
+        support=say_support(alike, served.fewest_alike),
     )
 
 
