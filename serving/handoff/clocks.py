@@ -35,6 +35,9 @@ REACHED = frozenset(
 LATE = {Clock.ANSWER: Signal.ANSWER_OVERDUE, Clock.FIRST_CONTACT: Signal.CONTACT_OVERDUE}
 """Signals by which a handoff goes to another seller since a promise was broken."""
 
+ATTEMPTED_AT = "attempted_at"
+"""Fact of a move by an attempt: when that was made, which may be before we were told of it."""
+
 PURSUIT = "pursuit"
 """Under this name, with the step's number, reminders of overdue steps are kept beside the clocks."""
 
@@ -58,24 +61,37 @@ def list_moves(work: UnitOfWork, handoff_id: int) -> list[HandoffMove]:
     return list(work.session.scalars(asked.order_by(HandoffMove.move_number)))
 
 
+def list_moments(moves: Sequence[HandoffMove]) -> list[datetime]:
+    """List when each move was made, in order: by an attempt, when that was made.
+
+    Who called in time kept the promise, though the CRM told of the call an hour later.
+    """
+    moments: list[datetime] = []
+    for row in moves:
+        told = row.facts.get(ATTEMPTED_AT)
+        at = row.at if told is None else min(row.at, datetime.fromisoformat(told))
+        moments.append(max(at, moments[-1]) if moments else at)
+    return moments
+
+
 def list_runs(moves: Sequence[HandoffMove]) -> list[Run]:
     """List every run of every clock that the moves of a handoff started, oldest first."""
     done: list[Run] = []
     running: dict[Clock, Run] = {}
-    for row in moves:
+    for row, at in zip(moves, list_moments(moves), strict=True):
         signal = Signal(row.signal)
         move = move_from(State(row.origin), signal)
         for clock in sorted(move.stops):
             if clock in running:
-                run = _resume(running.pop(clock), row.at)
-                done.append(replace(run, stopped_at=row.at, stopped_by=signal))
+                run = _resume(running.pop(clock), at)
+                done.append(replace(run, stopped_at=at, stopped_by=signal))
         for clock in sorted(move.starts):
-            running[clock] = Run(clock, row.at, seller_id=row.seller_id)
+            running[clock] = Run(clock, at, seller_id=row.seller_id)
         for clock in sorted(move.pauses & running.keys()):
             run = running[clock]
-            running[clock] = replace(run, pauses=(*run.pauses, Pause(row.at)))
+            running[clock] = replace(run, pauses=(*run.pauses, Pause(at)))
         for clock in sorted(move.resumes & running.keys()):
-            running[clock] = _resume(running[clock], row.at)
+            running[clock] = _resume(running[clock], at)
     return sorted([*done, *running.values()], key=lambda run: (run.started_at, run.clock))
 
 
@@ -136,9 +152,10 @@ def read_pursuit(
     if State(row.state) not in {State.ACCEPTED, State.WORKING, State.WORKING_ASKING}:
         return None
     took = {Signal.ACCEPT, Signal.ATTEMPT}
+    moves = list_moves(work, row.handoff_id)
     since = [
-        move.at
-        for move in list_moves(work, row.handoff_id)
+        moment
+        for move, moment in zip(moves, list_moments(moves), strict=True)
         if Signal(move.signal) in took and move.origin == State.ASSIGNED.value
     ]
     if not since:

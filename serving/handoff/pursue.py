@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from serving.handoff.announce import announce
+from serving.handoff.clocks import ATTEMPTED_AT
 from serving.handoff.conditions import Value, Verdict
 from serving.handoff.definitions import run_definitions
 from serving.handoff.errors import NotQualifiedError
@@ -18,7 +20,24 @@ from serving.handoff.record import SOURCE, lock_handoff, take
 from serving.intake.landing import land_happenings
 from serving.intake.reading import ReadAttempt
 from serving.store.session import UnitOfWork
-from serving.store.tables import Handoff
+from serving.store.tables import Attempt, Handoff
+
+# Of other systems, made since the lead came into these hands, and not yet followed by a move.
+TOLD = """
+SELECT h.handoff_id, a.attempt_number FROM handoff h
+JOIN attempt a ON a.handoff_id = h.handoff_id::text
+JOIN lead l ON l.lead_id = a.lead_id JOIN lead o ON o.lead_id = h.lead_id
+WHERE h.closed_at IS NULL AND h.state = ANY(%(states)s) AND a.source <> %(own)s AND a.at <= %(at)s
+    AND coalesce(l.merged_into, l.lead_id) = coalesce(o.merged_into, o.lead_id)
+    AND (%(number)s::bigint IS NULL OR a.attempt_number = %(number)s)
+    AND a.at >= (SELECT max(s.at) FROM assignment s WHERE s.handoff_id = h.handoff_id)
+    AND NOT EXISTS (
+        SELECT FROM handoff_move m WHERE m.handoff_id = h.handoff_id AND m.signal = %(signal)s
+            AND m.facts ->> 'attempt' = a.attempt_number::text
+    )
+ORDER BY a.at, a.attempt_number LIMIT %(most)s
+"""
+ATTEMPTED_FROM = [state.value for state, signal in MOVES if signal is Signal.ATTEMPT]
 
 
 @dataclass(frozen=True)
@@ -65,9 +84,50 @@ def log_attempt(
         take(work, row, Signal.ATTEMPT, occasion)
     landed = land_happenings(work, [attempt], occasion.at, occasion.catalog)[0] == "landed"
     if landed and moves:
-        facts = {"channel": tried.channel, "result": tried.result}
+        facts = _say_attempt(tried.at, tried.channel, tried.result)
         take(work, row, Signal.ATTEMPT, occasion, facts=facts)
     return row, landed
+
+
+def _say_attempt(at: datetime, channel: str, result: str | None) -> dict[str, Any]:
+    return {ATTEMPTED_AT: at.isoformat(), "channel": channel, "result": result}
+
+
+def list_told(
+    work: UnitOfWork, at: datetime, most: int, number: int | None = None
+) -> list[tuple[int, int]]:
+    """List attempts that other systems told of and that no move has followed, oldest first.
+
+    Parameters
+    ----------
+    number
+        Of one attempt, to see whether it is among them.
+
+    Returns
+    -------
+    list of tuple of int
+        Handoff and number of the attempt.
+    """
+    asked = {
+        "states": ATTEMPTED_FROM,
+        "own": SOURCE,
+        "signal": Signal.ATTEMPT.value,
+        "at": at,
+        "most": most,
+        "number": number,
+    }
+    return [(handoff_id, number) for handoff_id, number in work.execute(TOLD, asked)]
+
+
+def follow_told(work: UnitOfWork, handoff_id: int, number: int, occasion: Occasion) -> list[str]:
+    """Have an attempt that another system told of move its handoff, as one logged here does."""
+    row = lock_handoff(work, handoff_id)
+    if not list_told(work, occasion.at, 1, number):
+        return []  # another sweep was faster, or the lead has gone on
+    attempt = work.session.get_one(Attempt, number)
+    facts = _say_attempt(attempt.at, attempt.channel, attempt.result) | {"attempt": number}
+    take(work, row, Signal.ATTEMPT, occasion, facts=facts)
+    return ["attempt told"]
 
 
 def qualify(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from sqlalchemy import or_, select
 
 from serving.handoff.clock_records import list_records
-from serving.handoff.clocks import find_promises, list_runs
+from serving.handoff.clocks import find_promises, list_moments, list_runs
 from serving.handoff.moves import Signal, State
 from serving.handoff.playbook.kept import Agreed, read_cited
 from serving.handoff.scoreboard import ClockRecord, HandoffRecord, Span
@@ -84,10 +84,10 @@ def _read_handoff(
     row: Handoff, handed_at: datetime, moves: Sequence[HandoffMove], teams: dict[str, str]
 ) -> HandoffRecord:
     answered_at, accepted = None, None
-    for move in moves:
+    for move, moment in zip(moves, list_moments(moves), strict=True):
         answer = ANSWERS.get((State(move.origin), Signal(move.signal)))
         if answer is not None:
-            answered_at, accepted = move.at, answer
+            answered_at, accepted = moment, answer
             break
     return HandoffRecord(
         handed_at,

@@ -28,7 +28,14 @@ def make_moves(*told: tuple[float, Signal, str | None]) -> list[HandoffMove]:
     for at, signal, seller in told:
         move = move_from(state, signal)
         moves.append(
-            HandoffMove(at=hours(at), origin=state, state=move.to, signal=signal, seller_id=seller)
+            HandoffMove(
+                at=hours(at),
+                origin=state,
+                state=move.to,
+                signal=signal,
+                seller_id=seller,
+                facts={},
+            )
         )
         state = move.to
     return moves
