@@ -77,6 +77,16 @@ def _announce_band(work: UnitOfWork, lead_id: str, contract: str, at: datetime) 
         "contract": contract,
         "from": rows[1][1],
         "to": rows[0][1],
+        "because": _say_bands(rows[1][1], rows[0][1]),
         "at": at.isoformat(),
     }
     work.announce(f"band:{rows[0][0]}", "lead.band_changed", payload, at, lead_id)
+
+
+def _say_bands(before: str | None, after: str | None) -> str:
+    known = "it had no score" if before is None else f"it was in band {before}"
+    return (
+        f"It has no score any more; {known}."
+        if after is None
+        else (f"It is in band {after} now; {known}.")
+    )

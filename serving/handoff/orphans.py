@@ -71,10 +71,13 @@ class Orphan:
     because: str
     handoff_id: str | None = None
     track: str | None = None
+    again_days: float | None = None
+    """Of an escalation: days until it is looked at again."""
 
 
 ESCALATED_DAYS = 1.0
-"""Days until an escalation is looked at again."""
+"""Days until it is looked at again that a lead has no seller; one that merely rests in a seller's
+hands is looked at again after ``unattended_days``: a deal of months must not cry every morning."""
 
 
 def find_orphans(
@@ -157,7 +160,8 @@ def _find_unheld(
             if deed is Deed.REASSIGN
             else "somebody must be named for the deal"
         )
-        return Orphan(lead_id, wrong, deed, f"{who}: {does}.", handoff_id)
+        again = ESCALATED_DAYS if deed is Deed.ESCALATE else None
+        return Orphan(lead_id, wrong, deed, f"{who}: {does}.", handoff_id, again_days=again)
     idle = at - holding.since
     if idle < timedelta(days=section.unattended_days) or _is_planned(holding, at):
         return None
@@ -168,6 +172,7 @@ def _find_unheld(
         Deed.ESCALATE,
         f"Nothing has happened for {days} and nothing is planned: it is escalated.",
         handoff_id,
+        again_days=section.unattended_days,
     )
 
 
@@ -202,7 +207,7 @@ def _repair_holding(holding: Holding, orphan: Orphan, at: datetime) -> Holding |
     if holding.handoff_id != orphan.handoff_id:
         return holding
     if orphan.deed is Deed.ESCALATE:
-        return replace(holding, next_at=at + timedelta(days=ESCALATED_DAYS))
+        return replace(holding, next_at=at + timedelta(days=orphan.again_days or ESCALATED_DAYS))
     signal = Signal.WITHDRAW if orphan.deed is Deed.WITHDRAW else Signal.REASSIGN
     move = move_from(holding.state, signal)
     if move.to not in OPEN:

@@ -31,9 +31,10 @@ from serving.handoff.give_back import put_on_track, withdraw
 from serving.handoff.hand_over import decide_lead
 from serving.handoff.moves import OPEN, Signal, State
 from serving.handoff.occasion import Occasion
+from serving.handoff.orphans import ESCALATED_DAYS, Holding, Orphan, Place, find_orphans
 from serving.handoff.orphans import Deed as Repair
-from serving.handoff.orphans import Holding, Orphan, Place, find_orphans
 from serving.handoff.playbook.kept import read_agreed, read_cited
+from serving.handoff.pursue import follow_told, list_told
 from serving.handoff.record import get_handoff, lock_handoff, lock_lead, take
 from serving.handoff.sla import Deed, DueDeed
 from serving.store.session import Store, UnitOfWork
@@ -67,7 +68,9 @@ WHERE e.occurred_at >= %(since)s AND e.kind = ANY(%(kinds)s) AND NOT EXISTS (
 ) ORDER BY 1 LIMIT %(most)s
 """
 PLACES = """
-SELECT coalesce(l.merged_into, l.lead_id), h.handoff_id, h.state, h.since, h.seller_id, h.next_at,
+SELECT coalesce(l.merged_into, l.lead_id), h.handoff_id, h.state,
+    greatest(h.since, (SELECT max(a.at) FROM attempt a WHERE a.handoff_id = h.handoff_id::text)),
+    h.seller_id, h.next_at,
     n.track, s.stage
 FROM handoff h JOIN lead l USING (lead_id)
 LEFT JOIN nurture_track n ON n.lead_id = coalesce(l.merged_into, l.lead_id)
@@ -122,6 +125,12 @@ def sweep(broom: Broom, at: datetime) -> Swept:
     """
     swept = Swept()
     occasion = Occasion(at, catalog=broom.catalog)
+    # Before anybody is reminded of what was done.
+    with broom.store.work(read_only=True) as work:
+        told = list_told(work, at, MOST)
+    for handoff_id, number in told:
+        deed = partial(follow_told, handoff_id=handoff_id, number=number, occasion=occasion)
+        _try(broom, swept, deed)
     for handoff_id in _list(broom, DUE, at):
         _try(broom, swept, partial(tend, handoff_id=handoff_id, occasion=occasion))
     with broom.store.work() as work:
@@ -291,7 +300,7 @@ def _repair(work: UnitOfWork, orphan: Orphan, occasion: Occasion) -> list[str]:
         take(work, row, Signal.REASSIGN, occasion, note=orphan.because)
         seek_seller(work, row, occasion)
     else:
-        row.next_at = occasion.at + timedelta(days=1)
+        row.next_at = occasion.at + timedelta(days=orphan.again_days or ESCALATED_DAYS)
         what = f"orphan:{occasion.at:%Y-%m-%d}"
         told = {"because": orphan.because, "wrong": orphan.wrong.value}
         announce(work, row, "handoff.escalated", what, occasion.at, **told)

@@ -16,7 +16,7 @@ from serving.notify.outbox import Effect
 from serving.settings import ChatRoom, ServingSettings, WebhookEndpoint
 from serving.store.session import Store
 
-OCCASIONS: Mapping[str, Occasion | None] = {
+OCCASIONS: Mapping[str, Occasion] = {
     "handoff.held": "packet_incomplete",
     "handoff.assigned": "handed_over",
     "handoff.reassigned": "reassigned",
@@ -27,11 +27,12 @@ OCCASIONS: Mapping[str, Occasion | None] = {
     "handoff.asked": "waiting",
     "handoff.qualified": "sql",
     "handoff.won": "won",
-    "handoff.supplied": None,
-    "handoff.lost": None,
-    "handoff.withdrawn": None,
+    "handoff.supplied": "supplied",
+    "handoff.lost": "lost",
+    "handoff.withdrawn": "withdrawn",
+    "lead.band_changed": "band_changed",
 }
-"""What the service of handoffs announces, as the playbook calls it; None: nobody can ask to hear of it."""
+"""What the service of handoffs announces, as the playbook calls it."""
 
 
 def read_told(effect: Effect) -> dict[str, Any] | None:
@@ -56,9 +57,13 @@ def read_told(effect: Effect) -> dict[str, Any] | None:
         "lead_id": told.get("lead_id"),
         # Whoever loses a lead hears of it; whoever gets it is told that it was handed over.
         "seller": told.get("seller") or told.get("from_seller"),
-        "handoff_id": str(told["handoff_id"]),
+        "handoff_id": _say_id(told.get("handoff_id")),
         "facts": {name: value for name, value in told.items() if name not in own},
     }
+
+
+def _say_id(handoff_id: int | None) -> str | None:
+    return None if handoff_id is None else str(handoff_id)
 
 
 def _say_reason(told: Mapping[str, Any]) -> str:

@@ -38,6 +38,14 @@ Sixty days of four leads, told by the answers of the API. This page is printed b
 the database and the requests are real. Two sellers, ann and ben, share the leads; the office is open Monday to Friday,
 9:00 to 17:30 in Amsterdam. Times below are UTC.
 """
+BIG_ENOUGH = """
+[stages.mql]
+words = "fits, is big enough, and showed interest"
+all = ["fits", "engaged", "big_enough"]
+[stages.criteria.big_enough]
+words = "has at least 50 people"
+all = [{ attribute = "employees", at_least = 50 }]
+"""
 SCORED_FROM = "[triggers]\nscore_from = 40\n[triggers.exploration]"
 
 
@@ -85,12 +93,14 @@ class Town:
         self.tell(f"{who}: `POST {path}`{said}: it is **{state}**.")
         return told
 
-    def refused(self, who: str, path: str, body: Any) -> None:
-        answer = self.client.post(path, headers=bearer(self.keys[who]), json=body)
+    def refused(self, who: str, path: str, body: dict[str, Any] | None) -> None:
+        sent = {} if body is None else {"json": body}
+        answer = self.client.post(path, headers=bearer(self.keys[who]), **sent)
         assert answer.status_code in {403, 409}, answer.text
         problem = answer.json()
+        said = "" if body is None else f" `{_say(body)}`"
         self.tell(
-            f"{who}: `POST {path}` `{_say(body)}` is refused ({answer.status_code}): "
+            f"{who}: `POST {path}`{said} is refused ({answer.status_code}): "
             f"{problem['detail']} {problem['fix']}"
         )
 
@@ -153,6 +163,7 @@ def town(store: Store, database_url: str, tmp_path: Path) -> Iterator[Town]:
         "ben": Role.SALES,
         "crm": Role.CRM,
         "olga": Role.OPS,
+        "otto": Role.OVERSEER,
     }
     keys = {name: make_key(store, role, name) for name, role in roles.items()}
     scorer = make_scorer(store, tmp_path, clock)
@@ -261,7 +272,7 @@ def hurry_lena(town: Town) -> None:
 
 
 def reject_pavel(town: Town) -> None:
-    town.chapter("Pavel: rejected, and the playbook changes")
+    town.chapter("Pavel: rejected, looked at by neither side, and the playbook changes")
     town.wait(days=25)
     town.meet("pavel", company="Brook", employees=25.0)
     town.do("pavel", "pricing_view", 2)
@@ -270,14 +281,33 @@ def reject_pavel(town: Town) -> None:
     town.tell(f"When it was handed over: {told['definition']['because']}")
     town.act(told["seller_id"], handoff, "reject", {"reason": "bad_fit", "note": "too small"})
     town.wait(days=6)
-    stricter = PLAYBOOK.replace(
-        "[triggers.exploration]",
-        SCORED_FROM.replace("40", "55"),
+    oversee_june(town)
+    agree(
+        town, PLAYBOOK.replace("[triggers.exploration]", SCORED_FROM) + BIG_ENOUGH, "say how big"
     )
-    agree(town, stricter, "fewer and better: a higher threshold")
-    town.meet("quinn", company="Dale")
-    town.do("quinn", "page_view", 1)
+    town.meet("quinn", company="Dale", employees=25.0)
+    town.do("quinn", "pricing_view", 2)
     town.decided("quinn")
+
+
+def oversee_june(town: Town) -> None:
+    """Have the overseer look at June's rejections, find on Pavel, and report to both sides."""
+    town.refused("ben", "/v1/oversight/2026-06/draw", None)
+    [case] = town.ask("otto", "POST", "/v1/oversight/2026-06/draw").json()["cases"]
+    town.tell(
+        f"otto, of neither team: `POST /v1/oversight/2026-06/draw`: case {case['case_id']} is "
+        f"{case['lead_id']}, given back for {case['reason'].replace('_', ' ')} "
+        f'("{case["reason_text"]}"). By rule: {case["because"]}'
+    )
+    found = {"finding": "definition_unclear", "note": "nobody agreed how small is too small"}
+    path = f"/v1/oversight/cases/{case['case_id']}/findings"
+    town.ask("otto", "POST", path, found)
+    town.tell(f"otto: `POST {path}` `{_say(found)}`.")
+    report = town.ask(
+        "sam", "GET", "/v1/oversight/2026-06/report", headers={"Accept": "text/markdown"}
+    ).text
+    town.tell("Both sides read (`GET /v1/oversight/2026-06/report`, `Accept: text/markdown`):")
+    town.lines.append(f"\n```text\n{report}```\n")
 
 
 def test_the_page_tells_what_happens(town: Town) -> None:
@@ -300,6 +330,9 @@ def test_the_page_tells_what_happens(town: Town) -> None:
         "lena": "working",
         "pavel": "rejected",
     }
+    newest = "SELECT verdict FROM decision WHERE lead_id = 'quinn'"
+    assert count(town.store, newest) == "keep"
+    assert count(town.store, "SELECT finding FROM oversight_finding") == "definition_unclear"
     assert count(town.store, "SELECT count(*) FROM audit_entry WHERE subject_kind = 'handoff'") > 5
     if os.environ.get("BATON_WRITE_STORY"):
         PAGE.write_text(page, encoding="utf-8")

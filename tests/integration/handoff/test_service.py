@@ -11,14 +11,19 @@ from typer.testing import CliRunner
 from baton import app
 from serving.handoff.answer import accept, hand_on, supply
 from serving.handoff.answer import ask as ask_marketing
+from serving.handoff.clocks import list_moves, list_runs, read_pursuit
 from serving.handoff.errors import NotQualifiedError
 from serving.handoff.give_back import give_back, give_up, reject, withdraw
 from serving.handoff.jobs import DECIDE, decide_after, decide_job, sweep_job
+from serving.handoff.moves import Clock as Timed
 from serving.handoff.moves import State
 from serving.handoff.occasion import Occasion
+from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.playbook.sections.returns import SalesReason
+from serving.handoff.playbook.sections.triggers import Trigger
 from serving.handoff.policy import ManualRequest
 from serving.handoff.pursue import Tried, log_attempt, open_deal, qualify, win
+from serving.handoff.record import get_handoff
 from serving.handoff.refusals import ImpossibleMoveError, NotPersistentEnoughError
 from serving.handoff.sweep import sweep
 from serving.store.session import Store
@@ -32,6 +37,8 @@ from tests.integration.handoff.office import (
     ask_for_sales,
     count,
     decide,
+    do,
+    land,
     make_broom,
 )
 from tests.integration.scores.house import (
@@ -41,6 +48,7 @@ from tests.integration.scores.house import (
     make_desk,
     make_scorer,
 )
+from tests.unit.serving.timing_factories import write_timed_bundle
 
 SOON = MONDAY + timedelta(minutes=10)
 
@@ -159,6 +167,40 @@ def test_a_lead_may_not_be_given_up_before_the_agreed_attempts(office: Store) ->
     assert (row.state, row.reason) == ("given_up", "unreachable")
 
 
+def test_a_call_the_crm_tells_of_takes_the_lead_and_counts_from_when_it_was_made(
+    office: Store,
+) -> None:
+    number = hand_over(office)
+    called = MONDAY + timedelta(minutes=20)
+    call = {"lead_id": "lead-1", "handoff_id": str(number), "channel": "call", "result": "silence"}
+    early = {**call, "at": (MONDAY - timedelta(days=1)).isoformat()}  # not for this handoff at all
+    land(
+        office,
+        "attempt",
+        {**call, "at": called.isoformat()},
+        early,
+        at=MONDAY + timedelta(hours=5),
+    )
+
+    # By now the seller would have been late to answer, had there been no call.
+    late = MONDAY + timedelta(hours=5, minutes=1)
+    first, second = sweep(make_broom(office), late), sweep(make_broom(office), late)
+
+    assert first.counts["attempt told"] == 1
+    assert (first.counts["reassign"], first.counts["remind"]) == (0, 0)
+    assert second.counts["attempt told"] == 0
+    assert ask(office, "SELECT state, seller_id FROM handoff") == [("working", "ann")]
+    with office.work(read_only=True) as work:
+        row = get_handoff(work, number)
+        runs = {run.clock: run for run in list_runs(list_moves(work, number))}
+        pursued = read_pursuit(work, row, late, read_agreed(work))
+    assert runs[Timed.ANSWER].stopped_at == called
+    assert pursued is not None
+    since, progress = pursued
+    assert since == called
+    assert [step.done_at for step in progress.steps if step.done_at] == [called]
+
+
 def test_a_question_pauses_the_clock_until_marketing_answers(office: Store) -> None:
     handoff_id = hand_over(office)
     with office.work() as work:
@@ -261,3 +303,51 @@ def test_new_scores_have_leads_decided_about_by_a_job(office: Store, tmp_path: P
     assert swept.counts["handed over"] == 1
     assert count(office, "SELECT points FROM decision") > 0
     assert sweep_job(office, desks, clock).counts["refused"] == 0
+
+
+def test_the_moment_that_came_with_a_live_score_hands_a_lead_over(
+    office: Store, tmp_path: Path
+) -> None:
+    clock = Clock(MONDAY)
+    desks = [make_desk(write_timed_bundle(tmp_path / "timed"), clock)]
+    scorer = make_scorer(office, tmp_path, clock, desks=desks)
+    for lead_id in ("hot", "cold"):
+        add_lead(office, lead_id)
+    do(office, "hot", "pricing_view", MONDAY - timedelta(hours=1))
+    do(office, "cold", "page_view", MONDAY - timedelta(hours=1))
+    drain(scorer)
+    clock.move(minutes=1)
+
+    hot = decide(office, "hot", clock())
+    cold = decide(office, "cold", clock())
+
+    assert hot.handoff is not None
+    assert hot.decision.trigger is Trigger.TIMING
+    assert "the timing model says now (a handoff today is worth 2 more than waiting)" in (
+        hot.decision.because
+    )
+    assert cold.handoff is None
+    # No handoff of the past was like it, so nothing is said of its moment.
+    assert "timing" not in cold.decision.because
+
+
+def test_a_deal_that_rests_is_escalated_once_in_the_agreed_days_not_every_day(
+    office: Store,
+) -> None:
+    number = hand_over(office)
+    with office.work() as work:
+        log_attempt(work, number, Tried(SOON, "call", "reached"), Occasion(SOON, "ann"))
+        qualify(work, number, QUALIFIED, Occasion(SOON, "ann"))
+        open_deal(work, number, Occasion(SOON, "ann"))
+    talk = {"lead_id": "lead-1", "handoff_id": str(number), "channel": "call", "result": "reached"}
+    talked = SOON + timedelta(days=10)
+    land(office, "attempt", {**talk, "at": talked.isoformat()}, at=talked)
+
+    escalated = [
+        day
+        for day in range(1, 41)
+        if sweep(make_broom(office), SOON + timedelta(days=day)).counts["orphan: escalate"]
+    ]
+
+    # Fourteen days after the last word, and fourteen days after that.
+    assert escalated == [24, 38]

@@ -209,7 +209,7 @@ def test_everything_the_service_of_handoffs_announces_is_read() -> None:
     topics = {
         topic
         for file in written
-        for topic in re.findall(r'"(handoff\.[a-z_]+)"', file.read_text(encoding="utf-8"))
+        for topic in re.findall(r'"((?:handoff|lead)\.[a-z_]+)"', file.read_text(encoding="utf-8"))
     }
 
     assert topics == set(OCCASIONS)

@@ -11,8 +11,8 @@ Role = Literal["seller", "sales_lead", "marketing", "marketing_lead", "overseer"
 Medium = Literal["mail", "chat", "webhook"]
 Occasion = Literal[
     "handed_over", "accepted", "returned", "reassigned", "reminder", "breached", "waiting",
-    "packet_incomplete", "nobody_free", "sql", "won", "finding", "playbook_proposed",
-    "playbook_agreed",
+    "supplied", "packet_incomplete", "withdrawn", "nobody_free", "sql", "won", "lost", "band_changed",
+    "finding", "playbook_proposed", "playbook_agreed",
 ]  # fmt: skip
 """What may be told."""
 
@@ -55,9 +55,13 @@ class Digest(Section):
 
 
 _RULES = (
-    NotificationRule(on=("handed_over", "reassigned", "reminder"), to=("seller",)),
+    NotificationRule(
+        on=("handed_over", "reassigned", "reminder", "supplied", "withdrawn"), to=("seller",)
+    ),
     NotificationRule(on=("breached", "nobody_free"), to=("sales_lead",), by=("mail", "chat")),
-    NotificationRule(on=("returned", "waiting", "packet_incomplete", "sql"), to=("marketing",)),
+    NotificationRule(
+        on=("returned", "waiting", "packet_incomplete", "sql", "lost"), to=("marketing",)
+    ),
     NotificationRule(
         on=("playbook_proposed", "playbook_agreed", "finding"),
         to=("marketing_lead", "sales_lead"),
