@@ -12,6 +12,7 @@ from training.models.linear import LinearModel, Term
 from training.models.log_value import walk_scored
 from training.models.stopping import walk_back
 from training.models.timing_curve import walk_ahead
+from training.models.timing_support import count_near
 from training.models.trees import TreeModel
 
 _ONE_SPLIT = """tree
@@ -39,6 +40,8 @@ def warm_timing() -> None:
     walk_back(none, day, day, day, day, none)
     walk_scored(none, none, none, day, day, day, none, at, 1)
     walk_ahead(none, at, at, none, at, at)
+    ranks = np.zeros((1, 1), np.float32)
+    count_near(ranks, ranks, none)
 
 
 def warm_all() -> None:

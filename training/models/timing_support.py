@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from training.models.timing import Floats, Rows, TimingModel
@@ -40,17 +41,9 @@ class Neighbours:
         ----------
         rows : ndarray of shape (n_rows, n_features), float32
         """
-        alike = np.empty(len(rows), np.int64)
-        own = self.rank(rows)
         share = self.handoffs / max(1, len(self.ranks))
-        for row in range(len(rows)):
-            apart = np.abs(self.ranks - own[row])
-            categories = np.array(self.is_category)
-            apart[:, categories] = apart[:, categories] > 0
-            both_unknown = np.isnan(self.ranks) & np.isnan(own[row])
-            apart = np.where(both_unknown, 0.0, np.where(np.isnan(apart), UNLIKE, apart))
-            alike[row] = round(share * int((apart.mean(axis=1) <= NEAR).sum()))
-        return alike
+        near = count_near(self.ranks, self.rank(rows), np.array(self.is_category, np.bool_))
+        return np.asarray(np.rint(share * near), np.int64)
 
     def rank(self, rows: Rows) -> NDArray[np.float32]:
         """Give the compared features as ranks; a category stays its code."""
@@ -81,6 +74,31 @@ class Neighbours:
             ranks,
             entry["handoffs"],
         )
+
+
+@njit(cache=True, nogil=True)
+def count_near(
+    kept: NDArray[np.float32], own: NDArray[np.float32], is_category: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Count the kept rows whose mean distance in ranks to each own row is at most `NEAR`."""
+    near = np.zeros(len(own), np.int64)
+    n_compared = kept.shape[1]
+    most = NEAR * n_compared
+    for row in range(len(own)):
+        for other in range(len(kept)):
+            apart = 0.0
+            for place in range(n_compared):
+                a, b = kept[other, place], own[row, place]
+                if np.isnan(a) or np.isnan(b):
+                    apart += 0.0 if np.isnan(a) and np.isnan(b) else UNLIKE
+                elif is_category[place]:
+                    apart += UNLIKE if a != b else 0.0
+                else:
+                    apart += abs(a - b)
+                if apart > most:
+                    break
+            near[row] += apart <= most
+    return near
 
 
 def build_neighbours(
