@@ -16,9 +16,10 @@ from serving.handoff.schemas import (
 )
 from serving.http.dependencies import Now
 from serving.http.openapi import describe_problems
+from serving.http.texts import LeadId
 from serving.leads.cursors import read_cursor, read_cursor_number, write_cursor
 from serving.leads.queries import get_lead, list_members
-from serving.leads.schemas import AsOf, Cursor, LeadId, Limit
+from serving.leads.schemas import AsOf, Cursor, Limit
 from serving.store.dependencies import Reading
 
 router = APIRouter(

@@ -18,6 +18,7 @@ from serving.handoff.oversight_report import MonthlyReport
 from serving.handoff.oversight_text import write_report
 from serving.http.dependencies import Now, check_json
 from serving.http.openapi import describe_problems
+from serving.http.texts import NO_NUL
 from serving.store.dependencies import Reading, Work
 
 router = APIRouter(
@@ -91,7 +92,7 @@ class FindingIn(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     finding: Finding
-    note: Annotated[str | None, Field(max_length=2_000)] = None
+    note: Annotated[str, Field(max_length=2_000, pattern=NO_NUL)] | None = None
     """In the overseer's words; it stays here and is sent to nobody."""
 
 

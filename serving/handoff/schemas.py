@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.returns import SalesReason
-from serving.leads.schemas import NO_NUL, Shaped
+from serving.http.texts import NO_NUL, ShortName
+from serving.leads.schemas import Shaped
 from serving.scoring.moments import Moment
 
 MOST_NUMBER = 2**63 - 1
 HandoffId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
-SellerPath = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=NO_NUL)]
+SellerPath = ShortName
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000, pattern=NO_NUL),

@@ -10,19 +10,16 @@ from starlette.responses import Response
 from serving.auth.guard import Caller, allow
 from serving.http.dependencies import check_json
 from serving.http.openapi import describe_answers
+from serving.http.texts import NO_NUL, LeadId
 from serving.intake.merging import Hand, MergeRecord, list_merges, merge_leads, undo_merge
 from serving.intake.routes import With
 from serving.store.dependencies import Reading, Work
 
 router = APIRouter(prefix="/v1", tags=["merges"], dependencies=[allow("join leads")])
 
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL has no such character in its texts."""
-
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)
 ]
-LeadId = Annotated[str, Path(min_length=1, max_length=500, pattern=NO_NUL)]
 MergeId = Annotated[int, Path(ge=1, le=2**53)]
 
 

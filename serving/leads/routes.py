@@ -11,6 +11,7 @@ from features.lifecycle.stages import Stage
 from serving.auth.guard import allow
 from serving.http.dependencies import Now, check_json
 from serving.http.openapi import describe_answers, describe_problems
+from serving.http.texts import LeadId
 from serving.leads.cursors import read_cursor, read_cursor_number, write_cursor
 from serving.leads.errors import NotScoredYetError
 from serving.leads.movement import Models, choose_moments, tell_changes, tell_what_if
@@ -32,7 +33,6 @@ from serving.leads.schemas import (
     Cursor,
     GivenScoreOut,
     LeadCard,
-    LeadId,
     LeadPage,
     Limit,
     ListedLead,

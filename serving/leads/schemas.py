@@ -3,16 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Path as PathParameter
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from serving.http.texts import NO_NUL
 from serving.scoring.moments import Moment
 
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL's text cannot hold the character NUL."""
-
-LeadId = Annotated[str, PathParameter(min_length=1, max_length=500, pattern=NO_NUL)]
 Word = Annotated[str, Query(min_length=1, max_length=500, pattern=NO_NUL)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries of the page.")]
 Cursor = Annotated[

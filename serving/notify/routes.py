@@ -1,24 +1,21 @@
 """/v1/notifications/endpoints: where webhooks go, which said they are gone, and opening them again."""
 
 from datetime import datetime
-from typing import Annotated
 
 from fastapi import APIRouter
-from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict
 
 from serving.auth.guard import allow
 from serving.errors import RefusedError
 from serving.http.dependencies import Settings
 from serving.http.openapi import describe_problems
+from serving.http.texts import ShortName
 from serving.notify.webhooks import fingerprint_url, list_closed, reopen_endpoint
 from serving.store.dependencies import Reading, Work
 
 router = APIRouter(
     prefix="/v1/notifications", tags=["notifications"], dependencies=[allow("tend jobs")]
 )
-
-Name = Annotated[str, PathParameter(min_length=1, max_length=200)]
 
 
 class NotClosedError(RefusedError):
@@ -66,7 +63,7 @@ def endpoints(work: Reading, settings: Settings) -> Endpoints:
 
 
 @router.post("/endpoints/{name}/open", status_code=204, responses=describe_problems(404, 422, 503))
-def open_again(name: Name, work: Work) -> None:
+def open_again(name: ShortName, work: Work) -> None:
     """Send to an endpoint again that had said it is gone.
 
     Raises

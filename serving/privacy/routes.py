@@ -1,10 +1,9 @@
 """DELETE /v1/leads/{lead_id} and GET /v1/leads/{lead_id}/export."""
 
 from datetime import datetime
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -12,13 +11,12 @@ from serving.auth.guard import Caller, allow
 from serving.errors import NotFoundError
 from serving.http.dependencies import Now
 from serving.http.openapi import describe_problems
+from serving.http.texts import LeadId
 from serving.privacy.erase import erase
 from serving.privacy.export import export
 from serving.store.dependencies import Work
 
 router = APIRouter(prefix="/v1", tags=["privacy"])
-
-LeadId = Annotated[str, Path(min_length=1, max_length=500, description="Any id of the person.")]
 
 
 class ErasedOut(BaseModel):

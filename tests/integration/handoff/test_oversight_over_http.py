@@ -147,6 +147,17 @@ def test_the_report_counts_answers_rejections_and_findings(
     assert "Rejections: 30" in text.text
 
 
+def test_a_note_that_no_text_can_hold_is_refused(store: Store, client: httpx.Client) -> None:
+    write_month(store, rejected=1, accepted=0)
+    [case] = client.post("/v1/oversight/2026-03/draw").json()["cases"]
+    told = {"finding": "definition_unclear", "note": "a\x00b"}
+
+    answer = client.post(f"/v1/oversight/cases/{case['case_id']}/findings", json=told)
+
+    assert answer.status_code == 422
+    assert ask(store, "SELECT count(*) FROM oversight_finding") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("method", "place", "status"),
     [

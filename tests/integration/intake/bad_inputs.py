@@ -18,6 +18,46 @@ GOOD: dict[str, dict[str, Any]] = {
     "/v1/score": {"lead_id": "ann", "created_at": WHEN, "as_of": "2026-03-09T00:00:00Z"},
 }
 PUT = "/v1/leads/ann"
+
+TOLD = (
+    ("POST", "/v1/timing"),
+    ("POST", "/v1/handoffs"),
+    ("POST", "/v1/handoffs/7/attempts"),
+    ("POST", "/v1/handoffs/7/reject"),
+    ("POST", "/v1/handoffs/7/qualify"),
+    ("POST", "/v1/handoffs/7/ask"),
+    ("POST", "/v1/playbook/versions"),
+    ("POST", "/v1/playbook/check"),
+    ("POST", "/v1/leads/ann/merge"),
+    ("POST", "/v1/oversight/cases/7/findings"),
+    ("POST", "/v1/sellers/nobody/absences"),
+    ("PUT", "/v1/sellers/nobody/actor"),
+)
+"""Further routes that are told something, of things there are not."""
+
+NUMBERED = (
+    ("DELETE", "/v1/quarantine/{}"),
+    ("POST", "/v1/quarantine/{}/replay"),
+    ("POST", "/v1/jobs/{}/retry"),
+    ("POST", "/v1/merges/{}/undo"),
+    ("POST", "/v1/handoffs/{}/accept"),
+    ("POST", "/v1/playbook/versions/{}/agree/sales"),
+    ("DELETE", "/v1/sellers/nobody/absences/{}"),
+)
+NO_NUMBERS = (
+    "0",
+    "-1",
+    "99",
+    "9223372036854775808",
+    "1e3",
+    "1.5",
+    "seven",
+    "%00",
+    "%ff",
+    "٣",
+    "' OR 1=1",
+)
+NO_LEADS = ("%00", "a%00b", "x" * 5_000)
 ROUTES = (*GOOD, "/v1/score/batch", "/v1/leads/ann/what-if", PUT)
 
 _DEEP = 100_000
@@ -234,8 +274,29 @@ def _with_missing_fields() -> Iterator[BadInput]:
             yield BadInput(f"{path}: without {field}", "POST", path, _encode(rest))
 
 
+def _with_bad_tales() -> Iterator[BadInput]:
+    for method, path in TOLD:
+        for name, body in BODIES.items():
+            yield BadInput(f"{method} {path}: {name}", method, path, body)
+
+
+def _with_bad_places() -> Iterator[BadInput]:
+    for method, path in NUMBERED:
+        for number in NO_NUMBERS:
+            yield BadInput(f"{method} {path}: {number}", method, path.format(number), b"", None)
+    for lead_id in NO_LEADS:
+        yield BadInput(f"DELETE of {lead_id[:9]}", "DELETE", f"/v1/leads/{lead_id}", b"", None)
+    for name, body in BODIES.items():
+        yield BadInput(f"sign in: {name}", "POST", "/sign-in", body)
+        yield BadInput(
+            f"sign in, form: {name}", "POST", "/sign-in", body, "application/x-www-form-urlencoded"
+        )
+
+
 def build_corpus() -> Iterator[BadInput]:
     """Build every bad input, always the same."""
+    yield from _with_bad_tales()
+    yield from _with_bad_places()
     yield from _with_bad_bodies()
     yield from _with_bad_fields()
     yield from _with_missing_fields()
