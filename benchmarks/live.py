@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 
 from benchmarks.measure import print_table
-from benchmarks.over_http import find_port, start_server
+from benchmarks.over_http import LOCAL_KEY, find_port, start_server
 from features import clock
 from serving.champion import ChampionDesk
 from serving.intake.envelope import open_envelope
@@ -76,10 +76,11 @@ def measure_passes(folder: Path) -> list[tuple[str, ...]]:
 def measure_freshness(address: str, events: int) -> np.ndarray:
     """Measure, one event after the other, how long until the score shows it, as a caller sees it."""
     taken = []
-    with httpx.Client(base_url=address, timeout=30) as client:
+    headers = {"Authorization": f"Bearer {LOCAL_KEY.read_text()}"}
+    with httpx.Client(base_url=address, timeout=30, headers=headers) as client:
         for n in range(events):
             lead = f"/v1/leads/50-{n}/score"
-            before = client.get(lead).json()["as_of"]
+            before = client.get(lead).raise_for_status().json()["as_of"]
             item = {
                 "lead_id": f"50-{n}",
                 "event_id": f"fresh-{n}",
