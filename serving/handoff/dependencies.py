@@ -5,14 +5,15 @@ from typing import Annotated, Any
 from fastapi import Depends
 
 from serving.auth.guard import Caller
-from serving.auth.principals import Principal
 from serving.auth.roles import Role
 from serving.handoff.errors import NotYourHandoffError
 from serving.handoff.occasion import Occasion
 from serving.handoff.record import get_handoff
+from serving.handoff.schemas import HandoffId
 from serving.handoff.sellers import find_seller_of
 from serving.http.dependencies import Desk, Now
 from serving.store.audit_log import note
+from serving.store.dependencies import Work
 from serving.store.session import UnitOfWork
 
 
@@ -26,20 +27,23 @@ async def get_occasion(now: Now, caller: Caller, desk: Desk) -> Occasion:
 InOccasion = Annotated[Occasion, Depends(get_occasion)]
 
 
-def check_own(work: UnitOfWork, handoff_id: int, caller: Principal) -> None:
-    """Check that a seller acts on a handoff of their own; other roles act for all.
+def get_own(work: Work, caller: Caller, handoff_id: HandoffId) -> int:
+    """Give a handoff's number once it is clear that its seller asks; other roles act for all.
 
     Raises
     ------
     NotYourHandoffError
         If it lies in other hands.
     """
-    if caller.role is not Role.SALES:
-        return
-    seller = find_seller_of(work, caller.actor)
-    row = get_handoff(work, handoff_id)
-    if seller is None or row.seller_id != seller.seller_id:
-        raise NotYourHandoffError(handoff_id)
+    if caller.role is Role.SALES:
+        seller = find_seller_of(work, caller.actor)
+        row = get_handoff(work, handoff_id)
+        if seller is None or row.seller_id != seller.seller_id:
+            raise NotYourHandoffError(handoff_id)
+    return handoff_id
+
+
+OwnHandoff = Annotated[int, Depends(get_own)]
 
 
 def note_deed(

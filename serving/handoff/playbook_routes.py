@@ -155,45 +155,32 @@ def _say(work: UnitOfWork, number: int, side: Side, word: Word, occasion: InOcca
     return Signed(because=decision.because, version=shaped)
 
 
-@router.post(
-    "/versions/{number}/agree/marketing",
-    summary="Agree for marketing",
-    dependencies=[allow("agree for marketing")],
-    responses=REFUSED,
+SPEAKS = {Side.MARKETING: allow("agree for marketing"), Side.SALES: allow("agree for sales")}
+_WORDS = (
+    (Side.MARKETING, Word.AGREE, "Agree to a version; with both sides' word it takes effect."),
+    (Side.SALES, Word.AGREE, "Agree to a version; with both sides' word it takes effect."),
+    (Side.MARKETING, Word.WITHDRAW, "Take the word back, as long as sales has not agreed."),
+    (Side.SALES, Word.WITHDRAW, "Take the word back, as long as marketing has not agreed."),
 )
-def agree_for_marketing(work: Work, occasion: InOccasion, number: Number) -> Signed:
-    """Agree to a version for marketing; with both sides' word it takes effect at once."""
-    return _say(work, number, Side.MARKETING, Word.AGREE, occasion)
 
 
-@router.post(
-    "/versions/{number}/agree/sales",
-    summary="Agree for sales",
-    dependencies=[allow("agree for sales")],
-    responses=REFUSED,
-)
-def agree_for_sales(work: Work, occasion: InOccasion, number: Number) -> Signed:
-    """Agree to a version for sales; with both sides' word it takes effect at once."""
-    return _say(work, number, Side.SALES, Word.AGREE, occasion)
+def _add_route(side: Side, word: Word, what: str) -> None:
+    """Add the address at which a side says a word: who may speak for it is the address's to say."""
+
+    def say(work: Work, occasion: InOccasion, number: Number) -> Signed:
+        return _say(work, number, side, word, occasion)
+
+    router.add_api_route(
+        f"/versions/{{number}}/{word.value}/{side.value}",
+        say,
+        methods=["POST"],
+        name=f"{word.value}_for_{side.value}",
+        summary=f"{word.value.capitalize()} for {side.value}",
+        description=what,
+        dependencies=[SPEAKS[side]],
+        responses=REFUSED,
+    )
 
 
-@router.post(
-    "/versions/{number}/withdraw/marketing",
-    summary="Take marketing's agreement back",
-    dependencies=[allow("agree for marketing")],
-    responses=REFUSED,
-)
-def withdraw_for_marketing(work: Work, occasion: InOccasion, number: Number) -> Signed:
-    """Take marketing's word back, as long as sales has not agreed."""
-    return _say(work, number, Side.MARKETING, Word.WITHDRAW, occasion)
-
-
-@router.post(
-    "/versions/{number}/withdraw/sales",
-    summary="Take sales' agreement back",
-    dependencies=[allow("agree for sales")],
-    responses=REFUSED,
-)
-def withdraw_for_sales(work: Work, occasion: InOccasion, number: Number) -> Signed:
-    """Take sales' word back, as long as marketing has not agreed."""
-    return _say(work, number, Side.SALES, Word.WITHDRAW, occasion)
+for _spoken in _WORDS:
+    _add_route(*_spoken)

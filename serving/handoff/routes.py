@@ -1,18 +1,19 @@
 """GET /v1/handoffs and what can be done with one: every move that people make, under its own address."""
 
-from datetime import datetime
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from serving.auth.guard import Caller, allow
+from serving.auth.guard import allow
 from serving.handoff import answer, give_back, pursue
 from serving.handoff.assign import assign
-from serving.handoff.dependencies import InOccasion, check_own, note_deed
+from serving.handoff.dependencies import InOccasion, OwnHandoff, note_deed
 from serving.handoff.hand_over import hand_over
 from serving.handoff.moves import State
+from serving.handoff.occasion import Occasion
 from serving.handoff.packet_text import say_markdown, say_memo
 from serving.handoff.queries import QueueFilter, list_queue, read_packet
 from serving.handoff.record import get_handoff
@@ -43,6 +44,21 @@ READ, WORKS = allow("read handoffs"), allow("work handoffs")
 HANDS_OVER, ASSIGNS = allow("hand over leads"), allow("assign handoffs")
 JSON = Depends(check_json)
 REFUSED = describe_problems(401, 403, 404, 409, 415, 422, 503)
+
+Route = TypeVar("Route", bound=Callable[..., Any])
+
+
+def deed(
+    path: str, summary: str, guard: Any, *, told: bool = True, status_code: int = 200
+) -> Callable[[Route], Route]:
+    """Make a route of a deed: who may do it, and whether a body tells more of it."""
+    return router.post(
+        path,
+        summary=summary,
+        status_code=status_code,
+        dependencies=[guard, JSON] if told else [guard],
+        responses=REFUSED,
+    )
 
 
 @router.get(
@@ -101,149 +117,86 @@ def packet(request: Request, work: Reading, handoff_id: HandoffId) -> Response:
     return JSONResponse(row.packet)
 
 
-@router.post(
-    "",
-    status_code=201,
-    summary="Hand a lead over by a reason",
-    dependencies=[HANDS_OVER, JSON],
-    responses=REFUSED,
-)
+@deed("", "Hand a lead over by a reason", HANDS_OVER, status_code=201)
 def start(work: Work, occasion: InOccasion, asked: HandOverIn) -> HandoffOut:
     """Hand a lead over since somebody decided it; the playbook says what still keeps it back."""
     row = hand_over(work, asked.lead_id, asked.reason, occasion, np.random.default_rng())
-    return _done(work, row.handoff_id, "handed over", occasion.at, occasion)
+    return _done(work, row.handoff_id, "handed over", occasion)
 
 
-def _done(
-    work: UnitOfWork, handoff_id: int, action: str, at: datetime, occasion: InOccasion
-) -> HandoffOut:
+def _done(work: UnitOfWork, handoff_id: int, action: str, occasion: Occasion) -> HandoffOut:
     """Note who did it, and give the handoff as it is by now."""
     note_deed(work, action, handoff_id, occasion)
-    return shape_handoff(work, get_handoff(work, handoff_id), at)
+    return shape_handoff(work, get_handoff(work, handoff_id), occasion.at)
 
 
-@router.post(
-    "/{handoff_id}/accept",
-    summary="Take the lead",
-    dependencies=[WORKS],
-    responses=REFUSED,
-)
-def accept(work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId) -> HandoffOut:
+@deed("/{handoff_id}/accept", "Take the lead", WORKS, told=False)
+def accept(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
     """Record that the seller took the lead."""
-    check_own(work, handoff_id, caller)
     answer.accept(work, handoff_id, occasion)
-    return _done(work, handoff_id, "accepted", occasion.at, occasion)
+    return _done(work, handoff_id, "accepted", occasion)
 
 
-@router.post(
-    "/{handoff_id}/reject",
-    summary="Do not take the lead",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/reject", "Do not take the lead", WORKS)
 def reject(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: ReturnIn
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReturnIn
 ) -> HandoffOut:
     """Record that sales does not take the lead, and why."""
-    check_own(work, handoff_id, caller)
     give_back.reject(work, handoff_id, asked.reason, asked.note, occasion)
-    return _done(work, handoff_id, "rejected", occasion.at, occasion)
+    return _done(work, handoff_id, "rejected", occasion)
 
 
-@router.post(
-    "/{handoff_id}/hand-on",
-    summary="Let another seller have the lead",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
-def hand_on(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: NoteIn
-) -> HandoffOut:
+@deed("/{handoff_id}/hand-on", "Let another seller have the lead", WORKS)
+def hand_on(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: NoteIn) -> HandoffOut:
     """Record that the seller cannot take it now, which says nothing of the lead."""
-    check_own(work, handoff_id, caller)
     answer.hand_on(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "handed on", occasion.at, occasion)
+    return _done(work, handoff_id, "handed on", occasion)
 
 
-@router.post(
-    "/{handoff_id}/ask",
-    summary="Ask marketing something",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
-def ask(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: QuestionIn
-) -> HandoffOut:
+@deed("/{handoff_id}/ask", "Ask marketing something", WORKS)
+def ask(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: QuestionIn) -> HandoffOut:
     """Ask marketing; sales' clock pauses until it is supplied."""
-    check_own(work, handoff_id, caller)
     answer.ask(work, handoff_id, asked.question, occasion)
-    return _done(work, handoff_id, "asked", occasion.at, occasion)
+    return _done(work, handoff_id, "asked", occasion)
 
 
-@router.post(
-    "/{handoff_id}/supply",
-    summary="Supply what was missing or asked",
-    dependencies=[HANDS_OVER, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/supply", "Supply what was missing or asked", HANDS_OVER)
 def supply(work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: NoteIn) -> HandoffOut:
     """Record that marketing supplied it; the packet is built anew from what is known by now."""
     answer.supply(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "supplied", occasion.at, occasion)
+    return _done(work, handoff_id, "supplied", occasion)
 
 
-@router.post(
-    "/{handoff_id}/release",
-    summary="Let a held packet go as it is",
-    dependencies=[HANDS_OVER, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/release", "Let a held packet go as it is", HANDS_OVER)
 def release(work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: NoteIn) -> HandoffOut:
     """Let a packet that was held back go to sales without what it lacks."""
     answer.release(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "released", occasion.at, occasion)
+    return _done(work, handoff_id, "released", occasion)
 
 
-@router.post(
-    "/{handoff_id}/withdraw",
-    summary="Take a handoff back",
-    dependencies=[HANDS_OVER, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/withdraw", "Take a handoff back", HANDS_OVER)
 def withdraw(
     work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: ReasonIn
 ) -> HandoffOut:
     """Take a handoff back: a duplicate, do not contact."""
     give_back.withdraw(work, handoff_id, asked.reason, occasion)
-    return _done(work, handoff_id, "withdrawn", occasion.at, occasion)
+    return _done(work, handoff_id, "withdrawn", occasion)
 
 
-@router.post(
-    "/{handoff_id}/assign",
-    summary="Give the handoff to a seller by hand",
-    dependencies=[ASSIGNS, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/assign", "Give the handoff to a seller by hand", ASSIGNS)
 def assign_to(
     work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: AssignIn
 ) -> HandoffOut:
     """Give a handoff to the seller somebody chose: outside the turn, but counted."""
     assign(work, handoff_id, asked.seller, asked.reason, occasion)
-    return _done(work, handoff_id, "assigned", occasion.at, occasion)
+    return _done(work, handoff_id, "assigned", occasion)
 
 
-@router.post(
-    "/{handoff_id}/attempts",
-    status_code=201,
-    summary="Log an attempt to reach the lead",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/attempts", "Log an attempt to reach the lead", WORKS, status_code=201)
 def attempt(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: AttemptIn
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: AttemptIn
 ) -> AttemptLogged:
     """Log an attempt, once; the first takes the lead if nobody had said so."""
-    check_own(work, handoff_id, caller)
     tried = pursue.Tried(
         asked.at or occasion.at, asked.channel.value, asked.result, asked.attempt_id
     )
@@ -251,89 +204,47 @@ def attempt(
     return AttemptLogged(handoff=shape_handoff(work, row, occasion.at), is_new=is_new)
 
 
-@router.post(
-    "/{handoff_id}/qualify",
-    summary="Record what the lead told: a SQL",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/qualify", "Record what the lead told: a SQL", WORKS)
 def qualify(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: QualifyIn
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: QualifyIn
 ) -> HandoffOut:
     """Record need, budget, authority and timeline; refused unless the agreed definition is met."""
-    check_own(work, handoff_id, caller)
     pursue.qualify(work, handoff_id, asked.answers, occasion)
-    return _done(work, handoff_id, "qualified", occasion.at, occasion)
+    return _done(work, handoff_id, "qualified", occasion)
 
 
-@router.post(
-    "/{handoff_id}/give-back",
-    summary="Give a lead back that was taken",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
+@deed("/{handoff_id}/give-back", "Give a lead back that was taken", WORKS)
 def return_it(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: ReturnIn
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReturnIn
 ) -> HandoffOut:
     """Give a lead back with a reason; it goes to the track and the rest the playbook says."""
-    check_own(work, handoff_id, caller)
     give_back.give_back(work, handoff_id, asked.reason, asked.note, occasion)
-    return _done(work, handoff_id, "given back", occasion.at, occasion)
+    return _done(work, handoff_id, "given back", occasion)
 
 
-@router.post(
-    "/{handoff_id}/give-up",
-    summary="Give up a lead nobody could reach",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
-def give_up(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: NoteIn
-) -> HandoffOut:
+@deed("/{handoff_id}/give-up", "Give up a lead nobody could reach", WORKS)
+def give_up(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: NoteIn) -> HandoffOut:
     """Give a lead up after the attempts that were agreed; refused before."""
-    check_own(work, handoff_id, caller)
     give_back.give_up(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "given up", occasion.at, occasion)
+    return _done(work, handoff_id, "given up", occasion)
 
 
-@router.post(
-    "/{handoff_id}/open-deal",
-    summary="An opportunity is open",
-    dependencies=[WORKS],
-    responses=REFUSED,
-)
-def open_deal(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId
-) -> HandoffOut:
+@deed("/{handoff_id}/open-deal", "An opportunity is open", WORKS, told=False)
+def open_deal(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
     """Record that an opportunity is open."""
-    check_own(work, handoff_id, caller)
     pursue.open_deal(work, handoff_id, occasion)
-    return _done(work, handoff_id, "opened a deal", occasion.at, occasion)
+    return _done(work, handoff_id, "opened a deal", occasion)
 
 
-@router.post(
-    "/{handoff_id}/win",
-    summary="The lead became a customer",
-    dependencies=[WORKS],
-    responses=REFUSED,
-)
-def win(work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId) -> HandoffOut:
+@deed("/{handoff_id}/win", "The lead became a customer", WORKS, told=False)
+def win(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
     """Record that the lead was won."""
-    check_own(work, handoff_id, caller)
     pursue.win(work, handoff_id, occasion)
-    return _done(work, handoff_id, "won", occasion.at, occasion)
+    return _done(work, handoff_id, "won", occasion)
 
 
-@router.post(
-    "/{handoff_id}/lose",
-    summary="The deal was lost",
-    dependencies=[WORKS, JSON],
-    responses=REFUSED,
-)
-def lose(
-    work: Work, occasion: InOccasion, caller: Caller, handoff_id: HandoffId, asked: ReasonIn
-) -> HandoffOut:
+@deed("/{handoff_id}/lose", "The deal was lost", WORKS)
+def lose(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReasonIn) -> HandoffOut:
     """Record that the deal was lost; the lead goes back to marketing."""
-    check_own(work, handoff_id, caller)
     pursue.lose(work, handoff_id, asked.reason, occasion, asked.note)
-    return _done(work, handoff_id, "lost", occasion.at, occasion)
+    return _done(work, handoff_id, "lost", occasion)
