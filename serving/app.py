@@ -13,7 +13,13 @@ from serving.auth.doorman import build_doorman
 from serving.auth.guard import check_guards, describe_guards
 from serving.errors import ExposedWithoutTokenError
 from serving.handoff import lead_routes as handoff_lead_routes
-from serving.handoff import oversight_routes, playbook_routes, seller_routes, sla_routes
+from serving.handoff import (
+    oversight_routes,
+    playbook_routes,
+    pursuit_routes,
+    seller_routes,
+    sla_routes,
+)
 from serving.handoff import routes as handoff_routes
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
@@ -192,6 +198,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
         audit_log_routes.router,
         privacy_routes.router,
         sla_routes.router,
+        pursuit_routes.router,
         notify_routes.router,
         oversight_routes.router,
         oversight_routes.report_router,

@@ -134,15 +134,18 @@ def read_clocks(
     return read
 
 
+def as_attempt(row: AttemptRow) -> Attempt | None:
+    """Read an attempt as the plans see it; None on a channel that no plan knows."""
+    if row.channel not in set(Channel):
+        return None
+    return Attempt(row.at, Channel(row.channel), (row.result or "").lower() in REACHED)
+
+
 def list_attempts(work: UnitOfWork, handoff_id: int) -> list[Attempt]:
     """List the attempts made for a handoff, on the channels a plan knows."""
     asked = select(AttemptRow).where(AttemptRow.handoff_id == str(handoff_id))
-    channels = set(Channel)
-    return [
-        Attempt(one.at, Channel(one.channel), (one.result or "").lower() in REACHED)
-        for one in work.session.scalars(asked.order_by(AttemptRow.at))
-        if one.channel in channels
-    ]
+    read = map(as_attempt, work.session.scalars(asked.order_by(AttemptRow.at)))
+    return [attempt for attempt in read if attempt is not None]
 
 
 def read_pursuit(

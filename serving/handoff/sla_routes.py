@@ -1,17 +1,16 @@
 """GET /v1/sla and /sla: what both sides promised, did and broke, and how it changes."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import HTMLResponse, Response
 
 from serving.auth.guard import allow
-from serving.errors import RefusedError
 from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.scoreboard import Axis, Line, Span, build_scoreboard, build_scoreboards
 from serving.handoff.scoreboard_queries import read_records
+from serving.handoff.spans import Moment, choose_span
 from serving.http.dependencies import Now
 from serving.http.openapi import describe_problems
 from serving.store.dependencies import Reading
@@ -20,17 +19,8 @@ from serving.web.pages import PAGE_POLICY, build_scoreboard_page
 
 router = APIRouter(tags=["handoff"], dependencies=[allow("read the scoreboard")])
 
-USUAL_DAYS = 28
-MOST_DAYS = 366
 MOST_POINTS = 12
 """Most points of a trend."""
-
-
-class StrangeSpanError(RefusedError):
-    """The span of time cannot be looked at."""
-
-    status, slug, title = 422, "strange-span", "No such span of time"
-    fix = f"Ask for `since` before `until`, both with a zone, at most {MOST_DAYS} days apart."
 
 
 class Trend(BaseModel):
@@ -61,26 +51,6 @@ class Scoreboard(BaseModel):
     parts: dict[str, list[Line]]
     """The same by team, seller or source, where that was asked for."""
     trend: list[Trend]
-
-
-Moment = Annotated[datetime | None, Query()]
-
-
-def choose_span(since: datetime | None, until: datetime | None, at: datetime) -> Span:
-    """Choose the span that is looked at: four weeks up to now, unless said otherwise.
-
-    Raises
-    ------
-    StrangeSpanError
-        If it ends before it begins, is too long, or has no zone.
-    """
-    if any(moment is not None and moment.tzinfo is None for moment in (since, until)):
-        raise StrangeSpanError("A moment without a zone could be meant in several ways.")
-    end = until or at
-    start = since or end - timedelta(days=USUAL_DAYS)
-    if not timedelta(0) < end - start <= timedelta(days=MOST_DAYS):
-        raise StrangeSpanError("The span ends before it begins, or is too long.")
-    return Span(start, end)
 
 
 def read_scoreboard(

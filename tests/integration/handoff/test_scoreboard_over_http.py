@@ -13,6 +13,7 @@ from serving.handoff.moves import Signal
 from serving.http.dependencies import get_now
 from serving.store.session import Store
 from tests.integration.auth.factories import bearer, make_app, make_key
+from tests.integration.handoff.office import land
 from tests.integration.handoff.rows import write_handoff, write_sellers
 from tests.unit.serving.factories import running_app
 
@@ -94,6 +95,42 @@ def test_a_promise_is_broken_by_time_alone(
 
     assert early == {"promised": 0, "done": 0, "breached": 0, "open": 1}
     assert late == {"promised": 1, "done": 0, "breached": 1, "open": 0}
+
+
+def test_both_sides_see_how_leads_were_pursued_and_what_reached_them(
+    store: Store, client: httpx.Client
+) -> None:
+    write_sellers(store, TUESDAY, ann="north")
+    taken = [(TUESDAY, Signal.HAND_OVER, None), (TUESDAY, Signal.ASSIGN, "ann")]
+    accepted = (TUESDAY + timedelta(hours=1), Signal.ACCEPT, "ann")
+    tried = [write_handoff(store, f"T{n}", *taken, accepted) for n in range(12)]
+    write_handoff(store, "idle", *taken, accepted)
+    write_handoff(store, "not taken", *taken)
+    calls = [
+        {
+            "lead_id": f"T{n}",
+            "handoff_id": str(handoff),
+            "attempt_id": f"{n}-{number}",
+            "channel": channel,
+            "result": "reached" if number == 2 and n < 9 else "silence",
+            "at": (TUESDAY + timedelta(hours=1 + number)).isoformat(),
+        }
+        for n, handoff in enumerate(tried)
+        for number, channel in ((1, "call"), (2, "email"))
+    ]
+    land(store, "attempt", *calls, at=NOW)
+
+    told = client.get("/v1/pursuit").raise_for_status().json()
+
+    assert (told["leads"], told["never_tried"], told["attempts"]) == (13, 1, 24)
+    assert {one["channel"]: one["made"] for one in told["channels"] if one["made"]} == {
+        "call": 0.5,
+        "email": 0.5,
+    }
+    results = {(one["number"], one["channel"]): one["reached"] for one in told["results"]}
+    assert results[1, "call"]["share"] == 0.0
+    assert results[2, "email"]["share"] == 0.75
+    assert results[2, "email"]["words"] == "75 % (47-91 %, of 12)"
 
 
 @pytest.mark.parametrize(
