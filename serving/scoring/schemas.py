@@ -247,7 +247,7 @@ class LeadScore:
     """What the caller should know about the input."""
     model: ModelOut
     timing: TimingOut | None = None
-    """When to hand the lead off; null where the model does not know, and in batches."""
+    """When to hand the lead off; null where the model does not know, and in `/v1/score/batch`."""
 
 
 @with_config(_GIVEN)
