@@ -25,7 +25,7 @@ from benchmarks.routing import measure_routing
 from benchmarks.scale import measure_scale
 from benchmarks.schemathesis_run import measure_schemathesis
 from benchmarks.scoring import measure_scoring
-from benchmarks.timing_proof import measure_proof
+from benchmarks.timing_proof import measure_proof, measure_warnings
 from benchmarks.timing_real import measure_real_timing
 from benchmarks.training_run import measure_training
 from features.clock import DAY_US
@@ -35,7 +35,6 @@ from features.simulation.scenarios import get_scenario
 from training.bundle import load_bundle
 from training.errors import BundleError
 from training.labels.conversion import Grid, Outcome
-from training.settings import silence_telemetry
 
 BUNDLES = Path("var/bench/bundles")
 LEADS = 20_000
@@ -73,7 +72,6 @@ def bench(
     repeats: Annotated[int, typer.Option(help="Times each engine does the job.")] = 5,
 ) -> None:
     """Measure: the feature job beside others, streaming, one lead, reasons, the server."""
-    silence_telemetry()
     print_machine()
     deeds = {
         "job": lambda: measure_job(events, repeats),
@@ -93,6 +91,7 @@ def bench(
         "backtests": measure_backtests,
         "routing": measure_routing,
         "timing-proof": measure_proof,
+        "timing-warnings": measure_warnings,
         "timing-real": measure_real_timing,
         "training": lambda: measure_training(leads),
     }

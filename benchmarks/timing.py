@@ -11,7 +11,6 @@ import typer
 from benchmarks.measure import console, print_machine
 from benchmarks.timing_market import measure_market
 from benchmarks.timing_tables import print_tables
-from training.settings import silence_telemetry
 
 HOME = Path("var/bench/timing")
 
@@ -24,7 +23,6 @@ def bench_timing(
     only_tables: Annotated[bool, typer.Option(help="Print what was measured.")] = False,
 ) -> None:
     """Measure the timing policy on markets of many structures, and print the tables."""
-    silence_telemetry()
     to.mkdir(parents=True, exist_ok=True)
     first, _, last = seeds.partition("-")
     own = list(range(int(first), int(last or first) + 1))

@@ -20,7 +20,7 @@ from training.timing_fit import fit_timing
 from training.timing_proof import prove_timing
 from training.timing_run import give_points
 
-SEEDS, LEADS, JUDGING_LEADS = range(20), 4_000, 4_000
+SEEDS, LEADS, JUDGING_LEADS = 10, 4_000, 4_000
 
 
 @dataclass
@@ -60,7 +60,7 @@ def _value(judged: Watched, rows: np.ndarray, model: TimingModel, name: str) -> 
     return float(judged.worth(scores, level).value.mean())
 
 
-def measure_proof(seeds: int = len(SEEDS), leads: int = LEADS) -> None:
+def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
     """Print, per market, estimates beside the truth, and how often intervals cover it."""
     rows, covered, judged = [], {}, partial(prove_market, leads=leads)
     for seed in range(seeds):
@@ -75,7 +75,8 @@ def measure_proof(seeds: int = len(SEEDS), leads: int = LEADS) -> None:
         for name, (estimate, true) in told.items():
             covered.setdefault(name, []).append(estimate.interval.covers(true))
         rows.append((str(seed), *(_say(*pair) for pair in told.values()), proof.served.rule))
-        console.print(f"market {seed}: {perf_counter() - began:.0f} s", highlight=False)
+        inside = ", ".join(f"{name} {own[-1]}" for name, own in covered.items())
+        console.print(f"market {seed}: {perf_counter() - began:.0f} s; {inside}", highlight=False)
     print_table(
         f"Estimated [95 %] and true value per lead, {leads:,} leads, everything learned on half",
         ["market", *covered, "served"],
@@ -83,7 +84,6 @@ def measure_proof(seeds: int = len(SEEDS), leads: int = LEADS) -> None:
     )
     for name, own in covered.items():
         console.print(f"{name}: covered in {sum(own)} of {len(own)} markets", highlight=False)
-    _warn_where_sellers_see_more(leads)
 
 
 def _say(estimate: Estimate, true: float) -> str:
@@ -91,7 +91,7 @@ def _say(estimate: Estimate, true: float) -> str:
     return f"{estimate.value:.2f} [{ends.low:.2f}, {ends.high:.2f}], {true:.2f}"
 
 
-def _warn_where_sellers_see_more(leads: int, markets: int = 5) -> None:
+def measure_warnings(leads: int = LEADS, markets: int = 5) -> None:
     """Print how often the card warns, where sellers see what the log does not hold and where not."""
     for insight in (0.0, 1.5):
         warned = 0
