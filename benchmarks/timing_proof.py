@@ -12,7 +12,7 @@ from features.lifecycle.prices import Prices
 from features.simulation.generate import simulate_history
 from features.simulation.policies import value_of_rule
 from features.simulation.structures import draw_structure
-from training.evaluation.timing import THRESHOLD, TIMING, TODAY, Proof
+from training.evaluation.timing import THRESHOLD, TIMING, TODAY, Proof, find_poor_overlap
 from training.evaluation.timing_value import Estimate
 from training.models.timing import TimingModel
 from training.timing_dataset import TimingDataset, build_timing_dataset
@@ -62,7 +62,8 @@ def _value(judged: Watched, rows: np.ndarray, model: TimingModel, name: str) -> 
 
 def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
     """Print, per market, estimates beside the truth, and how often intervals cover it."""
-    rows, covered, judged = [], {}, partial(prove_market, leads=leads)
+    rows, covered, readable = [], {}, list[dict[str, bool]]()
+    judged = partial(prove_market, leads=leads)
     for seed in range(seeds):
         began = perf_counter()
         proof, truth = judged(seed)
@@ -74,16 +75,26 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         }
         for name, (estimate, true) in told.items():
             covered.setdefault(name, []).append(estimate.interval.covers(true))
-        rows.append((str(seed), *(_say(*pair) for pair in told.values()), proof.served.rule))
+        # Where the log says too little of a policy the proof abstains: nothing is to be read then.
+        poor = {n: find_poor_overlap(proof.row(n).overlap) for n in (TIMING, THRESHOLD)}
+        readable.append({name: not (poor.get(name) or poor[TIMING]) for name in told})
+        readable[-1][TODAY], readable[-1][THRESHOLD] = True, not poor[THRESHOLD]
+        verdict = "abstains" if proof.served.abstains else proof.served.rule
+        rows.append((str(seed), *(_say(*pair) for pair in told.values()), verdict))
         inside = ", ".join(f"{name} {own[-1]}" for name, own in covered.items())
         console.print(f"market {seed}: {perf_counter() - began:.0f} s; {inside}", highlight=False)
     print_table(
         f"Estimated [95 %] and true value per lead, {leads:,} leads, everything learned on half",
-        ["market", *covered, "served"],
+        ["market", *covered, "verdict"],
         rows,
     )
     for name, own in covered.items():
-        console.print(f"{name}: covered in {sum(own)} of {len(own)} markets", highlight=False)
+        read = [hit for hit, may in zip(own, readable, strict=True) if may[name]]
+        console.print(
+            f"{name}: covered in {sum(own)} of {len(own)} markets; where the log says enough of it, "
+            f"in {sum(read)} of {len(read)}",
+            highlight=False,
+        )
 
 
 def _say(estimate: Estimate, true: float) -> str:
