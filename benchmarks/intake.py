@@ -81,7 +81,7 @@ def send(address: str, name: str, clients: int, seconds: float) -> tuple[float, 
 
 
 def measure_intake(folder: Path, seconds: float = 15.0) -> None:
-    """Print durable events a second and the wait of a batch, with 1 and 16 clients, worker at work or not."""
+    """Print durable events a second and the wait of a batch, with 1 to 16 clients, worker at work or not."""
     rows = []
     for worker in ("false", "true"):
         shutil.rmtree(HOME, ignore_errors=True)
@@ -96,7 +96,7 @@ def measure_intake(folder: Path, seconds: float = 15.0) -> None:
         try:
             address = f"http://127.0.0.1:{port}"
             send(address, "warm", 16, 2.0)
-            for clients in (1, 16):
+            for clients in (1, 4, 8, 16):
                 rate, waits = send(address, f"c{clients}", clients, seconds)
                 waits = waits * 1e3
                 cells = (f"{np.median(waits):,.0f}", f"{np.quantile(waits, 0.99):,.0f}")

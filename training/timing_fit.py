@@ -222,40 +222,6 @@ def _judge(
     return _Judged(float(levels[best] * np.sqrt(0.5)), float(brought[best]), by_threshold)
 
 
-def learn_chances(
-    told: TimingDataset,
-    columns: NDArray[np.int64],
-    prices: Prices,
-    usual_load: float,
-    seed: int,
-) -> tuple[tuple[Chance, Chance], tuple[float, float]]:
-    """Learn P(accept) and P(SQL) of some leads by given columns, and their second chance.
-
-    Raises
-    ------
-    TooFewHandoffsError
-        If there are too few outcomes.
-    """
-    _check_outcomes(told.handoffs)
-    own = _take_columns(told, columns)
-    samples = build_samples(own.catalog, own.handoff_rows, own.handoffs, seed)
-    chances = (
-        fit_chance(samples[0], choose_recipe(samples[0])),
-        fit_chance(samples[1], choose_recipe(samples[1])),
-    )
-    return chances, ask_side(own, chances, prices, usual_load).second_chance
-
-
-def _take_columns(told: TimingDataset, columns: NDArray[np.int64]) -> TimingDataset:
-    return TimingDataset(
-        take_features(told.catalog, columns),
-        told.decisions,
-        np.ascontiguousarray(told.rows[:, columns]),
-        told.handoffs,
-        np.ascontiguousarray(told.handoff_rows[:, columns]),
-    )
-
-
 def _check_outcomes(handoffs: Handoffs) -> None:
     known = handoffs.is_resolved
     for y in (handoffs.sql[known], handoffs.accepted[known]):
@@ -269,7 +235,13 @@ def _set_up(
     prices: Prices,
     seed: int,
 ) -> _Setting:
-    own = _take_columns(told, columns)
+    own = TimingDataset(
+        take_features(told.catalog, columns),
+        told.decisions,
+        np.ascontiguousarray(told.rows[:, columns]),
+        told.handoffs,
+        np.ascontiguousarray(told.handoff_rows[:, columns]),
+    )
     samples = build_samples(own.catalog, own.handoff_rows, own.handoffs, seed)
     recipes = (choose_recipe(samples[0]), choose_recipe(samples[1]))
     laid_out = build_trees_data(own.catalog, own.rows, np.zeros(len(own.rows))).construct()

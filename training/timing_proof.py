@@ -1,7 +1,7 @@
 """Put the timing policy to the proof: learn it on half the leads, judge it on the other, and back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from features.clock import to_us
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
-from training.errors import TooFewHandoffsError
 from training.evaluation.logistic import compute_covariance, fit_logistic, logit
 from training.evaluation.resampling import NORMAL_975, Floats, number_leads
 from training.evaluation.timing import (
@@ -38,16 +37,8 @@ from training.evaluation.timing_paths import (
 from training.evaluation.timing_value import Judged
 from training.labels.timing import Logged
 from training.models.log_value import Log
-from training.models.timing import (
-    MOST_DELAY_DAYS,
-    Family,
-    TimingModel,
-    add_columns,
-    pay,
-    sigmoid,
-)
+from training.models.timing import MOST_DELAY_DAYS, TimingModel, add_columns, pay, sigmoid
 from training.timing_dataset import TimingDataset
-from training.timing_fit import learn_chances
 from training.timing_propensity import find_lot, foretell_delay, foretell_handoffs
 
 Learner = Callable[[TimingDataset], TimingModel]
@@ -107,7 +98,6 @@ def judge(
     paths: Paths,
     foretold: Foretold,
     learn_on: Flags,
-    others: Flags,
     prices: Prices,
     until: int,
     *,
@@ -119,16 +109,14 @@ def judge(
     Parameters
     ----------
     learn_on : ndarray of shape (n_paths,), bool
-        Paths from which the worth of a delay is learned: not those the policy was learned from.
-    others : ndarray of shape (n_paths,), bool
-        Paths from which the log's own handoffs are foretold. Judge paths in neither.
+        Paths from which the log's own handoffs are foretold; judge the others only.
     until
         End of the log, microseconds.
     second_chances
         Whether what a returned lead brings later counts, as it does in ``foretold``.
     """
     propensity, stays = foretell_handoffs(
-        told.catalog, told.rows, paths, others, lot=find_lot(told.handoffs), seed=seed
+        told.catalog, told.rows, paths, learn_on, lot=find_lot(told.handoffs), seed=seed
     )
     logged = Logged(told.decisions, told.handoffs)
     outcome, weight = worth_of_outcomes(logged, prices, until, second_chances=second_chances)
@@ -201,45 +189,25 @@ def prove_timing(
     paths = lay_out(history, Logged(told.decisions, told.handoffs))
     half = np.random.default_rng([seed, 20_260]).permutation(len(list_leads(told))) % 2
     until = to_us(history.about.observed_until)
-    part = np.random.default_rng([seed, 20_261]).permutation(len(half)) % 2
     folds, made_sql = [], np.zeros(len(told.handoffs))
     for k in (0, 1):
         others = half != k
         model = learn(told.take_leads(others))
         foretold = foretell(model, told)
         level = find_points_threshold(told, foretold, points, others, prices)
+        mine = half[paths.lead] == k
+        judged = judge(told, paths, foretold, ~mine, prices, until, seed=seed).take(mine)
+        row = judged.paths.row
         stops = {
-            TIMING: (foretold.advantage >= 0.0) & (foretold.p_sql >= model.floor),
-            THRESHOLD: foretold.p_sql >= model.threshold,
-            POINTS: points >= level,
+            TIMING: (foretold.advantage[row] >= 0.0) & (foretold.p_sql[row] >= model.floor),
+            THRESHOLD: foretold.p_sql[row] >= model.threshold,
+            POINTS: points[row] >= level,
         }
-        for s in (0, 1):
-            # Whoever picks the days on which an estimate is high must not be judged by it.
-            apart = (half == k) & (part != s)
-            mine = ((half == k) & (part == s))[paths.lead]
-            own = foretell(relearn(model, told.take_leads(apart), prices, seed), told)
-            judged = judge(told, paths, own, apart[paths.lead], ~mine, prices, until, seed=seed)
-            judged = judged.take(mine)
-            row = judged.paths.row
-            folds.append(Fold(judged, {name: comes[row] for name, comes in stops.items()}))
-            progress("judging the best moment", (2 * k + s + 1) / 4)
-        made = half[told.handoffs.lead] == k
-        made_sql[made] = foretold.made_sql[made]
+        folds.append(Fold(judged, stops))
+        own = half[told.handoffs.lead] == k
+        made_sql[own] = foretold.made_sql[own]
+        progress("judging the best moment", (k + 1) / 2)
     return conclude(history, told, folds, made_sql, unit)
-
-
-def relearn(model: TimingModel, told: TimingDataset, prices: Prices, seed: int) -> TimingModel:
-    """Learn anew what a handoff brings, from leads that the model has not seen.
-
-    Its columns stay. With too few outcomes among them the model itself is the best there is.
-    """
-    columns = np.array(model.columns)
-    try:
-        chances, second_chance = learn_chances(told, columns, prices, model.usual_load, seed)
-    except TooFewHandoffsError:
-        return model
-    family = Family(*chances, gain=model.families[0].gain)
-    return replace(model, families=(family,), second_chance=second_chance)
 
 
 def list_leads(told: TimingDataset) -> NDArray[np.int64]:
