@@ -34,6 +34,7 @@ def start_server(folder: Path, port: int, **settings: str) -> tuple[subprocess.P
         **os.environ,
         "BATON_SCORED": "var/bench/scored",
         "BATON_LOCAL_KEY": str(LOCAL_KEY),
+        "PYTHONDONTWRITEBYTECODE": "",  # as in the Makefile: else every start compiles anew
         **settings,
     }
     command = [

@@ -24,7 +24,7 @@ from serving.scoring.people import find_moment, read_people
 from serving.scoring.service import Scoring, read_body, score_one
 from serving.settings import ServingSettings
 from serving.store.session import Store
-from training.bundle import load_bundle
+from training.bundle import TIMING, load_bundle, seal_bundle
 
 HOME = Path("var/bench/scoring")
 SIZES = (5, 50, 500, 5_000)
@@ -37,24 +37,38 @@ def count_leads(n_events: int) -> int:
     return LEADS if n_events < 5_000 else 3
 
 
-def measure_scoring(folder: Path, seconds: float = 4.0) -> None:
-    """Print latency and rate by size of the history, then start-up, then the peers."""
+def leave_out_timing(folder: Path, to: Path) -> Path:
+    """Copy a bundle without its model of the best moment: score and reasons alone."""
+    shutil.copytree(folder, to)
+    for file in to.glob(f"{TIMING}*"):
+        file.unlink()
+    seal_bundle(to)
+    return to
+
+
+def measure_scoring(timed: Path, seconds: float = 4.0) -> None:
+    """Print latency and rate by size of the history, then start-up, then the peers.
+
+    Score and reasons are measured alone, as the peers give them at most; then with the best moment.
+    """
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
+    folder = leave_out_timing(timed, HOME / "bundle")
     store = Store(ServingSettings(postgres=HOME / "postgres", champion=folder))
     store.open()
     try:
         rng = np.random.default_rng(4)
         for n_events in SIZES:
             fill(store, load_bundle(folder), count_leads(n_events), n_events, rng)
-        _print_in_process(folder, store)
-        _print_over_http(folder, seconds)
+        for title, bundle in (("", folder), (", and the best moment", timed)):
+            _print_in_process(bundle, store, title)
+        _print_over_http(folder, timed, seconds)
     finally:
         store.close()
         shutil.rmtree(HOME, ignore_errors=True)
 
 
-def _print_in_process(folder: Path, store: Store) -> None:
+def _print_in_process(folder: Path, store: Store, more: str) -> None:
     now = clock.now()
     champion = load_champion(folder, now)
     log = ScoredLog(HOME / "log", most_rows=1_000, keep_days=1)
@@ -77,7 +91,7 @@ def _print_in_process(folder: Path, store: Store) -> None:
         )
         rows.append((f"{n_events:,}", *packed[:2], *sent[:2]))
     headings = ["events", "packed, from the store: p50", "p99", "stateless, from JSON: p50", "p99"]
-    print_table("One lead, score and reasons, in process, ms", headings, rows)
+    print_table(f"One lead, score and reasons{more}, in process, ms", headings, rows)
 
 
 def hit(
@@ -113,7 +127,7 @@ def _row(
     return (name, *cells)
 
 
-def _print_over_http(folder: Path, seconds: float) -> None:
+def _print_over_http(folder: Path, timed: Path, seconds: float) -> None:
     bundle, rows, starts = load_bundle(folder), [], []
     places = {
         "BATON_POSTGRES": str(HOME / "postgres"),
@@ -141,6 +155,14 @@ def _print_over_http(folder: Path, seconds: float) -> None:
             rows.append(_row(f"stateless, {name}", _posting("/v1/score", sent), address, seconds))
         _print_batch(address, bundle.catalog)
         ours = hit(_posting("/v1/score", body), address, 1, seconds)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+    port = find_port()
+    server, _ = start_server(timed, port, **places)
+    try:
+        name = "stateless, 50 events, and the best moment"
+        rows.append(_row(name, _posting("/v1/score", body), f"http://127.0.0.1:{port}", seconds))
     finally:
         server.terminate()
         server.wait(timeout=30)
