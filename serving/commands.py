@@ -1,5 +1,6 @@
 """``baton serve``: start the server and say what to try."""
 
+import gc
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,9 @@ class AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then say so."""
         await super().startup(sockets)
+        # What was made so far stays: the collector need not look through it under requests.
+        gc.collect()
+        gc.freeze()
         if self.started and not self.should_exit:
             self._announce()
 
