@@ -26,7 +26,8 @@ from training.errors import UnsupportedTreeError
 
 N_POINTS, FEW_POINTS = 8, 4
 """n points are exact up to 2n different features on one path, and eight measured exact to 1e-13 at
-20: the integrands are tame. Where four are exact they read half of the memory."""
+20: the integrands are tame. Four, where they are exact, read half of the memory; nearly every tree
+is of that kind, so each has its own number."""
 
 ZERO = 1e-35
 """What LightGBM takes for zero (kZeroThreshold)."""
@@ -52,14 +53,32 @@ class Forest(NamedTuple):
     edge_feature: NDArray[np.int64]  # feature of the split above; -1 at a root
     above: NDArray[np.int64]  # nearest edge above on the same feature; -1 if none
     cover: NDArray[np.float64]  # product of cover ratios of that feature down to here
-    step: NDArray[np.float64]  # (n_nodes, 3, n_points) factor of the path product, see _tables
-    term: NDArray[np.float64]  # (n_nodes, 3, n_points) weighted share of the edge, see _tables
+    n_points: NDArray[np.int64]  # (n_trees,) FEW_POINTS or N_POINTS
+    table: NDArray[np.int64]  # (n_nodes,) row of the node in the tables of its tree's points
+    few_step: NDArray[np.float64]  # (n, 3, FEW_POINTS) factor of the path product, see _tables
+    few_term: NDArray[np.float64]  # (n, 3, FEW_POINTS) weighted share of the edge, see _tables
+    step: NDArray[np.float64]  # (n, 3, N_POINTS) the same of trees with long paths
+    term: NDArray[np.float64]
     nodes: NDArray[np.void]  # (n_nodes,) of NODE: what a margin needs of a node, side by side
     bias: float  # expected margin
     constant: float  # margin of trees that have no split
 
 
-DERIVED = frozenset({"tree_start", "cat_words", "step", "term", "nodes", "bias", "constant"})
+DERIVED = frozenset(
+    {
+        "tree_start",
+        "cat_words",
+        "n_points",
+        "table",
+        "few_step",
+        "few_term",
+        "step",
+        "term",
+        "nodes",
+        "bias",
+        "constant",
+    }
+)
 
 NODE = np.dtype(
     [
@@ -95,7 +114,10 @@ def build_quadrature(
 
 
 def _tables(
-    cover: NDArray[np.float64], above: NDArray[np.int64], n_points: int
+    cover: NDArray[np.float64],
+    above: NDArray[np.int64],
+    nodes: NDArray[np.int64],
+    n_points: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Work out what an edge does to the path product and what it adds to its feature.
 
@@ -104,9 +126,9 @@ def _tables(
     the divisions happen here, once per model.
     """
     u, weights = build_quadrature(n_points)
-    z = cover[:, None]
-    first = (above < 0)[:, None]
-    z0 = np.where(first, 1.0, cover[above][:, None])
+    z = cover[nodes][:, None]
+    first = (above[nodes] < 0)[:, None]
+    z0 = np.where(first, 1.0, cover[above[nodes]][:, None])
     on, off = z + u * (1.0 - z), z * (1.0 - u)
     on0, off0 = z0 + u * (1.0 - z0), z0 * (1.0 - u)
     step = np.stack([on / on0, off / on0, off / off0], axis=1)
@@ -227,13 +249,23 @@ class _Builder:
             name: np.array(column, _dtype_of(str(types[name])))
             for name, column in self.columns.items()
         }
-        n_points = _count_points(arrays["parent"], arrays["above"])
-        step, term = _tables(arrays["cover"], arrays["above"], n_points)
+        tree_start = np.array(self.tree_start, np.int64)
+        n_points = _count_points(tree_start, arrays["parent"], arrays["above"])
+        by_node = np.repeat(n_points, np.diff(tree_start))
+        table, tables = np.zeros(len(by_node), np.int64), {}
+        for n in (FEW_POINTS, N_POINTS):
+            nodes = np.flatnonzero(by_node == n)
+            table[nodes] = np.arange(len(nodes))
+            tables[n] = _tables(arrays["cover"], arrays["above"], nodes, n)
         return Forest(
-            tree_start=np.array(self.tree_start, np.int64),
+            tree_start=tree_start,
+            n_points=n_points,
+            table=table,
             cat_words=np.array(self.cat_words or [0], np.uint32),
-            step=step,
-            term=term,
+            few_step=tables[FEW_POINTS][0],
+            few_term=tables[FEW_POINTS][1],
+            step=tables[N_POINTS][0],
+            term=tables[N_POINTS][1],
             nodes=_pack_nodes(arrays),
             bias=self.bias,
             constant=self.constant,
@@ -241,13 +273,17 @@ class _Builder:
         )
 
 
-def _count_points(parent: NDArray[np.int64], above: NDArray[np.int64]) -> int:
-    """Choose how many points integrate every path exactly."""
+def _count_points(
+    tree_start: NDArray[np.int64], parent: NDArray[np.int64], above: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Choose how many points integrate every path of each tree exactly."""
     different = np.zeros(len(parent), np.int64)
     for node, p in enumerate(parent.tolist()):
         if p >= 0:
             different[node] = different[p] + (above[node] < 0)
-    return FEW_POINTS if different.max(initial=0) <= 2 * FEW_POINTS else N_POINTS
+    starts = tree_start[:-1]
+    longest = np.maximum.reduceat(different, starts) if len(starts) else different
+    return np.where(longest <= 2 * FEW_POINTS, FEW_POINTS, N_POINTS).astype(np.int64)
 
 
 def _pack_nodes(arrays: dict[str, Any]) -> NDArray[np.void]:
@@ -307,17 +343,22 @@ def goes_left(x: float, threshold: float, missing: int, default_left: bool) -> b
 
 @njit(cache=True, nogil=True, inline="always")
 def _walk(
-    forest: Forest, n_points: int, rows: NDArray[np.float32], phi: NDArray[np.float64]
+    forest: Forest,
+    n_points: int,
+    step: NDArray[np.float64],
+    term: NDArray[np.float64],
+    rows: NDArray[np.float32],
+    phi: NDArray[np.float64],
 ) -> None:
-    """Walk every tree down and up; ``n_points`` is a constant to the compiler."""
+    """Walk the trees of so many points down and up; the number is a constant to the compiler."""
     # Every array is taken from its tuple once: numba counts references on each taking.
-    tree_start, parent, above = forest.tree_start, forest.parent, forest.above
+    tree_start, points_of = forest.tree_start, forest.n_points
+    parent, above, table = forest.parent, forest.above, forest.table
     is_left, feature, edge_feature = forest.is_left, forest.feature, forest.edge_feature
     threshold, missing, default_left = forest.threshold, forest.missing, forest.default_left
     categorical, cat_words = forest.categorical, forest.cat_words
     cat_start, cat_end = forest.cat_start, forest.cat_end
     left_of, right_of, leaf_value = forest.left, forest.right, forest.leaf_value
-    step, term = forest.step, forest.term
     largest = 1
     for t in range(tree_start.shape[0] - 1):
         largest = max(largest, tree_start[t + 1] - tree_start[t])
@@ -325,12 +366,14 @@ def _walk(
     state = np.zeros(largest, np.int64)
     # Trees outside, rows inside: a tree's tables stay in the cache while the rows pass.
     for t in range(tree_start.shape[0] - 1):
+        if points_of[t] != n_points:
+            continue
         first, end = tree_start[t], tree_start[t + 1]
         for r in range(rows.shape[0]):
             # Down: the product along the path to every node.
             path[0, :] = 1.0
             for node in range(first + 1, end):
-                i, p, a = node - first, parent[node], above[node]
+                i, p, a, at = node - first, parent[node], above[node], table[node]
                 if a >= 0 and state[a - first] != 0:
                     state[i] = 2
                 else:
@@ -341,10 +384,10 @@ def _walk(
                         goes = goes_left(x, threshold[p], missing[p], default_left[p])
                     state[i] = 0 if goes == is_left[node] else 1
                 for q in range(n_points):
-                    path[i, q] = path[p - first, q] * step[node, state[i], q]
+                    path[i, q] = path[p - first, q] * step[at, state[i], q]
             # Up: sums over the leaves below, and each edge's share for its feature.
             for node in range(end - 1, first - 1, -1):
-                i = node - first
+                i, at = node - first, table[node]
                 if feature[node] < 0:
                     for q in range(n_points):
                         path[i, q] *= leaf_value[node]
@@ -355,7 +398,7 @@ def _walk(
                 if node > first and state[i] != 2:
                     share = 0.0
                     for q in range(n_points):
-                        share += path[i, q] * term[node, state[i], q]
+                        share += path[i, q] * term[at, state[i], q]
                     phi[r, edge_feature[node]] += share
 
 
@@ -371,10 +414,9 @@ def add_contributions(forest: Forest, rows: NDArray[np.float32], phi: NDArray[np
     phi : ndarray of shape (n_rows, n_features), float64
         ``forest.bias + phi.sum(axis=1)`` is the margin.
     """
-    if forest.step.shape[2] == FEW_POINTS:
-        _walk(forest, FEW_POINTS, rows, phi)
-    else:
-        _walk(forest, N_POINTS, rows, phi)
+    _walk(forest, FEW_POINTS, forest.few_step, forest.few_term, rows, phi)
+    if forest.step.shape[0]:
+        _walk(forest, N_POINTS, forest.step, forest.term, rows, phi)
 
 
 @njit(cache=True, nogil=True)
