@@ -11,9 +11,10 @@ from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.pursuit import count_results, mix_channels
 from serving.handoff.pursuit_queries import read_pursuits
-from serving.handoff.spans import Moment, choose_span
+from serving.handoff.spans import choose_span
 from serving.http.dependencies import Now
 from serving.http.openapi import describe_problems
+from serving.leads.schemas import AsOf
 from serving.store.dependencies import Reading
 
 router = APIRouter(tags=["handoff"], dependencies=[allow("read the scoreboard")])
@@ -75,7 +76,7 @@ def _shape_rate(rate: Rate) -> RateOut:
 
 
 @router.get("/v1/pursuit", responses=describe_problems(401, 422, 503))
-def pursuit(work: Reading, now: Now, since: Moment = None, until: Moment = None) -> PursuitOut:
+def pursuit(work: Reading, now: Now, since: AsOf = None, until: AsOf = None) -> PursuitOut:
     """Tell how leads handed over in a span were pursued: channels, attempts, and what came of them."""
     span, agreed = choose_span(since, until, now), read_agreed(work)
     section = agreed.playbook.pursuit

@@ -10,9 +10,10 @@ from serving.auth.guard import allow
 from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.scoreboard import Axis, Line, Span, build_scoreboard, build_scoreboards
 from serving.handoff.scoreboard_queries import read_records
-from serving.handoff.spans import Moment, choose_span
+from serving.handoff.spans import choose_span
 from serving.http.dependencies import Now
 from serving.http.openapi import describe_problems
+from serving.leads.schemas import AsOf
 from serving.store.dependencies import Reading
 from serving.store.session import UnitOfWork
 from serving.web.pages import PAGE_POLICY, build_scoreboard_page
@@ -90,7 +91,7 @@ def read_scoreboard(
 
 @router.get("/v1/sla", responses=describe_problems(422, 503))
 def sla(
-    work: Reading, now: Now, since: Moment = None, until: Moment = None, by: Axis | None = None
+    work: Reading, now: Now, since: AsOf = None, until: AsOf = None, by: Axis | None = None
 ) -> Scoreboard:
     """Tell what both sides promised, did and broke, and how it changes."""
     return read_scoreboard(work, choose_span(since, until, now), now, by)
@@ -98,7 +99,7 @@ def sla(
 
 @router.get("/sla", include_in_schema=False)
 def sla_page(
-    work: Reading, now: Now, since: Moment = None, until: Moment = None, by: Axis | None = None
+    work: Reading, now: Now, since: AsOf = None, until: AsOf = None, by: Axis | None = None
 ) -> Response:
     """Show the same as a page."""
     found = read_scoreboard(work, choose_span(since, until, now), now, by)

@@ -1,9 +1,6 @@
 """The span of time that both sides look back on, as a caller asks for it."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
-
-from fastapi import Query
 
 from serving.errors import RefusedError
 from serving.handoff.scoreboard import Span
@@ -16,10 +13,7 @@ class StrangeSpanError(RefusedError):
     """The span of time cannot be looked at."""
 
     status, slug, title = 422, "strange-span", "No such span of time"
-    fix = f"Ask for `since` before `until`, both with a zone, at most {MOST_DAYS} days apart."
-
-
-Moment = Annotated[datetime | None, Query()]
+    fix = f"Ask for `since` before `until`, at most {MOST_DAYS} days apart."
 
 
 def choose_span(since: datetime | None, until: datetime | None, at: datetime) -> Span:
@@ -28,10 +22,8 @@ def choose_span(since: datetime | None, until: datetime | None, at: datetime) ->
     Raises
     ------
     StrangeSpanError
-        If it ends before it begins, is too long, or has no zone.
+        If it ends before it begins, or is too long.
     """
-    if any(moment is not None and moment.tzinfo is None for moment in (since, until)):
-        raise StrangeSpanError("A moment without a zone could be meant in several ways.")
     end = until or at
     start = since or end - timedelta(days=USUAL_DAYS)
     if not timedelta(0) < end - start <= timedelta(days=MOST_DAYS):

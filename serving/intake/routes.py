@@ -225,7 +225,7 @@ def waiting(
 
 
 @mending.get(
-    "/quarantine/{number}",
+    "/quarantine/{number:int}",
     summary="One item as it came",
     response_class=Response,
     responses=describe_answers("WaitingItem", 401, 404, 422, 503),
@@ -236,7 +236,7 @@ def item(number: ItemNumber, work: Reading) -> Response:
 
 
 @mending.post(
-    "/quarantine/{number}/replay",
+    "/quarantine/{number:int}/replay",
     summary="Send an item through again",
     response_class=Response,
     responses=describe_answers("ItemResult", 401, 404, 415, 422, 503),
@@ -266,7 +266,7 @@ def replay_all(work: Work, intake: With, record: Sent | None = None) -> Response
 
 
 @mending.delete(
-    "/quarantine/{number}",
+    "/quarantine/{number:int}",
     summary="Drop an item",
     response_class=Response,
     status_code=204,
