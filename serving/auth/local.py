@@ -7,8 +7,10 @@ reader would not have. It keeps out the other users of the machine, and pages in
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import mkstemp
 
 from serving.auth.principals import Principal, build_principal
 from serving.auth.roles import Role
@@ -19,21 +21,26 @@ TICKET_LASTS = timedelta(hours=12)
 
 
 def read_or_make_key(path: Path) -> str:
-    """Read the key in a file that its owner alone may read; make it if it is not there."""
+    """Read the key in a file that its owner alone may read; make it if it is not there.
+
+    It comes to be whole or not at all: of two servers that start at once both read the same.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = f"baton_local_{secrets.token_hex(SECRET_BYTES)}"
+    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}-")  # for its owner alone
+    made = Path(name)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+        with os.fdopen(handle, "w", encoding="ascii") as writing:
+            writing.write(f"baton_local_{secrets.token_hex(SECRET_BYTES)}")
+        with suppress(FileExistsError):
+            os.link(made, path)
         path.chmod(0o600)
         kept = path.read_text(encoding="ascii").strip()
-        if len(kept) >= 2 * SECRET_BYTES:
-            return kept
-        path.write_text(made, encoding="ascii")  # an empty file is nobody's key
-        return made
-    with os.fdopen(file, "w", encoding="ascii") as writing:
-        writing.write(made)
-    return made
+        if len(kept) < 2 * SECRET_BYTES:  # an empty file is nobody's key
+            made.replace(path)
+            kept = path.read_text(encoding="ascii")
+        return kept
+    finally:
+        made.unlink(missing_ok=True)
 
 
 class LocalDoor:

@@ -54,7 +54,7 @@ PERMISSIONS: Final[Mapping[Permission, str]] = {
     "read the audit log": "read who did what",
     "tend jobs": "see which background jobs failed for good, and try them again",
     "read the metrics": "read the figures for Prometheus",
-    "read the scoreboard": "read what both sides promised and did (`GET /v1/sla`)",
+    "read the scoreboard": "read what both sides promised and did (`GET /v1/sla`) and how leads were pursued (`GET /v1/pursuit`)",
     "oversee rejections": "draw a month's sample of rejected leads, read its cases, find on them",
     "read oversight": "read a month's report of oversight",
     "read the manual": "read the description of the API",

@@ -18,6 +18,16 @@ LOCK = """
 SELECT lead_id, merged_into, looked_at FROM lead WHERE lead_id = ANY(%(ids)s)
 ORDER BY lead_id FOR NO KEY UPDATE
 """
+KNOWN = "SELECT lead_id FROM lead WHERE lead_id = ANY(%(ids)s)"
+# Before any row is locked, and in one order: whoever held a lead and waited for another to be born
+# would deadlock with its mother. By wards, for the locks of a database are numbered.
+WAIT_FOR_BIRTHS = """
+SELECT pg_advisory_xact_lock(%(space)s, ward) FROM (
+    SELECT DISTINCT hashtext(id) & 255 AS ward FROM unnest(%(ids)s::text[]) AS n (id) ORDER BY 1
+) AS wards
+"""
+BIRTHS = 0x6C656164
+"""First part of the keys of these advisory locks."""
 ADD_BARE = """
 INSERT INTO lead (lead_id, created_at, first_known_at, is_bare)
 SELECT *, %(known)s, %(bare)s FROM unnest(%(ids)s::text[], %(created)s::timestamptz[])
@@ -81,8 +91,11 @@ def lock_leads(
     bare
         Whether new leads are known by their records alone.
     """
-    found = {row[0]: row for row in work.execute(LOCK, {"ids": list(first_seen)})}
-    added: set[str] = set()
+    ids, added = list(first_seen), set[str]()
+    unborn = first_seen.keys() - set(work.execute(KNOWN, {"ids": ids}).scalars())
+    if unborn:
+        work.execute(WAIT_FOR_BIRTHS, {"space": BIRTHS, "ids": sorted(unborn)})
+    found = {row[0]: row for row in work.execute(LOCK, {"ids": ids})}
     missing = sorted(first_seen.keys() - found.keys())
     if missing:
         erased = find_erased(work, missing)
