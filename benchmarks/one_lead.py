@@ -147,10 +147,10 @@ def measure_moment(folder: Path, repeats: int = 2000) -> None:
             lambda: served.model.reasons(own),
             lambda: served.model.curve(own),
             lambda: served.neighbours.count_alike(own),
-            lambda: advise(served, explainer, own, now),
+            lambda: advise(served, explainer, own, [now]),
         )
         spent = [quantiles(take_times(part, repeats=repeats), 1e6)[:2] for part in parts]
-        status = advise(served, explainer, own, now).status
+        status = advise(served, explainer, own, [now])[0].status
         rows.append((status, *(f"{median} / {slow}" for median, slow in spent)))
     headings = ["lead", "advantage", "reasons", "curve of 30 days", "support", "whole answer"]
     print_table("The best moment of one lead in process, µs, p50 / p99", headings, rows)

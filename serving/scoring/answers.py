@@ -16,7 +16,8 @@ from serving.champion import Champion
 from serving.explain.reasons import BASE_POINTS, explain
 from serving.scoring.log import STATUSES, ScoredRows
 from serving.scoring.schemas import BandOut, BaseOut, LeadScore, ModelOut, ReasonOut
-from serving.scoring.timing import advise_many, say_unknown
+from serving.scoring.timing import advise, say_unknown
+from serving.scoring.timing_schemas import TimingOut
 from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores, ServedTiming
 
 HELP_FIELDS = 6
@@ -218,26 +219,25 @@ def shape_answers(
         answers.append(frame.scored(looked, matrix[position].tolist(), row, scores, band))
         bands[position] = band
         row += 1
-    if timed and bundle.timing is not None:
-        answers = _time(champion, bundle.timing, answers, scorable, matrix)
-    return Answers(answers, scorable, bands, scores)
+    shaped = Answers(answers, scorable, bands, scores)
+    if not timed or bundle.timing is None:
+        return shaped
+    timings = time_answers(champion, bundle.timing, shaped, matrix)
+    told = [replace(a, timing=t) for a, t in zip(answers, timings, strict=True)]
+    return replace(shaped, leads=told)
 
 
-def _time(
-    champion: Champion,
-    served: ServedTiming,
-    answers: Sequence[LeadScore],
-    scorable: NDArray[np.bool_],
-    matrix: NDArray[np.float32],
-) -> list[LeadScore]:
-    """Say when to hand each lead off."""
-    known = np.flatnonzero(scorable).tolist()
-    moments = [answers[position].as_of for position in known]
-    advised = advise_many(served, champion.explainer, matrix[known], moments) if known else []
+def time_answers(
+    champion: Champion, served: ServedTiming, answers: Answers, matrix: NDArray[np.float32]
+) -> list[TimingOut]:
+    """Say when to hand off each lead that was answered, from the same rows."""
+    known = np.flatnonzero(answers.scorable).tolist()
+    moments = [answers.leads[position].as_of for position in known]
+    advised = advise(served, champion.explainer, matrix[known], moments) if known else []
     by_position = dict(zip(known, advised, strict=True))
     return [
-        replace(answer, timing=by_position.get(position) or say_unknown(served, answer.why or ""))
-        for position, answer in enumerate(answers)
+        by_position.get(position) or say_unknown(served, answer.why or "")
+        for position, answer in enumerate(answers.leads)
     ]
 
 

@@ -14,15 +14,18 @@ from features.compute.online import compute_rows
 from serving.champion import Champion
 from serving.errors import FieldProblem, InvalidBodyError, NoTimingError, RefusedError
 from serving.http.problems import say_validation_error, shape_refusal
-from serving.scoring.answers import AT_BIRTH, LookedAt, build_scored_rows, shape_answers
+from serving.scoring.answers import (
+    LookedAt,
+    build_scored_rows,
+    shape_answers,
+    time_answers,
+)
 from serving.scoring.batches import find_id
 from serving.scoring.log import STATUSES, ScoredLog
 from serving.scoring.records import ReadLead, read_lead
 from serving.scoring.schemas import BatchScores, LeadIn, LeadRefused, LeadScore
 from serving.scoring.shadow import Shadow
-from serving.scoring.timing import advise, say_unknown
-from serving.scoring.timing_schemas import LeadTiming, TimingOut
-from training.bundle import ServedTiming
+from serving.scoring.timing_schemas import LeadTiming
 
 CHUNK_LEADS = 1_000
 """Leads of a batch scored together: bounds the memory of contributions."""
@@ -127,15 +130,6 @@ def score_one(scoring: Scoring, lead: LeadIn) -> LeadScore:
     return answers[0]
 
 
-def _time(
-    champion: Champion, served: ServedTiming, read: ReadLead, row: NDArray[np.float32]
-) -> TimingOut:
-    why = AT_BIRTH if _looked_at(read).is_at_birth else champion.bundle.find_unknown(row)[0]
-    if why is not None:
-        return say_unknown(served, why)
-    return advise(served, champion.explainer, row, read.as_of)
-
-
 def time_one(scoring: Scoring, lead: LeadIn) -> LeadTiming:
     """Say when to hand off one lead.
 
@@ -151,7 +145,8 @@ def time_one(scoring: Scoring, lead: LeadIn) -> LeadTiming:
         raise NoTimingError(bundle.name, bundle.version)
     read = _read(lead, scoring)
     row = compute_reads(scoring.champion, [read])
-    timing = _time(scoring.champion, bundle.timing, read, row)
+    answers = shape_answers(scoring.champion, 0, [_looked_at(read)], row)
+    timing = time_answers(scoring.champion, bundle.timing, answers, row)[0]
     return LeadTiming(
         read.record.lead_id,
         read.as_of,

@@ -50,19 +50,6 @@ def say_unknown(served: ServedTiming, why: str) -> TimingOut:
 
 
 def advise(
-    served: ServedTiming, explainer: Explainer, row: NDArray[np.float32], as_of: datetime
-) -> TimingOut:
-    """Say when to hand off one lead.
-
-    Parameters
-    ----------
-    row : ndarray of shape (1, n_features), float32
-        Of a lead of which enough is known.
-    """
-    return advise_many(served, explainer, row, [as_of])[0]
-
-
-def advise_many(
     served: ServedTiming,
     explainer: Explainer,
     rows: NDArray[np.float32],
