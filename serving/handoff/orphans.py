@@ -61,6 +61,11 @@ class Deed(StrEnum):
     """Ask whoever leads the seller; a step is planned for it."""
 
 
+ESCALATED_DAYS = 1.0
+"""Days until it is looked at again that a lead has no seller; one that merely rests in a seller's
+hands is looked at again after ``unattended_days``: a deal of months must not cry every morning."""
+
+
 @dataclass(frozen=True)
 class Orphan:
     """A lead whose place is wrong, and the one deed that repairs that."""
@@ -71,13 +76,8 @@ class Orphan:
     because: str
     handoff_id: str | None = None
     track: str | None = None
-    again_days: float | None = None
+    again_days: float = ESCALATED_DAYS
     """Of an escalation: days until it is looked at again."""
-
-
-ESCALATED_DAYS = 1.0
-"""Days until it is looked at again that a lead has no seller; one that merely rests in a seller's
-hands is looked at again after ``unattended_days``: a deal of months must not cry every morning."""
 
 
 def find_orphans(
@@ -160,8 +160,7 @@ def _find_unheld(
             if deed is Deed.REASSIGN
             else "somebody must be named for the deal"
         )
-        again = ESCALATED_DAYS if deed is Deed.ESCALATE else None
-        return Orphan(lead_id, wrong, deed, f"{who}: {does}.", handoff_id, again_days=again)
+        return Orphan(lead_id, wrong, deed, f"{who}: {does}.", handoff_id)
     idle = at - holding.since
     if idle < timedelta(days=section.unattended_days) or _is_planned(holding, at):
         return None
@@ -207,7 +206,7 @@ def _repair_holding(holding: Holding, orphan: Orphan, at: datetime) -> Holding |
     if holding.handoff_id != orphan.handoff_id:
         return holding
     if orphan.deed is Deed.ESCALATE:
-        return replace(holding, next_at=at + timedelta(days=orphan.again_days or ESCALATED_DAYS))
+        return replace(holding, next_at=at + timedelta(days=orphan.again_days))
     signal = Signal.WITHDRAW if orphan.deed is Deed.WITHDRAW else Signal.REASSIGN
     move = move_from(holding.state, signal)
     if move.to not in OPEN:

@@ -11,6 +11,7 @@ from serving.handoff.playbook.agreement import Side, Word
 from serving.handoff.playbook.diff import list_changes
 from serving.handoff.playbook.kept import (
     find_standing,
+    find_standings,
     get_version,
     list_versions,
     propose,
@@ -79,7 +80,8 @@ def in_effect(work: Reading, now: Now) -> PlaybookOut:
 def versions(work: Reading, now: Now) -> Versions:
     """List the versions, newest first, each with who agreed."""
     rows = list_versions(work)
-    return Versions(versions=[shape_version(row, find_standing(work, row, now)) for row in rows])
+    stands = find_standings(work, rows, now)
+    return Versions(versions=[shape_version(row, stands[row.number]) for row in rows])
 
 
 @router.get(

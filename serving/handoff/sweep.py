@@ -31,8 +31,8 @@ from serving.handoff.give_back import put_on_track, withdraw
 from serving.handoff.hand_over import decide_lead
 from serving.handoff.moves import OPEN, Signal, State
 from serving.handoff.occasion import Occasion
-from serving.handoff.orphans import ESCALATED_DAYS, Holding, Orphan, Place, find_orphans
 from serving.handoff.orphans import Deed as Repair
+from serving.handoff.orphans import Holding, Orphan, Place, find_orphans
 from serving.handoff.playbook.kept import read_agreed, read_cited
 from serving.handoff.pursue import follow_told, list_told
 from serving.handoff.record import get_handoff, lock_handoff, lock_lead, take
@@ -300,7 +300,7 @@ def _repair(work: UnitOfWork, orphan: Orphan, occasion: Occasion) -> list[str]:
         take(work, row, Signal.REASSIGN, occasion, note=orphan.because)
         seek_seller(work, row, occasion)
     else:
-        row.next_at = occasion.at + timedelta(days=orphan.again_days or ESCALATED_DAYS)
+        row.next_at = occasion.at + timedelta(days=orphan.again_days)
         what = f"orphan:{occasion.at:%Y-%m-%d}"
         told = {"because": orphan.because, "wrong": orphan.wrong.value}
         announce(work, row, "handoff.escalated", what, occasion.at, **told)

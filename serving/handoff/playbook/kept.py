@@ -1,5 +1,6 @@
 """Versions of the playbook in the store: proposed, signed by both sides, in effect; each can be cited."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -118,8 +119,15 @@ def list_signatures(work: UnitOfWork) -> list[Signature]:
 
 def find_standing(work: UnitOfWork, row: PlaybookVersion, at: datetime) -> Standing:
     """Tell where a version stands, and why."""
-    versions = [_as_version(one) for one in list_versions(work)]
-    return standing_at(_as_version(row), versions, list_signatures(work), at)
+    return find_standings(work, list_versions(work), at)[row.number]
+
+
+def find_standings(
+    work: UnitOfWork, rows: Sequence[PlaybookVersion], at: datetime
+) -> dict[int, Standing]:
+    """Tell where each of all versions stands, by number."""
+    versions, signatures = [_as_version(one) for one in rows], list_signatures(work)
+    return {one.number: standing_at(one, versions, signatures, at) for one in versions}
 
 
 def _as_version(row: PlaybookVersion) -> Version:
@@ -184,8 +192,7 @@ def sign(
 
 def _settle(work: UnitOfWork, rows: list[PlaybookVersion], at: datetime) -> None:
     """Write down where each version stands, the replaced one first: one at a time is in effect."""
-    versions, signatures = [_as_version(one) for one in rows], list_signatures(work)
-    stands = {one.number: standing_at(one, versions, signatures, at) for one in versions}
+    stands = find_standings(work, rows, at)
     for row in sorted(rows, key=lambda r: STATES[stands[r.number].state] == "in_effect"):
         state = STATES[stands[row.number].state]
         if row.state == state:
