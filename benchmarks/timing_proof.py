@@ -76,9 +76,8 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         for name, (estimate, true) in told.items():
             covered.setdefault(name, []).append(estimate.interval.covers(true))
         # Where the log says too little of a policy the proof abstains: nothing is to be read then.
-        poor = {n: find_poor_overlap(proof.row(n).overlap) for n in (TIMING, THRESHOLD)}
-        readable.append({name: not (poor.get(name) or poor[TIMING]) for name in told})
-        readable[-1][TODAY], readable[-1][THRESHOLD] = True, not poor[THRESHOLD]
+        enough = {n: find_poor_overlap(proof.row(n).overlap) is None for n in (TIMING, THRESHOLD)}
+        readable.append(dict.fromkeys(told, enough[TIMING]) | enough | {TODAY: True})
         verdict = "abstains" if proof.served.abstains else proof.served.rule
         rows.append((str(seed), *(_say(*pair) for pair in told.values()), verdict))
         inside = ", ".join(f"{name} {own[-1]}" for name, own in covered.items())

@@ -20,6 +20,7 @@ from training.evaluation.timing_paths import (
 )
 from training.labels.timing import Handoffs
 from training.models.boosting import import_lightgbm
+from training.models.handoff_chances import build_trees_data
 
 MOST_STEPS = 200_000
 """Steps that one regression learns from."""
@@ -55,16 +56,8 @@ def grow(
     seed: int,
 ) -> Any:
     """Grow trees on rows of a catalogue's features."""
-    lgb = import_lightgbm()
-    laid_out = lgb.Dataset(
-        rows,
-        y,
-        weight=weight,
-        feature_name=[f"f{i}" for i in range(rows.shape[1])],
-        categorical_feature=[i for i, f in enumerate(catalog.features) if f.categories],
-        params={"max_bin": settings["max_bin"], "verbose": -1},
-    )
-    return lgb.train({**settings, "seed": seed}, laid_out, ROUNDS)
+    laid_out = build_trees_data(catalog, rows, y, weight)
+    return import_lightgbm().train({**settings, "seed": seed}, laid_out, ROUNDS)
 
 
 def find_lot(handoffs: Handoffs) -> float:
