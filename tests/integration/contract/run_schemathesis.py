@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from serving.app import build_app
-from tests.unit.serving.factories import make_settings, running_app, write_small_bundle
+from tests.unit.serving.factories import running_app, settle_in
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 TOKEN = "a-secret-of-some-length"  # noqa: S105 - of no server but this one
@@ -20,13 +20,11 @@ _CASES = re.compile(r"^\s*([\d,]+) generated", re.MULTILINE)
 @contextmanager
 def running_for_strangers(home: Path, database_url: str) -> Iterator[httpx.Client]:
     """Run a server that asks everybody who they are: what only this machine may do is refused, too."""
-    write_small_bundle(home / "champion")
-    settings = make_settings(
+    settings = settle_in(
         home,
+        database_url,
         host="0.0.0.0",  # noqa: S104 - what it would listen on: here it is the loopback
         api_token=TOKEN,
-        database_url=database_url,
-        allow_unsafe_durability=True,
         requests_per_second=0,
         log_level="error",
     )

@@ -33,9 +33,15 @@ def make_intake(at: datetime = NOW, catalog: Any = CATALOG) -> Intake:
 
 
 def send(
-    store: Store, record: Any, *items: dict[str, Any], at: datetime = NOW, catalog: Any = CATALOG
+    store: Store,
+    record: Any,
+    *items: dict[str, Any],
+    at: datetime = NOW,
+    catalog: Any = CATALOG,
+    **more: Any,
 ) -> Landed:
-    body = json.dumps({f"{record}s": items}).encode()
+    """Land records as the API does; ``more`` stands in the batch beside them."""
+    body = json.dumps({f"{record}s": items, **more}).encode()
     envelope = open_envelope(record, body, 1_000)
     intake = make_intake(at, catalog)
     return store.run(lambda work: take_in(work, record, envelope, intake))

@@ -10,7 +10,7 @@ import pytest
 from serving.store.session import Store
 from serving.store.tables import Base
 from tests.integration.intake.bad_inputs import BadInput, build_corpus, build_odd
-from tests.unit.serving.factories import make_settings, post_json, running, write_small_bundle
+from tests.unit.serving.factories import post_json, running, settle_in
 
 CORPUS = list(build_corpus())
 KEYS = ("", '""', '"', "a b", "é", "x" * 256, '"unended', "a\x7f")
@@ -19,14 +19,7 @@ KEYS = ("", '""', '"', "a b", "é", "x" * 256, '"unended', "a\x7f")
 @pytest.fixture(scope="module")
 def client(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = tmp_path_factory.mktemp("home")
-    write_small_bundle(home / "champion")
-    settings = make_settings(
-        home,
-        database_url=database_url,
-        allow_unsafe_durability=True,
-        requests_per_second=0,
-        log_level="error",
-    )
+    settings = settle_in(home, database_url, requests_per_second=0, log_level="error")
     with running(settings) as client:
         yield client
 

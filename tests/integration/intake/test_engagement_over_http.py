@@ -15,7 +15,7 @@ from serving.intake.segment import TYPES
 from serving.store.packed import find_differences, read_packed
 from serving.store.session import Store
 from tests.integration.intake.factories import CATALOG, ask, survivors
-from tests.unit.serving.factories import make_settings, running, write_small_bundle
+from tests.unit.serving.factories import running, settle_in
 
 KEY = "write-key-of-the-tests"
 WHEN = "2026-03-05T10:31:00Z"
@@ -25,11 +25,9 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(scope="module")
 def client(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = tmp_path_factory.mktemp("home")
-    write_small_bundle(home / "champion")
-    settings = make_settings(
+    settings = settle_in(
         home,
-        database_url=database_url,
-        allow_unsafe_durability=True,
+        database_url,
         api_token=KEY,
         max_body_bytes=200_000,
         lock_timeout_seconds=5.0,

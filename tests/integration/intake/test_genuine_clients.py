@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.app import build_app
 from serving.store.session import Store
 from tests.integration.intake.factories import ask, survivors
-from tests.unit.serving.factories import make_settings, running_app, wait_until, write_small_bundle
+from tests.unit.serving.factories import running_app, settle_in, wait_until
 
 KEY = "write-key-of-the-tests"
 EARLIER = datetime.now(UTC) - timedelta(days=2)
@@ -58,11 +58,9 @@ class LosingAnswers:
 @pytest.fixture(scope="module")
 def server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = tmp_path_factory.mktemp("home")
-    write_small_bundle(home / "champion")
-    settings = make_settings(
+    settings = settle_in(
         home,
-        database_url=database_url,
-        allow_unsafe_durability=True,
+        database_url,
         api_token=KEY,
         lock_timeout_seconds=0.2,
     )

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from features.clock import DAY_US, to_us
 from features.compute.online import compute_packed_row, compute_rows
@@ -19,45 +18,12 @@ from serving.store.histories import read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
 from serving.store.session import Store
 from serving.store.tombstones import hash_id
-from tests.integration.intake.factories import merge
-from tests.unit.serving.factories import NOW, make_catalog
-
-CATALOG = make_catalog()
-
-
-def send(
-    store: Store,
-    record: Any,
-    *items: dict[str, Any],
-    at: datetime = NOW,
-    catalog: Any = CATALOG,
-    **more: Any,
-) -> Landed:
-    body = json.dumps({f"{record}s": items, **more}).encode()
-    intake = Intake(CATALOG.taxonomy, catalog, at)
-    return store.run(
-        lambda work: take_in(work, record, open_envelope(record, body, 1_000), intake)
-    )
+from tests.integration.intake.factories import CATALOG, ask, make_event, merge, send
+from tests.unit.serving.factories import NOW
 
 
 def statuses(landed: Landed) -> list[str]:
     return [result.status for result in landed.results]
-
-
-def make_event(event_id: str | None = "e1", **changes: Any) -> dict[str, Any]:
-    when = (NOW - timedelta(hours=1)).isoformat()
-    return {
-        "lead_id": "ann",
-        "event_id": event_id,
-        "name": "Viewed Pricing",
-        "occurred_at": when,
-        **changes,
-    }
-
-
-def ask(store: Store, query: str, **values: Any) -> list[Any]:
-    with store.work(read_only=True) as work:
-        return [tuple(row) for row in work.session.execute(text(query), values)]
 
 
 def test_an_event_lands_once_and_its_lead_is_due(store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serving import handoff
-from serving.notify.outbox import LEASE
+from serving.notify.outbox import LEASE, Outbox
 from serving.notify.spreading import OCCASIONS
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -43,6 +43,13 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
         yield box, box.port
 
 
+def tell(store: Store, settings: ServingSettings, clock: Clock, **notice: Any) -> Outbox:
+    """Tell of something by the rules of these tests; give what is to send it."""
+    agree_on(store, RULES, clock())
+    tell_of(store, make_notice(clock(), **notice))
+    return build_outbox(store, settings, clock)
+
+
 def make_mailer(folder: Path, port: int, **changes: Any) -> ServingSettings:
     valid: dict[str, Any] = {
         "smtp_host": "127.0.0.1",
@@ -64,12 +71,9 @@ def test_the_seller_whose_lead_it_is_gets_one_mail_in_text_and_html(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    agree_on(store, RULES, clock())
     because = "Asked for a demo & said <now>."
-    tell_of(
-        store, make_notice(clock(), occasion="handed_over", lead_id="a@b.test", because=because)
-    )
-    outbox = build_outbox(store, make_mailer(tmp_path, port), clock)
+    told = {"occasion": "handed_over", "lead_id": "a@b.test", "because": because}
+    outbox = tell(store, make_mailer(tmp_path, port), clock, **told)
     while outbox.run_once():
         pass
 
@@ -88,9 +92,7 @@ def test_somebody_named_under_two_roles_gets_one_mail(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), occasion="breached"))
-    outbox = build_outbox(store, make_mailer(tmp_path, port), clock)
+    outbox = tell(store, make_mailer(tmp_path, port), clock, occasion="breached")
     while outbox.run_once():
         pass
 
@@ -102,9 +104,7 @@ def test_a_mail_sent_twice_carries_the_same_id(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), occasion="handed_over"))
-    outbox = build_outbox(store, make_mailer(tmp_path, port), clock)
+    outbox = tell(store, make_mailer(tmp_path, port), clock, occasion="handed_over")
     outbox.run_once()
     _, (effect,) = outbox.claim()
     outbox.senders["mail"](effect)  # and dies
@@ -124,9 +124,7 @@ def test_a_mail_server_may_ask_for_patience_or_refuse_for_good(
     box, port = mailbox
     box.answers = [answer]
     clock = Clock()
-    agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), occasion="handed_over"))
-    outbox = build_outbox(store, make_mailer(tmp_path, port), clock)
+    outbox = tell(store, make_mailer(tmp_path, port), clock, occasion="handed_over")
     outbox.run_once()
     outbox.run_once()
 
@@ -138,9 +136,9 @@ def test_a_mail_server_that_offers_no_safe_line_gets_nothing(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), occasion="handed_over"))
-    outbox = build_outbox(store, make_mailer(tmp_path, port, smtp_security="starttls"), clock)
+    outbox = tell(
+        store, make_mailer(tmp_path, port, smtp_security="starttls"), clock, occasion="handed_over"
+    )
     outbox.run_once()
     outbox.run_once()
 
@@ -150,9 +148,7 @@ def test_a_mail_server_that_offers_no_safe_line_gets_nothing(
 
 def test_without_a_mail_server_nothing_waits_for_one(store: Store, tmp_path: Path) -> None:
     clock = Clock()
-    agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), occasion="breached"))
-    outbox = build_outbox(store, make_mailer(tmp_path, 25, smtp_host=None), clock)
+    outbox = tell(store, make_mailer(tmp_path, 25, smtp_host=None), clock, occasion="breached")
     outbox.run_once()
 
     assert ask(store, "SELECT topic, state FROM outbox_effect") == [("notice", "done")]

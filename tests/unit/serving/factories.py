@@ -187,6 +187,13 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
     return ServingSettings(**{**given, **changes})
 
 
+def settle_in(home: Path, database_url: str, **changes: Any) -> ServingSettings:
+    """Write the small bundle, and make settings that serve it over a store."""
+    write_small_bundle(home / "champion")
+    stored = {"database_url": database_url, "allow_unsafe_durability": True}
+    return make_settings(home, **{**stored, **changes})
+
+
 @contextmanager
 def running(settings: ServingSettings) -> Iterator[httpx.Client]:
     """Run a server on a free port, and give a client that talks to it over HTTP."""
