@@ -26,8 +26,8 @@ from features.simulation.policies import (
 from features.simulation.structures import draw_structure
 from features.simulation.world import World
 from features.sources.history_folder import write_history
+from training.evaluation.logistic import fit_logistic
 from training.labels.timing import read_timing
-from training.models.handoff_chances import calibrate
 from training.models.timing import TimingModel
 
 TEACHING_LEADS, JUDGING_LEADS, HELD_OUT_LEADS = 12_000, 12_000, 6_000
@@ -134,7 +134,9 @@ def _measure_log(
             "mean": float(difference.mean()),
             "error": float(difference.std() / np.sqrt(len(difference))),
             "timing_decides": model.enough,
-            "learned_only": float(judged.worth(told.advantage, 0.0).value.mean()),
+            "learned_only": float(
+                judged.worth(np.where(model.has_come(told), 1.0, 0.0), 1.0).value.mean()
+            ),
         }
     model = read_model(folder, None)
     more = {name: hook(folder, model, judged) for name, hook in HOOKS.items()}
@@ -142,7 +144,6 @@ def _measure_log(
         "policies": policies,
         "timing_less_threshold": paired,
         "calibration": _measure_calibration(world, seed, model, folder),
-        "caution": model.caution,
         "threshold": model.threshold,
         "taken": json.loads((folder / "taken.json").read_text(encoding="utf-8")),
         **more,
@@ -160,10 +161,11 @@ def _measure_calibration(
     rows = compute_matrix(read_catalog(folder), history, made)
     chance = model.p_sql_as_made(rows, handoffs.raised, handoffs.delay_days, handoffs.load)
     margin = np.log(chance / (1.0 - chance))
-    slope, offset = calibrate(margin, handoffs.sql.astype(np.int8), np.ones(len(margin)))
+    design = np.stack([np.ones_like(margin), margin], axis=1)
+    offset, slope = fit_logistic(design, handoffs.sql.astype(np.float64)).coefficients
     return {
-        "slope": slope,
-        "offset": offset,
+        "slope": float(slope),
+        "offset": float(offset),
         "foretold": float(chance.mean()),
         "came": float(handoffs.sql.mean()),
         "handoffs": len(handoffs),

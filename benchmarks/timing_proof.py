@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from benchmarks.measure import console, print_table
 from benchmarks.timing_best import Watched, watch
 from features.lifecycle.prices import Prices
+from features.simulation.counterfactual import simulate_nurtured
 from features.simulation.generate import simulate_history
 from features.simulation.policies import value_of_rule
 from features.simulation.structures import draw_structure
@@ -21,6 +23,11 @@ from training.timing_proof import prove_timing
 from training.timing_run import give_points
 
 SEEDS, LEADS, JUDGING_LEADS = 10, 4_000, 4_000
+
+OVER_THRESHOLD, OVER_TODAY = f"gain over {THRESHOLD}", f"gain over {TODAY}"
+
+RULE_LEADS = 20_000
+"""For the truth of today's rule, which a log tells so well that fewer would blur it as much."""
 
 
 @dataclass
@@ -44,25 +51,27 @@ def prove_market(
     points = give_points(told.catalog, told.rows)
     proof = prove_timing(history, told, learn, Prices(), points)
     judged = watch(world, n_leads=JUDGING_LEADS, seed=1000 * seed + 9)
-    truth = {TODAY: float(value_of_rule(judged.market).value.mean())}
+    truth = {}
     rows = judged.look(told.catalog)
     for name in (TIMING, THRESHOLD):
         values = [_value(judged, rows, model, name) for model in learn.models]
         truth[name] = float(np.mean(values))
+    # On the same leads, so that which they are hardly matters.
+    truth[OVER_TODAY] = truth[TIMING] - float(value_of_rule(judged.market).value.mean())
+    many = simulate_nurtured(world, n_leads=RULE_LEADS, seed=1000 * seed + 9)
+    truth[TODAY] = float(value_of_rule(many).value.mean())
     return proof, truth
 
 
 def _value(judged: Watched, rows: np.ndarray, model: TimingModel, name: str) -> float:
     told = model.advise(rows)
-    scores, level = told.p_sql, model.threshold
-    if name == TIMING:
-        scores, level = np.where(told.p_sql >= model.floor, told.advantage, -np.inf), 0.0
-    return float(judged.worth(scores, level).value.mean())
+    comes = model.has_come(told) if name == TIMING else told.p_sql >= model.threshold
+    return float(judged.worth(comes.astype(np.float64), 1.0).value.mean())
 
 
 def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
     """Print, per market, estimates beside the truth, and how often intervals cover it."""
-    rows, covered, readable = [], {}, list[dict[str, bool]]()
+    rows, covered, widths, readable = [], {}, {}, list[dict[str, bool]]()
     judged = partial(prove_market, leads=leads)
     for seed in range(seeds):
         began = perf_counter()
@@ -70,11 +79,12 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         estimates = {name: proof.row(name).value for name in (TIMING, THRESHOLD, TODAY)}
         told = {name: (estimates[name], truth[name]) for name in estimates}
         told |= {
-            f"gain over {name}": (proof.gains[name], truth[TIMING] - truth[name])
-            for name in (THRESHOLD, TODAY)
+            OVER_THRESHOLD: (proof.gains[THRESHOLD], truth[TIMING] - truth[THRESHOLD]),
+            OVER_TODAY: (proof.gains[TODAY], truth[OVER_TODAY]),
         }
         for name, (estimate, true) in told.items():
             covered.setdefault(name, []).append(estimate.interval.covers(true))
+            widths.setdefault(name, []).append(estimate.interval.high - estimate.interval.low)
         # Where the log says too little of a policy the proof abstains: nothing is to be read then.
         enough = {n: find_poor_overlap(proof.row(n).overlap) is None for n in (TIMING, THRESHOLD)}
         readable.append(dict.fromkeys(told, enough[TIMING]) | enough | {TODAY: True})
@@ -90,8 +100,8 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
     for name, own in covered.items():
         read = [hit for hit, may in zip(own, readable, strict=True) if may[name]]
         console.print(
-            f"{name}: covered in {sum(own)} of {len(own)} markets; where the log says enough of it, "
-            f"in {sum(read)} of {len(read)}",
+            f"{name}: covered in {sum(own)} of {len(own)} markets, by intervals {median(widths[name]):.2f} "
+            f"wide (median); where the log says enough of it, in {sum(read)} of {len(read)}",
             highlight=False,
         )
 

@@ -66,12 +66,22 @@ def _scout_gain(part: TimingDataset, chances: list[Chance], prices: Prices, seed
 
 
 def ask_side(
-    told: TimingDataset, chances: tuple[Chance, Chance], prices: Prices, load: float
+    told: TimingDataset,
+    chances: tuple[Chance, Chance],
+    prices: Prices,
+    load: float,
+    less: Floats | float = 0.0,
 ) -> Side:
-    """Ask the chances of each decision day and of each handoff that was made."""
+    """Ask the chances of each decision day and of each handoff that was made.
+
+    Parameters
+    ----------
+    less : ndarray of shape (n_decisions,) or float
+        Taken off the log-odds of an SQL on a decision day; of a handoff that was made, nothing is.
+    """
     full = add_columns(told.rows, 0.0, prices.promised_delay_days, load)
     made = add_columns(told.handoff_rows, told.handoffs.raised, prices.promised_delay_days, load)
-    accept, sql = (sigmoid(chance.margins(full)) for chance in chances)
+    accept, sql = sigmoid(chances[0].margins(full)), sigmoid(chances[1].margins(full) - less)
     made_accept, made_sql = (sigmoid(chance.margins(made)) for chance in chances)
     bare = pay(prices, made_accept, made_sql)
     failed, brought = value_second_chances(told.decisions, told.handoffs, bare, prices)

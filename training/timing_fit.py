@@ -1,8 +1,8 @@
 """Fit the best moment to hand off from logged decision days and handoffs.
 
-Several random divisions of the leads into two halves are learned from side by side. Between passes
-the shadow price of the sellers' time is set so that the handoffs which the policy would make along
-the log, raised hands among them, fit what sales can take.
+Several random divisions of the leads into two halves are learned from side by side. The shadow
+price of the sellers' time is set so that the handoffs which are worth it along the log, raised
+hands among them, fit what sales can take.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.lifecycle.prices import Prices
 from training.errors import TooFewHandoffsError
-from training.labels.timing import Handoffs
+from training.labels.timing import CUT, HANDED, Handoffs
 from training.models.handoff_chances import (
     Recipe,
     build_samples,
@@ -29,12 +29,15 @@ from training.models.stopping import (
     improve,
 )
 from training.models.timing import (
+    NORMAL_QUANTILE,
     Chance,
     Family,
     Floats,
     TimingModel,
+    spread_over,
 )
 from training.models.timing_curve import Paths, fit_curves
+from training.models.timing_doubt import doubt, fit_handed, scale_doubt
 from training.models.trees import TreeModel
 from training.timing_columns import ask_side, choose_columns, count_leads
 from training.timing_dataset import TimingDataset
@@ -45,10 +48,7 @@ FEWEST_OUTCOMES = 20
 ENOUGH_HANDOFFS, ENOUGH_SQLS = 600, 150
 """Resolved handoffs and SQLs from which timing is learned; below, the threshold is the answer."""
 
-PASSES, FIRST_PRICED_PASS = 4, 1
-CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-"""In standard errors of one half's advantage, as tried."""
-
+PASSES = 4
 SPREAD_BINS = 10
 
 
@@ -73,6 +73,9 @@ class _Setting:
     n_features: int
     """Of the whole catalogue."""
     laid_out: Any
+    handed: TreeModel
+    """Log-odds of a logged handoff on a decision day."""
+    doubt: float
     recipes: tuple[Recipe, Recipe]
     usual_load: float
     prices: Prices
@@ -134,29 +137,43 @@ def _fit_gains(
 ) -> TimingModel:
     """Learn the gain of waiting in some passes, each begun where the last would have stopped."""
     log = _build_log(setting, parts)
-    floor = log.score(_mean(parts, "p_sql")).best_threshold()
+    p_sql = _mean(parts, "p_sql")
+    floor = log.score(p_sql).best_threshold(capacity)
+    shadow_price = 0.0 if capacity is None else log.find_price(p_sql, floor)
     stops = [tuple(side.p_sql >= floor for side in part.sides) for part in parts]
-    shadow_price = 0.0
-    for number in range(PASSES):
+    for _ in range(PASSES):
         _improve_all(setting, parts, stops, shadow_price)
-        if capacity is not None and number >= FIRST_PRICED_PASS:
-            shadow_price = _find_price(log, parts, floor, capacity)
         stops = [
-            tuple(_above(side.p_sql, -side.gain, floor) >= shadow_price for side in part.sides)
+            tuple(scores >= shadow_price for scores in _score_sides(part, parts, floor))
             for part in parts
         ]
     return _build_model(setting, parts, log, columns, floor, shadow_price, capacity)
 
 
-def _above(p_sql: Floats, advantage: Floats, floor: float) -> Floats:
-    """Leave the advantage only where P(SQL) is at or above the floor; the least elsewhere."""
-    return np.where(p_sql >= floor, advantage, advantage.min() - 1.0)
+def _score(p_sql: Floats, gain: Floats, error: Floats, floor: float) -> Floats:
+    """Score days so that the moment has come from the shadow price on.
+
+    That is the upper end of the advantage's interval, where P(SQL) is at or above the floor: nobody
+    waits unless waiting is surely better. Elsewhere it is the least.
+    """
+    most = -gain + NORMAL_QUANTILE * error
+    return np.where(p_sql >= floor, most, most.min() - 1.0)
 
 
-def _find_price(log: Log, parts: list[_Division], floor: float, capacity: float) -> float:
-    """Find what a handoff must be worth above waiting for handoffs to fit what sales can take."""
-    scores = _above(_mean(parts, "p_sql"), -_mean(parts, "gain"), floor)
-    return max(0.0, log.score(scores).fitting_threshold(capacity))
+def _score_sides(part: _Division, parts: list[_Division], floor: float) -> tuple[Floats, Floats]:
+    """Score days by each half alone, whose error is that of the mean by the root of two."""
+    spread = _measure_spread(parts, _mean(parts, "p_sql"))
+    first, second = (
+        _score(side.p_sql, side.gain, np.sqrt(2.0) * spread_over(side.p_sql, *spread), floor)
+        for side in part.sides
+    )
+    return first, second
+
+
+def _score_mean(parts: list[_Division], floor: float) -> Floats:
+    p_sql = _mean(parts, "p_sql")
+    error = spread_over(p_sql, *_measure_spread(parts, p_sql))
+    return _score(p_sql, _mean(parts, "gain"), error, floor)
 
 
 def _improve_all(
@@ -179,47 +196,26 @@ def _improve_all(
         )
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """How much caution brings most along the log, and what it brings against the threshold."""
-
-    caution: float
-    policy: float
-    """Value per lead."""
-    threshold: float
-    """The same of the threshold of P(SQL)."""
-
-
 def _judge(
-    setting: _Setting,
-    parts: list[_Division],
-    rule: tuple[float, float],
-    shadow_price: float,
-) -> _Judged:
-    """Choose what an advantage must exceed: one half decides, the other says what that brings.
+    setting: _Setting, parts: list[_Division], floor: float, threshold: float, shadow_price: float
+) -> tuple[float, float]:
+    """Work out what timing and the threshold bring along the log, per lead.
 
-    A mean over both halves varies by the root of a half less than either, so it needs that much
-    less caution.
+    One half decides, the other says what that brings.
     """
-    error = np.sqrt(
-        np.mean([np.mean((p.sides[0].gain - p.sides[1].gain) ** 2) / 2 for p in parts])
-    )
-    levels = error * np.array(CAUTIONS)
-    floor, threshold = rule
-    brought, by_threshold, n = np.zeros(len(levels)), 0.0, 2 * len(parts)
+    timing = by_threshold = 0.0
     for part in parts:
-        for own, other in (part.sides, part.sides[::-1]):
+        scores = _score_sides(part, parts, floor)
+        for number, other in enumerate(part.sides[::-1]):
             log = Log(
                 setting.told.decisions,
                 other.handoff - shadow_price,
                 other.logged - shadow_price,
                 setting.prices,
             )
-            scored = log.score(_above(own.p_sql, -own.gain - shadow_price, floor))
-            brought += [scored.follow(float(caution)).value / n for caution in levels]
-            by_threshold += log.score(own.p_sql).follow(threshold).value / n
-    best = int(brought.argmax())
-    return _Judged(float(levels[best] * np.sqrt(0.5)), float(brought[best]), by_threshold)
+            timing += log.score(scores[number]).follow(shadow_price).value
+            by_threshold += log.score(part.sides[number].p_sql).follow(threshold).value
+    return timing / (2 * len(parts)), by_threshold / (2 * len(parts))
 
 
 def _check_outcomes(handoffs: Handoffs) -> None:
@@ -245,8 +241,20 @@ def _set_up(
     samples = build_samples(own.catalog, own.handoff_rows, own.handoffs, seed)
     recipes = (choose_recipe(samples[0]), choose_recipe(samples[1]))
     laid_out = build_trees_data(own.catalog, own.rows, np.zeros(len(own.rows))).construct()
+    kind = own.decisions.followed_by
+    handed = fit_handed(laid_out, kind == HANDED, kind != CUT, seed)
     load = float(np.median(own.handoffs.load))
-    return _Setting(own, len(told.catalog.features), laid_out, recipes, load, prices, seed)
+    return _Setting(
+        told=own,
+        n_features=len(told.catalog.features),
+        laid_out=laid_out,
+        handed=handed,
+        doubt=scale_doubt(int(own.handoffs.is_resolved.sum())),
+        recipes=recipes,
+        usual_load=load,
+        prices=prices,
+        seed=seed,
+    )
 
 
 def _divide(setting: _Setting, number: int) -> _Division:
@@ -254,6 +262,7 @@ def _divide(setting: _Setting, number: int) -> _Division:
     told = setting.told
     rng = np.random.default_rng([setting.seed, number])
     half = rng.permutation(count_leads(told)) % 2
+    less = doubt(setting.doubt, setting.handed.margins(told.rows))
     chances, sides = [], []
     for side in (0, 1):
         own = half[told.handoffs.lead] == side
@@ -265,7 +274,7 @@ def _divide(setting: _Setting, number: int) -> _Division:
             fit_chance(samples[1], setting.recipes[1]),
         )
         chances.append(pair)
-        sides.append(ask_side(told, pair, setting.prices, setting.usual_load))
+        sides.append(ask_side(told, pair, setting.prices, setting.usual_load, less))
     return _Division(half[told.decisions.lead], tuple(chances), (sides[0], sides[1]))
 
 
@@ -289,13 +298,10 @@ def _build_model(
     shadow_price: float,
     capacity: float | None,
 ) -> TimingModel:
-    p_sql, gain = _mean(parts, "p_sql"), _mean(parts, "gain")
+    p_sql = _mean(parts, "p_sql")
     learned, because = decide_enough(setting.told.handoffs)
     threshold = choose_threshold(log, p_sql, capacity, enough=learned)
-    judged = _judge(setting, parts, (floor, threshold), shadow_price)
-    caution = judged.caution
-    if capacity is not None and shadow_price > 0.0:
-        shadow_price = max(0.0, shadow_price - caution)  # caution makes handoffs fewer as well
+    policy, by_threshold = _judge(setting, parts, floor, threshold, shadow_price)
     families = tuple(
         Family(accept, sql, TreeModel(booster.model_to_string()))
         for part in parts
@@ -305,15 +311,14 @@ def _build_model(
         log.decisions,
         log.handoff,
         p_sql,
-        _above(p_sql, -gain, floor) >= shadow_price + caution,
+        _score_mean(parts, floor) >= shadow_price,
         log.logged,
         _mean(parts, "logged_sql"),
         setting.prices,
     )
     spread, edges = _measure_spread(parts, p_sql)
-    enough = learned and judged.policy > judged.threshold
     if learned:
-        because = word_judged(judged.policy, judged.threshold)
+        because = word_judged(policy, by_threshold)
     return TimingModel(
         families=families,
         curves=fit_curves(setting.told.catalog, setting.told.rows, paths, setting.seed),
@@ -322,14 +327,15 @@ def _build_model(
         prices=setting.prices,
         shadow_price=shadow_price,
         second_chance=_mean_second_chance(parts),
-        caution=caution,
         usual_load=setting.usual_load,
         spread=spread,
         spread_edges=edges,
         threshold=threshold,
         floor=floor,
-        enough=enough,
+        enough=learned and policy > by_threshold,
         because=because,
+        handed=setting.handed,
+        doubt=setting.doubt,
     )
 
 

@@ -56,7 +56,8 @@ class Foretold:
 
     now: Floats  # (n_decisions,)
     p_sql: Floats
-    advantage: Floats
+    comes: Flags
+    """Whether the policy would hand over."""
     made: Floats  # (n_handoffs,) as it was made
     made_now: Floats
     """Had it been answered as promised."""
@@ -72,7 +73,7 @@ def foretell(model: TimingModel, told: TimingDataset) -> Foretold:
     return Foretold(
         said.value_now,
         said.p_sql,
-        said.advantage,
+        model.has_come(said),
         pay(model.prices, made_accept, made_sql, model.second_chance),
         pay(model.prices, accept, sql, model.second_chance),
         made_sql,
@@ -142,6 +143,8 @@ def judge(
         made_now=made_now,
         sql_worth=prices.sql,
         discount_by_day=prices.discount_by_day,
+        worst=-prices.touch - prices.work,
+        best=prices.sql - prices.touch - prices.work,
     )
 
 
@@ -199,7 +202,7 @@ def prove_timing(
         judged = judge(told, paths, foretold, ~mine, prices, until, seed=seed).take(mine)
         row = judged.paths.row
         stops = {
-            TIMING: (foretold.advantage[row] >= 0.0) & (foretold.p_sql[row] >= model.floor),
+            TIMING: foretold.comes[row],
             THRESHOLD: foretold.p_sql[row] >= model.threshold,
             POINTS: points[row] >= level,
         }

@@ -21,29 +21,10 @@ from training.evaluation.timing_paths import (
 from training.labels.timing import Handoffs
 from training.models.boosting import import_lightgbm
 from training.models.handoff_chances import build_trees_data
+from training.models.timing_doubt import HANDED_OVER, MOST_ROWS, ROUNDS
 
-MOST_STEPS = 200_000
-"""Steps that one regression learns from."""
-
-TREES: dict[str, Any] = {
-    "objective": "binary",
-    "learning_rate": 0.08,
-    "num_leaves": 12,
-    "min_data_in_leaf": 100,
-    "feature_fraction": 0.4,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "cat_smooth": 30.0,
-    "max_bin": 63,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,  # on a busy machine the threads of small trees wait for each other
-    "verbose": -1,
-}
-RATE: dict[str, Any] = {**TREES, "objective": "poisson", "poisson_max_delta_step": 0.7}
-WORTH: dict[str, Any] = {**TREES, "objective": "regression", "num_leaves": 20}
-ROUNDS = 120
+RATE: dict[str, Any] = {**HANDED_OVER, "objective": "poisson", "poisson_max_delta_step": 0.7}
+WORTH: dict[str, Any] = {**HANDED_OVER, "objective": "regression", "num_leaves": 20}
 
 
 def grow(
@@ -96,7 +77,7 @@ def foretell_handoffs(
     chosen = thin(np.flatnonzero(steps), seed)
     handed = (paths.followed_by == HANDED).astype(np.float64)
     own, days = rows[paths.row[chosen]], paths.working_days[chosen]
-    chance = grow(TREES, catalog, own, handed[chosen], seed=seed)
+    chance = grow(HANDED_OVER, catalog, own, handed[chosen], seed=seed)
     rate = grow(RATE, catalog, own, handed[chosen] / days, weight=days, seed=seed)
     here = rows[paths.row]
     judged = ~np.repeat(learn_on, np.diff(paths.offsets)) & (paths.followed_by != CUT)
@@ -151,6 +132,6 @@ def foretell_delay(
 
 def thin(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Choose some of too many rows at random."""
-    if len(rows) <= MOST_STEPS:
+    if len(rows) <= MOST_ROWS:
         return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, MOST_STEPS, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from serving.explain.reasons import Explainer, FieldColumns
 from serving.explain.wording import say_days, say_fact, say_number, say_share, say_timing_reason
 
@@ -32,6 +35,8 @@ class MomentFacts:
     by_timing: bool
     """Whether the moment is chosen; else a threshold of P(SQL) decides."""
     advantage: float
+    highest: float
+    """Upper end of the advantage's interval: below 0 waiting is surely better."""
     value_waiting: float
     p_sql: float
     threshold: float
@@ -57,13 +62,8 @@ def decide_moment(facts: MomentFacts) -> Decision:
     """Decide: now, in about k days, keep nurturing, or let go."""
     if not facts.by_timing:
         return _decide_by_threshold(facts)
-    if facts.advantage >= 0.0 and facts.p_sql >= facts.floor:
-        return Decision(
-            "hand_off_now",
-            0,
-            f"Hand off now: a handoff today is worth {say_number(round(facts.advantage, 2))} more "
-            "than waiting.",
-        )
+    if facts.highest >= 0.0 and facts.p_sql >= facts.floor:
+        return Decision("hand_off_now", 0, f"Hand off now: {_say_advantage(facts.advantage)}.")
     likely = next((k for k, p in enumerate(facts.p_moment) if p >= EVEN_CHANCE), None)
     if likely is not None:
         return Decision(
@@ -86,6 +86,12 @@ def decide_moment(facts: MomentFacts) -> Decision:
         f"Keep nurturing: the moment comes within {last} days for {say_share(within)} of such "
         "leads.",
     )
+
+
+def _say_advantage(advantage: float) -> str:
+    if advantage < 0.0:
+        return "the chance is good enough, and no later day is surely better"
+    return f"a handoff today is worth {say_number(round(advantage, 2))} more than waiting"
 
 
 def _decide_by_threshold(facts: MomentFacts) -> Decision:
@@ -113,14 +119,15 @@ def find_stands_until(
     Returns
     -------
     until : datetime or None
-        The last day on which a handoff is worth at least what waiting is worth today; None where
-        no handoff is due.
+        The last day on which a handoff is not surely worth less than waiting is worth today; None
+        where no handoff is due.
     at_least : bool
         Whether it may stand for longer: the curve ends there.
     """
     if decision.verdict != "hand_off_now":
         return None, False
-    floor = facts.value_waiting if facts.by_timing else 0.0
+    unsure = facts.highest - facts.advantage
+    floor = facts.value_waiting - unsure if facts.by_timing else 0.0
     days = 0
     for k, value in enumerate(facts.values):
         if k and value < floor:
@@ -141,24 +148,24 @@ class Driver:
 
 
 def list_drivers(
-    explainer: Explainer, values: Sequence[float], shares: Sequence[float]
+    explainer: Explainer, values: NDArray[np.float32], shares: NDArray[np.float64]
 ) -> list[Driver]:
     """List the two or three facts that drive the advantage most, in words.
 
     Parameters
     ----------
-    values
+    values : ndarray of shape (n_features,), float32
         The lead's feature row.
-    shares
+    shares : ndarray of shape (n_features,)
         What each feature adds to the advantage.
     """
-    totals = [sum(shares[column] for column in field.columns) for field in explainer.fields]
-    whole = sum(abs(total) for total in totals)
-    order = sorted(range(len(totals)), key=lambda i: -abs(totals[i]))[:MOST_FACTS]
+    totals = np.bincount(explainer.field_of, shares, len(explainer.fields))
+    strength = np.abs(totals)
+    least = LEAST_SHARE * strength.sum()
     return [
-        _drive(explainer, explainer.fields[i], totals[i], values, shares)
-        for i in order
-        if abs(totals[i]) > LEAST_SHARE * whole
+        _drive(explainer, explainer.fields[i], float(totals[i]), values, shares)
+        for i in np.argsort(-strength, kind="stable")[:MOST_FACTS].tolist()
+        if strength[i] > least
     ]
 
 
@@ -166,12 +173,12 @@ def _drive(
     explainer: Explainer,
     field: FieldColumns,
     total: float,
-    values: Sequence[float],
-    shares: Sequence[float],
+    values: NDArray[np.float32],
+    shares: NDArray[np.float64],
 ) -> Driver:
     sign = 1.0 if total > 0 else -1.0
     spoken = max(field.columns, key=lambda column: sign * shares[column])
-    fact = say_fact(explainer.features[spoken], values[spoken], explainer.category_words)
+    fact = say_fact(explainer.features[spoken], float(values[spoken]), explainer.category_words)
     return Driver(field.field, field.label, total, say_timing_reason(total, fact))
 
 

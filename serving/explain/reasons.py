@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from features.catalog.feature import Feature, SubScore
 from features.catalog.manifest import Catalog
@@ -51,6 +55,14 @@ class Explainer:
     features: tuple[Feature, ...]
     fields: tuple[FieldColumns, ...]
     category_words: Mapping[str, str]
+
+    @cached_property
+    def field_of(self) -> NDArray[np.int64]:
+        """Number of the business field that each column belongs to; of shape (n_features,)."""
+        numbers = np.empty(len(self.features), np.int64)
+        for number, field in enumerate(self.fields):
+            numbers[list(field.columns)] = number
+        return numbers
 
 
 @dataclass(frozen=True, slots=True)

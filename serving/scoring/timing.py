@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +101,7 @@ def _shape(
     facts = MomentFacts(
         by_timing=served.decides_by_timing,
         advantage=float(timing.advantage[row]),
+        highest=float(timing.high[row]),
         value_waiting=float(timing.value_waiting[row]),
         p_sql=float(timing.p_sql[row]),
         threshold=model.threshold,
@@ -110,7 +112,7 @@ def _shape(
     )
     decision = decide_moment(facts)
     until, longer = find_stands_until(decision, facts, as_of)
-    drivers = list_drivers(explainer, told.rows[row].tolist(), told.shares[row].tolist())
+    drivers = list_drivers(explainer, told.rows[row], told.shares[row])
     chances = told.curve.p_sql[row].tolist()
     return TimingOut(
         status="advised",
@@ -144,8 +146,14 @@ def _shape_curve(
     moments: Sequence[float],
     by_timing: bool,
 ) -> list[CurveDay]:
-    today = as_of.date()
+    days = _list_days(as_of.date(), len(values))
     return [
-        CurveDay(k, today + timedelta(days=k), value, chance, moment if by_timing else None)
+        CurveDay(k, days[k], value, chance, moment if by_timing else None)
         for k, (value, chance, moment) in enumerate(zip(values, chances, moments, strict=True))
     ]
+
+
+@lru_cache(maxsize=8)
+def _list_days(today: date, count: int) -> tuple[date, ...]:
+    """List the days from today on: nearly all leads are asked about on the same day."""
+    return tuple(today + timedelta(days=k) for k in range(count))

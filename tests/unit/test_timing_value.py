@@ -5,7 +5,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from training.evaluation.timing import decide_served, find_poor_overlap
+from training.evaluation.timing import (
+    THRESHOLD,
+    TIMING,
+    Fold,
+    compare_policies,
+    decide_served,
+    find_poor_overlap,
+)
 from training.evaluation.timing_paths import ALONE, CUT, ENDED, GOES_ON, HANDED, RAISED, Paths
 from training.evaluation.timing_value import (
     Estimate,
@@ -60,6 +67,8 @@ def lay(courses, *, propensity=0.5, stays=0.5, now=4.0, following=3.0, followed=
         made_now=made,
         sql_worth=10.0,
         discount_by_day=1.0,
+        worst=-3.0,
+        best=7.0,
     )
 
 
@@ -146,6 +155,37 @@ def test_with_true_payoffs_wrong_propensities_do_no_harm_to_a_handoff_at_once():
     scores = score_policy(judged, np.ones(len(place), bool))
 
     assert np.dot(chances, scores.value) == pytest.approx(PAYS[0])
+
+
+def test_where_the_log_never_hands_over_the_interval_holds_all_that_a_handoff_may_bring():
+    # given a handoff on each of many leads' first steps, foretold 4, where the log hardly makes one
+    judged = lay([[(ENDED, 0.0)]] * 50 + [[(HANDED, 10.0)]], propensity=0.001)
+
+    # when
+    scores = score_policy(judged, np.ones(51, bool))
+    estimate = mean_over_leads(scores.value, scores.worst, scores.best)
+
+    # then the one that was made corrects nothing, and from no SQL to an SQL all is open
+    assert estimate.value == pytest.approx(4.0)
+    assert (estimate.interval.low, estimate.interval.high) == pytest.approx((-3.0, 7.0))
+
+
+def test_two_policies_that_hand_over_on_the_same_step_differ_by_nothing():
+    # given two leads on which both hand over where the log is silent, and two where one waits
+    judged = lay([[(GOES_ON, 0.0), (ENDED, 0.0)]] * 4, propensity=0.001, stays=1.0)
+    both = np.array([True, False] * 4)
+    one = np.array([True, False] * 2 + [False, False] * 2)
+
+    # when
+    rows, gains, _ = compare_policies([Fold(judged, {TIMING: both, THRESHOLD: one})])
+    _, same, _ = compare_policies([Fold(judged, {TIMING: both, THRESHOLD: both})])
+
+    # then only where they part is anything open: half of the leads, from -3 to 7
+    gain, own = gains[THRESHOLD], rows[0].value
+    assert (own.interval.low, own.interval.high) == pytest.approx((-3.0, 7.0))
+    assert gain.interval.low < -1.5 < 3.5 < gain.interval.high
+    assert gain.value == pytest.approx(2.0)
+    assert (same[THRESHOLD].interval.low, same[THRESHOLD].interval.high) == (0.0, 0.0)
 
 
 def test_settling_takes_off_what_weights_add_by_chance():

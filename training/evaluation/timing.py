@@ -115,19 +115,33 @@ def compare_policies(
     scores = {name: [score_policy(f.judged, f.stops[name]) for f in folds] for name in names}
     scores[TODAY] = [score_log(f.judged) for f in folds]
     values = {name: np.concatenate([settle(s) for s in own]) for name, own in scores.items()}
+    together = {name: _join(own) for name, own in scores.items()}
     rows, propensities = [], {}
     for name, own in scores.items():
-        joined = _join(own)
+        joined = together[name]
         chance = np.concatenate(
             [f.judged.propensity[np.maximum(s.stop, 0)] for f, s in zip(folds, own, strict=True)]
         )
         overlap = measure_overlap(chance, joined)
-        rows.append(PolicyRow(name, mean_over_leads(values[name]), weigh_paths(joined), overlap))
+        value = mean_over_leads(values[name], joined.worst, joined.best)
+        rows.append(PolicyRow(name, value, weigh_paths(joined), overlap))
         propensities[name] = chance[joined.stop >= 0]
     gains = {
-        name: mean_over_leads(values[TIMING] - values[name]) for name in values if name != TIMING
+        name: _estimate_gain(values[TIMING] - values[name], together[TIMING], together[name])
+        for name in values
+        if name != TIMING
     }
     return tuple(rows), gains, propensities
+
+
+def _estimate_gain(gain: Floats, own: Scores, other: Scores) -> Estimate:
+    """Average a gain; where both hand a lead over on the same step it is none, whatever that brings."""
+    apart = own.stop != other.stop
+    return mean_over_leads(
+        gain,
+        np.where(apart, own.worst - other.best, 0.0),
+        np.where(apart, own.best - other.worst, 0.0),
+    )
 
 
 def _join(parts: Sequence[Scores]) -> Scores:

@@ -6,6 +6,12 @@ and then corrected by what the log saw, weighted by one over the chance of seein
 one policy's day to another's the comparisons are the gain of the one over the other; laid out along
 a path they telescope, and that is how they are computed here. Beside them, plain weighting: only
 paths that went as the policy would have gone count, each by one over the chance of that.
+
+Where a policy hands over and the log hardly ever did, nothing corrects what is foretold, and a model
+that is too hopeful there would be believed. So the interval covers whatever such a handoff may bring,
+from a rejection to an SQL (Manski 1990, *American Economic Review* 80(2), 319-323; ends as in Imbens,
+Manski 2004, *Econometrica* 72(6), 1845-1857): the estimate says what is likely, the interval what is
+known.
 """
 
 from dataclasses import dataclass, replace
@@ -57,6 +63,10 @@ class Judged:
     """The same had it been answered as promised."""
     sql_worth: float
     discount_by_day: float
+    worst: float
+    """What a handoff brings at the least: accepted, worked, and no SQL."""
+    best: float
+    """What it brings at the most: an SQL."""
 
     def take(self, chosen: Flags) -> "Judged":
         """Keep some paths."""
@@ -102,6 +112,12 @@ class Scores:
     agreed: Floats
     """Weight of a handoff in the log where the policy hands over, less that of standing there: on
     average 0."""
+    unseen: Floats
+    """Weight of a handoff where the log hardly ever made one: what is foretold of it stands alone."""
+    worst: Floats
+    """What that weight takes off the score if such a handoff brings the least there is."""
+    best: Floats
+    """What it adds if it brings the most."""
 
 
 def score_policy(judged: Judged, stops: Flags) -> Scores:
@@ -123,27 +139,31 @@ def _score(judged: Judged, stops: Flags, ends: Flags, handed: Flags, stays: Floa
     paths, kind = judged.paths, judged.paths.followed_by
     alone = np.where(kind == ALONE, judged.sql_worth, 0.0)
     by_handoff = (kind == RAISED) | (kind == HANDED)
-    return Scores(
-        *_walk(
-            paths.offsets,
-            stops,
-            ends,
-            handed,
-            kind == CUT,
-            judged.discount_by_day**paths.day,
-            judged.discount_by_day**paths.gap_days,
-            paths.followed,
-            paths.followed_after,
-            judged.now,
-            judged.following,
-            np.maximum(judged.propensity, 1.0 / LARGEST),
-            stays,
-            judged.outcome_weight * (judged.outcome - judged.made),
-            np.where(by_handoff, judged.corrected, alone),
-            np.where(by_handoff, judged.outcome, alone),
-            np.where(by_handoff, judged.outcome_weight, 1.0),
-        )
+    walked = _walk(
+        paths.offsets,
+        stops,
+        ends,
+        handed,
+        kind == CUT,
+        judged.discount_by_day**paths.day,
+        judged.discount_by_day**paths.gap_days,
+        paths.followed,
+        paths.followed_after,
+        judged.now,
+        judged.following,
+        np.maximum(judged.propensity, 1.0 / LARGEST),
+        stays,
+        judged.outcome_weight * (judged.outcome - judged.made),
+        np.where(by_handoff, judged.corrected, alone),
+        np.where(by_handoff, judged.outcome, alone),
+        np.where(by_handoff, judged.outcome_weight, 1.0),
+        (judged.propensity >= PROPENSITY_FLOOR).astype(np.float64),
     )
+    stop, unseen = walked[3], walked[-1]
+    now = judged.now[np.maximum(stop, 0)]
+    # Beyond what any handoff brings nothing is foretold: neither end lies inside of it.
+    worst = unseen * np.minimum(judged.worst - now, 0.0)
+    return Scores(*walked, worst, unseen * np.maximum(judged.best - now, 0.0))
 
 
 @njit(cache=True, nogil=True)
@@ -165,12 +185,13 @@ def _walk(
     worth: Floats,
     outcome: Floats,
     outcome_weight: Floats,
-) -> tuple[Floats, Floats, Floats, Integers, Floats, Floats]:
+    overlaps: Floats,
+) -> tuple[Floats, Floats, Floats, Integers, Floats, Floats, Floats]:
     """Walk each path from its begin until the policy hands over, the path ends, or the log stops."""
     n_paths = len(offsets) - 1
     value, weight = np.zeros(n_paths), np.zeros(n_paths)
     brought, stop = np.zeros(n_paths), np.full(n_paths, -1, np.int64)
-    reached, agreed = np.zeros(n_paths), np.zeros(n_paths)
+    reached, agreed, unseen = np.zeros((3, n_paths))
     for path in range(n_paths):
         nurtured = 1.0
         for step in range(offsets[path], offsets[path + 1]):
@@ -180,12 +201,13 @@ def _walk(
                 stop[path] = step
                 value[path] += seen * now[step]
                 reached[path] = seen / discount[step]
-                agreed[path] = -reached[path]
+                agreed[path] = -reached[path] * overlaps[step]
+                unseen[path] = seen * (1.0 - overlaps[step])
                 if handed[step]:
                     # Of those who stood here, so many were handed over: they speak for all.
                     agrees = min(nurtured / followed_after[step] / propensity[step], LARGEST)
-                    agreed[path] += agrees
-                    value[path] += agrees * discount[step] * surprise[step]
+                    agreed[path] += agrees * overlaps[step]
+                    value[path] += agrees * overlaps[step] * discount[step] * surprise[step]
                     weight[path] = agrees * outcome_weight[step]
                     brought[path] = after * outcome[step]
                 break
@@ -201,7 +223,7 @@ def _walk(
                 value[path] += seen_after * after * worth[step]
                 weight[path] = seen_after * outcome_weight[step]
                 brought[path] = after * outcome[step]
-    return value, weight, brought, stop, reached, agreed
+    return value, weight, brought, stop, reached, agreed, unseen
 
 
 def settle(scores: Scores) -> Floats:
@@ -230,16 +252,28 @@ class Estimate:
 
     value: float
     standard_error: float
+    ends: tuple[float, float] | None = None
+    """Of the interval where the log leaves more open than which leads there were."""
 
     @property
     def interval(self) -> Interval:
         """Normal, over leads: a path is one lead's."""
+        if self.ends is not None:
+            return Interval(*self.ends, "normal, over leads, around all that the log leaves open")
         half = NORMAL_975 * self.standard_error
         return Interval(self.value - half, self.value + half, "normal, over leads")
 
 
-def mean_over_leads(scores: Floats) -> Estimate:
+def mean_over_leads(
+    scores: Floats, worst: Floats | None = None, best: Floats | None = None
+) -> Estimate:
     """Average scores of leads.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_paths,)
+    worst, best : ndarray of shape (n_paths,), optional
+        What each score may be less, and more, where the log tells nothing.
 
     Examples
     --------
@@ -249,7 +283,11 @@ def mean_over_leads(scores: Floats) -> Estimate:
     n = len(scores)
     if n < 2:
         return Estimate(float("nan"), float("nan"))
-    return Estimate(float(scores.mean()), float(scores.std(ddof=1) / np.sqrt(n)))
+    middle = Estimate(float(scores.mean()), float(scores.std(ddof=1) / np.sqrt(n)))
+    if worst is None or best is None or not (worst.any() or best.any()):
+        return middle
+    low, high = mean_over_leads(scores + worst).interval, mean_over_leads(scores + best).interval
+    return replace(middle, ends=(low.low, high.high))
 
 
 def weigh_paths(scores: Scores) -> Estimate:

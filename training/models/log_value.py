@@ -7,7 +7,7 @@ of the sellers' time), not to judge a policy: that is `training.evaluation`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -48,6 +48,20 @@ class Log:
         """Look at the decision days by a score; (n_decisions,)."""
         edges = np.unique(np.quantile(scores, np.linspace(0.0, 1.0, BINS + 1)[1:-1]))
         return ScoredLog(self, scores, np.searchsorted(edges, scores).astype(np.int64))
+
+    def find_price(self, scores: Floats, threshold: float) -> float:
+        """Find what each handoff must cost for no lower threshold on a score to bring more.
+
+        Where the threshold's handoffs fit what sales can take, that is the shadow price of the
+        sellers' time: what one more handoff takes from others (Everett 1963, *Operations Research*
+        11(3), 399-417).
+        """
+
+        def lower(price: float) -> float:
+            priced = replace(self, handoff=self.handoff - price, logged=self.logged - price)
+            return -priced.score(scores).best_threshold()
+
+        return find_lowest(lower, -threshold, 0.0, self.prices.sql)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ fitted by `training.timing_fit` and travels as texts (`texts`, `read_timing_mode
 
 ``rows`` is float32 of shape ``(n_rows, n_features)`` in the order of the catalogue it was fitted
 with. Values are in the unit of the prices. With ``G`` the value of a handoff now, ``C`` that of
-waiting and λ the shadow price of the sellers' time, the advantage is ``G - C - λ`` less a caution
-for noise; λ is inside C for handoffs that come later. The moment has come where the advantage is
-not negative and P(SQL) is not below ``floor``.
+waiting and λ the shadow price of the sellers' time, the advantage is ``G - C - λ``; λ is inside C
+for handoffs that come later. The moment has come where P(SQL) is not below ``floor`` and waiting is
+not surely better: where the upper end of the advantage's interval is not negative.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from features.lifecycle.prices import Prices
 from training.models.linear import LinearModel
+from training.models.timing_doubt import doubt
 from training.models.trees import TreeModel
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,9 @@ Rows = NDArray[np.float32]
 
 EXTRAS = ("hand_raised", "answer_days", "handoffs_waiting")
 """Columns after the features: known only of a handoff that was made, set when we ask."""
+
+ANSWER_DAYS = -2
+"""Where among the columns the days until the answer stand."""
 
 MOST_DELAY_DAYS = 14.0
 """Longer waits for an answer are learned as this long."""
@@ -56,6 +60,18 @@ NORMAL_QUANTILE = 1.2815515655446004
 def sigmoid(margin: Floats) -> Floats:
     """Turn log-odds into chances."""
     return np.asarray(1.0 / (1.0 + np.exp(-margin)))
+
+
+def average(told: Sequence[Floats]) -> Floats:
+    """Average what several say; of one row, `numpy.mean` takes longer than a tree."""
+    return np.asarray(sum(told) / len(told))
+
+
+def spread_over(
+    p_sql: Floats, spread: tuple[float, ...], spread_edges: tuple[float, ...]
+) -> Floats:
+    """Give each row the standard error of its tenth of P(SQL); see `TimingModel.spread`."""
+    return np.asarray(spread, np.float64)[np.searchsorted(spread_edges, p_sql)]
 
 
 def add_columns(rows: Rows, *columns: Any) -> Rows:
@@ -79,6 +95,8 @@ class Chance:
     offset: float = 0.0
     raised: float = 0.0
     """What a raised hand adds to the log-odds of the trees, which do not split on it first."""
+    by_answer_day: float = 0.0
+    """What each day until the answer adds, over what trees and line say of it; never above 0."""
 
     def margins(self, full: Rows) -> Floats:
         """Compute log-odds of rows that carry the extras."""
@@ -86,7 +104,9 @@ class Chance:
         if self.line is not None:
             line = self.line.bias + self.line.contributions(full).sum(axis=1)
             mixed = mixed + (1.0 - self.share) * line
-        return np.asarray(self.offset + self.slope * mixed)
+        return np.asarray(
+            self.offset + self.slope * mixed + self.by_answer_day * full[:, ANSWER_DAYS]
+        )
 
     def contributions(self, full: Rows) -> tuple[float, Floats]:
         """Compute the log-odds' base and what each column adds."""
@@ -96,7 +116,9 @@ class Chance:
         if self.line is not None:
             bias += (1.0 - self.share) * self.line.bias
             phi = phi + (1.0 - self.share) * self.line.contributions(full)
-        return self.offset + self.slope * bias, self.slope * phi
+        phi *= self.slope
+        phi[:, ANSWER_DAYS] += self.by_answer_day * full[:, ANSWER_DAYS]
+        return self.offset + self.slope * bias, phi
 
     def to_json(self) -> dict[str, Any]:
         """Shape all but the trees."""
@@ -106,14 +128,16 @@ class Chance:
             "slope": self.slope,
             "offset": self.offset,
             "raised": self.raised,
+            "by_answer_day": self.by_answer_day,
         }
 
     @staticmethod
     def from_json(trees: TreeModel, entry: Mapping[str, Any]) -> "Chance":
         """Read it back."""
         line = LinearModel.from_json(entry["line"]) if entry["line"] else None
-        numbers = (entry[name] for name in ("share", "slope", "offset", "raised"))
-        return Chance(trees, line, *numbers)
+        numbers = {name: entry[name] for name in ("share", "slope", "offset", "raised")}
+        # Bundles of before 2026-11-26 do not hold it.
+        return Chance(trees, line, **numbers, by_answer_day=entry.get("by_answer_day", 0.0))
 
 
 @dataclass(frozen=True)
@@ -182,10 +206,6 @@ class TimingModel:
     second_chance: tuple[float, float]
     """Worth, at the handoff, of a lead that comes to nothing but may come back or become an SQL
     by itself: at P(SQL) 0, and what P(SQL) adds."""
-    caution: float
-    """Taken off every advantage, for what noise flatters: the first day on which an estimate is
-    high is more often one on which it is too high. Chosen on the log, each half judged by the
-    other; 0 with ample data."""
     usual_load: float
     """Handoffs waiting for an answer at which we ask."""
     spread: tuple[float, ...]
@@ -208,6 +228,11 @@ class TimingModel:
     threshold; else the threshold decides."""
     because: str
     """Why, in a sentence."""
+    handed: TreeModel | None = None
+    """Log-odds that the log hands over a lead on such a day: P(SQL) is doubted where that is rare,
+    see `training.models.timing_doubt`. None in bundles of before 2026-11-26: nothing is doubted."""
+    doubt: float = 0.0
+    """Of days on which every lead is handed over, in log-odds."""
 
     def advise(self, rows: Rows) -> Timing:
         """Work out the advantage of a handoff now.
@@ -218,22 +243,24 @@ class TimingModel:
         """
         own = self._own(rows)
         full = self._as_promised(own)
-        accept = np.mean([sigmoid(f.accept.margins(full)) for f in self.families], axis=0)
-        sql = np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0)
-        gain = np.mean([f.gain.margins(own) for f in self.families], axis=0)
+        accept = average([sigmoid(f.accept.margins(full)) for f in self.families])
+        less = 0.0 if self.handed is None else doubt(self.doubt, self.handed.margins(own))
+        sql = average([sigmoid(f.sql.margins(full) - less) for f in self.families])
+        gain = average([f.gain.margins(own) for f in self.families])
         now = pay(self.prices, accept, sql, self.second_chance)
-        advantage = -gain - self.shadow_price - self.caution
-        place = np.searchsorted(self.spread_edges, sql)
-        error = NORMAL_QUANTILE * np.asarray(self.spread, np.float64)[place]
+        advantage = -gain - self.shadow_price
+        error = NORMAL_QUANTILE * spread_over(sql, self.spread, self.spread_edges)
         return Timing(
             accept, sql, now, now + gain, advantage, advantage - error, advantage + error
         )
 
+    def has_come(self, told: Timing) -> NDArray[np.bool_]:
+        """Tell whose moment has come: a chance of at least the floor, and no surely better day."""
+        return np.asarray((told.high >= 0.0) & (told.p_sql >= self.floor))
+
     def says_now(self, told: Timing) -> NDArray[np.bool_]:
-        """Tell whose moment has come, by the advantage or, without enough, by the threshold."""
-        if self.enough:
-            return np.asarray((told.advantage >= 0.0) & (told.p_sql >= self.floor))
-        return np.asarray(told.p_sql >= self.threshold)
+        """Tell whose moment has come, by timing or, without enough, by the threshold."""
+        return self.has_come(told) if self.enough else np.asarray(told.p_sql >= self.threshold)
 
     def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
         """Foretell handoffs as they were made: hand raised or not, answered after so many days."""
@@ -252,7 +279,7 @@ class TimingModel:
             ``base + reasons.sum(axis=1)`` is the advantage.
         """
         own, n = self._own(rows), len(self.families)
-        base = -self.shadow_price - self.caution - sum(f.gain.bias for f in self.families) / n
+        base = -self.shadow_price - sum(f.gain.bias for f in self.families) / n
         reasons = np.zeros((len(rows), self.n_features))
         reasons[:, self._places] = -sum(f.gain.contributions(own) for f in self.families) / n
         return np.full(len(rows), base), reasons
@@ -304,17 +331,19 @@ class TimingModel:
             told[f"family-{number}-gain.txt"] = family.gain.text
         for name in CurveModels.__dataclass_fields__:
             told[f"curve-{name}.txt"] = getattr(self.curves, name).text
+        if self.handed is not None:
+            told[HANDED_FILE] = self.handed.text
         settings = {
             name: getattr(self, name)
             for name in TimingModel.__dataclass_fields__
-            if name not in {"families", "curves", "prices"}
+            if name not in {"families", "curves", "prices", "handed"}
         }
         chances = [{"accept": f.accept.to_json(), "sql": f.sql.to_json()} for f in self.families]
         entry = {**settings, "prices": asdict(self.prices), "chances": chances}
         return {**told, SETTINGS_FILE: json.dumps(entry, indent=1)}
 
 
-SETTINGS_FILE = "timing.json"
+SETTINGS_FILE, HANDED_FILE = "timing.json", "handed.txt"
 LISTS = ("columns", "second_chance", "spread", "spread_edges")
 
 
@@ -336,8 +365,13 @@ def read_timing_model(texts: Mapping[str, str]) -> TimingModel:
     )
     curves = CurveModels(*(read(f"curve-{name}") for name in CurveModels.__dataclass_fields__))
     prices = Prices(**entry.pop("prices"))
+    handed = TreeModel(texts[HANDED_FILE]) if HANDED_FILE in texts else None
+    # Before 2026-11-26 a caution for noise was taken off every advantage.
+    entry["shadow_price"] += entry.pop("caution", 0.0)
     lists: dict[str, Any] = {name: tuple(entry.pop(name)) for name in LISTS}
-    return TimingModel(families=families, curves=curves, prices=prices, **lists, **entry)
+    return TimingModel(
+        families=families, curves=curves, prices=prices, handed=handed, **lists, **entry
+    )
 
 
 def pay(

@@ -52,7 +52,7 @@ class ServedTiming:
         """Tell for which rows the rule says to hand over now; of shape (n_rows,)."""
         told = self.model.advise(rows)
         if self.decides_by_timing:
-            return np.asarray((told.advantage >= 0.0) & (told.p_sql >= self.model.floor))
+            return self.model.has_come(told)
         return np.asarray(told.p_sql >= self.model.threshold)
 
     def files(self) -> dict[str, bytes]:

@@ -191,6 +191,21 @@ def test_a_path_cut_by_the_old_rule_goes_on_as_others_of_its_score():
     assert told.handoffs == pytest.approx(1.0)
 
 
+def test_the_shadow_price_is_what_the_last_handoff_that_fits_brings():
+    # given a hundred leads of one day each, whose handoff brings their score: from 0.01 to 1
+    scores = np.arange(1, 101) / 100.0
+    log = Log(decisions([ENDED] * 100, lead=range(100)), scores, np.zeros(0), Prices())
+
+    # when sales can take a fifth of them
+    threshold = log.score(scores).best_threshold(0.2)
+    price = log.find_price(scores, threshold)
+
+    # then at that price the next handoff below no longer pays, and without limits there is none
+    assert 0.8 <= threshold <= 0.85
+    assert 0.7 < price <= threshold
+    assert log.find_price(scores, log.score(scores).best_threshold()) == 0.0
+
+
 def test_the_lowest_level_is_found_at_which_handoffs_fit():
     assert find_lowest(lambda level: 1.0 - level, 0.25, 0.0, 1.0) == pytest.approx(0.75, abs=1e-3)
     assert find_lowest(lambda _: 0.1, 0.25, 0.0, 1.0) == 0.0
@@ -200,11 +215,29 @@ def test_a_calibration_finds_the_line_that_made_the_outcomes():
     # given
     rng = np.random.default_rng(0)
     margin = rng.normal(0.0, 2.0, 40_000)
-    y = (rng.random(len(margin)) < 1.0 / (1.0 + np.exp(0.5 - 0.8 * margin))).astype(np.int8)
+    days = rng.exponential(2.0, len(margin))
+    truth = -0.5 + 0.8 * margin - 0.1 * days
+    y = (rng.random(len(margin)) < 1.0 / (1.0 + np.exp(-truth))).astype(np.int8)
 
     # when
-    slope, offset = calibrate(margin, y, np.ones(len(y)))
+    slope, offset, by_day = calibrate(margin, y, np.ones(len(y)), days)
 
     # then
     assert slope == pytest.approx(0.8, abs=0.05)
     assert offset == pytest.approx(-0.5, abs=0.05)
+    assert by_day == pytest.approx(-0.1, abs=0.02)
+
+
+def test_a_late_answer_is_never_taken_to_help():
+    # given outcomes that happen to be better after a long wait
+    rng = np.random.default_rng(0)
+    margin, days = rng.normal(0.0, 2.0, 5_000), rng.exponential(2.0, 5_000)
+    y = (rng.random(5_000) < 1.0 / (1.0 + np.exp(-margin - 0.2 * days))).astype(np.int8)
+
+    # when
+    _, offset, by_day = calibrate(margin, y, np.ones(len(y)), days)
+
+    # then the calibration leaves the days alone, and keeps the level
+    chance = 1.0 / (1.0 + np.exp(-margin - offset))
+    assert by_day == 0.0
+    assert chance.mean() == pytest.approx(y.mean(), abs=0.02)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from serving.explain.moment import (
@@ -29,7 +30,8 @@ def make_facts(**changes) -> MomentFacts:
         "values": [0.6] * 31,
         "p_moment": [0.01 * k for k in range(31)],
     }
-    return MomentFacts(**{**given, **changes})
+    known = {**given, **changes}
+    return MomentFacts(**{"highest": known["advantage"], **known})
 
 
 SOON = [0.1 * k for k in range(31)]
@@ -40,6 +42,8 @@ HARDLY = [0.001 * k for k in range(31)]
     ("changes", "verdict", "in_days", "words"),
     [
         ({"advantage": 0.0}, "hand_off_now", 0, "a handoff today is worth 0 more than waiting"),
+        ({"highest": 0.1}, "hand_off_now", 0, "good enough, and no later day is surely better"),
+        ({"highest": -0.1}, "keep_nurturing", None, "the moment comes within 30"),
         ({"advantage": 1.0, "p_sql": 0.1}, "keep_nurturing", None, "the moment comes within 30"),
         ({"p_moment": SOON}, "hand_off_later", 5, "Hand off in about 5 days"),
         ({}, "keep_nurturing", None, "the moment comes within 30 days for 30 % of such leads"),
@@ -50,6 +54,8 @@ HARDLY = [0.001 * k for k in range(31)]
     ],
     ids=[
         "now",
+        "not surely later",
+        "surely later",
         "too slim a chance",
         "later",
         "nurture",
@@ -92,7 +98,8 @@ def test_no_offer_stands_where_none_is_due():
 
 def test_at_most_three_facts_drive_and_each_is_told_by_the_feature_that_moves_most():
     catalog = make_catalog()
-    values, shares = [0.0] * len(catalog.names), [0.0] * len(catalog.names)
+    values = np.zeros(len(catalog.names), np.float32)
+    shares = np.zeros(len(catalog.names))
     moved = {"pricing_view_count_7d": (3.0, 0.9), "employees": (250.0, -0.5)}
     moved |= {"days_since_created": (12.0, -0.2), "email_open_count_30d": (1.0, 0.1)}
     for name, (value, share) in moved.items():

@@ -71,7 +71,6 @@ def make_model(catalog: Catalog, **changes: Any) -> TimingModel:
         "prices": Prices(),
         "shadow_price": 0.0,
         "second_chance": (0.0, 0.0),
-        "caution": 0.0,
         "usual_load": 3.0,
         "spread": (0.2,) * 10,
         "spread_edges": tuple(np.linspace(0.1, 0.9, 9).tolist()),

@@ -1,0 +1,71 @@
+"""Where the log hardly ever hands over, P(SQL) is doubted; where it often does, it is not."""
+
+import numpy as np
+import pytest
+
+from tests.unit.serving.factories import make_catalog
+from tests.unit.serving.timing_factories import PRICING, make_model, make_stump
+from training.models.handoff_chances import build_trees_data
+from training.models.timing import read_timing_model
+from training.models.timing_doubt import MOST_DOUBT, doubt, fit_handed, scale_doubt
+
+
+def log_odds(chance):
+    return np.log(chance) - np.log1p(-np.asarray(chance))
+
+
+def test_doubt_falls_with_the_root_of_the_handoffs_seen_on_such_days():
+    # given days on which handoffs are made a hundred times as often, and a log four times as large
+    rare, often = log_odds([0.001, 0.1])
+
+    # when
+    of_rare, of_often = doubt(scale_doubt(1_000), np.array([rare, often]))
+    of_more = doubt(scale_doubt(4_000), np.array([rare]))
+
+    # then
+    assert of_rare == pytest.approx(10 * of_often)
+    assert of_more == pytest.approx(of_rare / 2)
+
+
+def test_doubt_has_an_end():
+    assert doubt(scale_doubt(100), np.array([-50.0])).tolist() == [MOST_DOUBT]
+
+
+def test_the_log_s_own_handoffs_are_learned_and_days_on_which_it_ended_are_not():
+    # given days of which those with a pricing view are handed over, and the last ones cut
+    catalog = make_catalog()
+    column, n = catalog.names.index(PRICING), 4_000
+    rows = np.zeros((n, len(catalog.names)), np.float32)
+    rows[::2, column] = 1.0
+    handed = (rows[:, column] > 0) & (np.arange(n) % 5 == 0)
+    known = np.arange(n) < 3_000
+    handed |= ~known
+
+    # when
+    laid_out = build_trees_data(catalog, rows, np.zeros(n)).construct()
+    chance = 1.0 / (1.0 + np.exp(-fit_handed(laid_out, handed, known, seed=1).margins(rows)))
+
+    # then
+    assert chance[0] == pytest.approx(0.2, abs=0.02)
+    assert chance[1] < 0.01
+
+
+def test_the_chance_of_an_sql_is_lower_where_handoffs_are_rare_and_comes_back_from_its_texts():
+    # given a model whose log hands over leads with a pricing view, and hardly any other
+    catalog = make_catalog()
+    rows = np.zeros((2, len(catalog.names)), np.float32)
+    rows[1, catalog.names.index(PRICING)] = 1.0
+    plain = make_model(catalog)
+    doubting = make_model(catalog, handed=make_stump(0, 1, -6.0, 6.0), doubt=0.02)
+
+    # when
+    told, before = doubting.advise(rows), plain.advise(rows)
+    again = read_timing_model(doubting.texts()).advise(rows)
+
+    # then
+    less = log_odds(before.p_sql) - log_odds(told.p_sql)
+    assert less == pytest.approx([0.02 / np.sqrt(1 / (1 + np.exp(6.0))), 0.02], abs=1e-4)
+    assert told.value_now[0] < before.value_now[0]
+    assert told.p_accept.tolist() == before.p_accept.tolist()
+    assert again.p_sql.tolist() == told.p_sql.tolist()
+    assert read_timing_model(plain.texts()).handed is None
