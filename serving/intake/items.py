@@ -91,6 +91,12 @@ class LeadItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     source: Source = API
 
 
+class NamedLead(LeadItem, forbid_unknown_fields=True, kw_only=True):
+    """Who a lead is, where the address says which: an id sent beside it counts nothing."""
+
+    lead_id: Id = ""
+
+
 class EventBatch(msgspec.Struct, forbid_unknown_fields=True):
     """Many events, each judged on its own."""
 
@@ -174,6 +180,7 @@ DESCRIBED = (
     StageItem,
     AttemptItem,
     LeadItem,
+    NamedLead,
     EventBatch,
     StageBatch,
     AttemptBatch,

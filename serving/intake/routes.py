@@ -158,6 +158,7 @@ async def attempts(request: Request, store: InStore, intake: With) -> Response:
 
 
 LEAD = {"lead_id": "lead-1042", "created_at": WHEN, "attributes": {"industry": "logistics"}}
+UNNAMED = {name: value for name, value in LEAD.items() if name != "lead_id"}
 
 
 @router.post(
@@ -178,7 +179,7 @@ async def leads(request: Request, store: InStore, intake: With) -> Response:
     summary="Send who a lead is",
     response_class=Response,
     dependencies=JSON,
-    openapi_extra=describe_body("LeadItem", {"a lead": {"value": LEAD}}),
+    openapi_extra=describe_body("NamedLead", {"a lead": {"value": UNNAMED}}),
     responses=ANSWERS,
 )
 async def lead(lead_id: str, request: Request, store: InStore, intake: With) -> Response:

@@ -192,3 +192,20 @@ def test_every_schema_the_description_refers_to_is_there(client: httpx.Client) -
 
     assert {"EventItem", "EventBatch", "Landed", "WaitingItems"} <= named
     assert named <= set(described.json()["components"]["schemas"])
+
+
+def test_a_lead_whose_id_the_address_gives_needs_none_in_its_body(client: httpx.Client) -> None:
+    # given
+    described = client.get("/openapi.json").json()
+    body = described["paths"]["/v1/leads/{lead_id}"]["put"]["requestBody"]["content"]
+    schema = described["components"]["schemas"]["NamedLead"]
+
+    # when
+    example = body["application/json"]["examples"]["a lead"]["value"]
+    answer = client.put("/v1/leads/unnamed-7", json=example)
+
+    # then
+    assert body["application/json"]["schema"]["$ref"].endswith("/NamedLead")
+    assert "lead_id" not in schema.get("required", [])
+    assert answer.status_code == 200
+    assert answer.json()["results"] == [{"status": "landed", "lead_id": "unnamed-7"}]
