@@ -60,7 +60,8 @@ def _render_proof(proof: Mapping[str, Any]) -> list[str]:
         f"Off-policy estimates on {proof['leads']:,} leads and {proof['handoffs']:,} handoffs, the "
         f"first {proof['horizon_days']:.0f} days of each lead, 95 % intervals over leads; each half "
         "of the leads judged by what the other taught. Advantage doubly robust (Nie, Brunskill, "
-        "Wager 2021), and self-normalised weighting beside it.",
+        "Wager 2021), and self-normalised weighting beside it. Where a rule hands over and the log "
+        "hardly ever did, the interval holds all that such a handoff may bring.",
         table(header, rows),
         table(["gain of timing over", "per lead"], gains),
         f"Calibration of P(SQL | handed off now) on held-out handoffs: slope "

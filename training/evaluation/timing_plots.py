@@ -45,12 +45,14 @@ def write_values(path: Path, proof: Proof, unit: str) -> None:
             (row.value, BLUE, 0.12, "advantage doubly robust"),
             (row.weighted, QUIET, -0.12, "weighted"),
         ):
-            half = estimate.value - estimate.interval.low
+            ends = estimate.interval
+            # The ends are not alike where the log leaves much open.
+            whiskers = [[estimate.value - ends.low], [ends.high - estimate.value]]
             label = words if place == 0 else None
             axes.errorbar(
                 estimate.value,
                 place + shift,
-                xerr=half,
+                xerr=np.maximum(whiskers, 0.0),
                 fmt="o",
                 color=colour,
                 capsize=4,
