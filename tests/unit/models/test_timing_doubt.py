@@ -1,12 +1,14 @@
 """Where the log hardly ever hands over, P(SQL) is doubted; where it often does, it is not."""
 
+import json
+
 import numpy as np
 import pytest
 
 from tests.unit.serving.factories import make_catalog
 from tests.unit.serving.timing_factories import PRICING, make_model, make_stump
 from training.models.handoff_chances import build_trees_data
-from training.models.timing import read_timing_model
+from training.models.timing import SETTINGS_FILE, read_timing_model
 from training.models.timing_doubt import MOST_DOUBT, doubt, fit_handed, scale_doubt
 
 
@@ -69,3 +71,18 @@ def test_the_chance_of_an_sql_is_lower_where_handoffs_are_rare_and_comes_back_fr
     assert told.p_accept.tolist() == before.p_accept.tolist()
     assert again.p_sql.tolist() == told.p_sql.tolist()
     assert read_timing_model(plain.texts()).handed is None
+
+
+def test_a_bundle_with_a_caution_of_old_still_takes_it_off():
+    # given
+    catalog = make_catalog()
+    rows = np.zeros((1, len(catalog.names)), np.float32)
+    texts = make_model(catalog).texts()
+    settings = json.loads(texts[SETTINGS_FILE])
+    old = {name: value for name, value in settings.items() if name != "doubt"} | {"caution": 0.3}
+
+    # when
+    told = read_timing_model({**texts, SETTINGS_FILE: json.dumps(old)}).advise(rows)
+
+    # then
+    assert told.advantage == pytest.approx(make_model(catalog).advise(rows).advantage - 0.3)
