@@ -303,7 +303,7 @@ def _build_model(
     threshold = choose_threshold(log, p_sql, capacity, enough=learned)
     policy, by_threshold = _judge(setting, parts, floor, threshold, shadow_price)
     families = tuple(
-        Family(accept, sql, TreeModel(booster.model_to_string()))
+        Family(accept, sql, booster.model_to_string())
         for part in parts
         for (accept, sql), booster in zip(part.chances, part.grown or (), strict=True)
     )

@@ -56,7 +56,7 @@ def make_model(catalog: Catalog, **changes: Any) -> TimingModel:
     family = Family(
         accept=Chance(make_stump(0, wide, 0.0, logit)),
         sql=Chance(make_stump(0, wide, -logit, logit)),
-        gain=make_stump(0, 1, 1.0, -2.0),
+        gain=make_stump(0, 1, 1.0, -2.0).text,
     )
     curves = CurveModels(
         value=make_stump(0, ahead, 0.5, -0.5),
