@@ -154,10 +154,10 @@ def _score(p_sql: Floats, gain: Floats, error: Floats, floor: float) -> Floats:
     """Score days so that the moment has come from the shadow price on.
 
     That is the upper end of the advantage's interval, where P(SQL) is at or above the floor: nobody
-    waits unless waiting is surely better. Elsewhere it is the least.
+    waits unless waiting is surely better. Elsewhere it is below any shadow price.
     """
     most = -gain + NORMAL_QUANTILE * error
-    return np.where(p_sql >= floor, most, most.min() - 1.0)
+    return np.where(p_sql >= floor, most, min(float(most.min()), 0.0) - 1.0)
 
 
 def _score_sides(part: _Division, parts: list[_Division], floor: float) -> tuple[Floats, Floats]:
