@@ -26,7 +26,9 @@ SCOUT_ROWS, SCOUT_ROUNDS = 60_000, 40
 
 def choose_columns(told: TimingDataset, prices: Prices, seed: int) -> NDArray[np.int64]:
     """Choose the features that say most of handoffs, and of what waiting brings; ascending."""
-    samples = build_samples(told.catalog, told.handoff_rows, told.handoffs, seed)
+    samples = build_samples(
+        told.catalog, told.handoff_rows, told.handoffs, prices.promised_delay_days, seed
+    )
     n = len(told.catalog.features)
     by_chance, boosters = np.zeros(n), []
     for sample in samples:

@@ -238,7 +238,9 @@ def _set_up(
         told.handoffs,
         np.ascontiguousarray(told.handoff_rows[:, columns]),
     )
-    samples = build_samples(own.catalog, own.handoff_rows, own.handoffs, seed)
+    samples = build_samples(
+        own.catalog, own.handoff_rows, own.handoffs, prices.promised_delay_days, seed
+    )
     recipes = (choose_recipe(samples[0]), choose_recipe(samples[1]))
     laid_out = build_trees_data(own.catalog, own.rows, np.zeros(len(own.rows))).construct()
     kind = own.decisions.followed_by
@@ -267,7 +269,11 @@ def _divide(setting: _Setting, number: int) -> _Division:
     for side in (0, 1):
         own = half[told.handoffs.lead] == side
         samples = build_samples(
-            told.catalog, told.handoff_rows[own], told.handoffs.take(own), setting.seed
+            told.catalog,
+            told.handoff_rows[own],
+            told.handoffs.take(own),
+            setting.prices.promised_delay_days,
+            setting.seed,
         )
         pair = (
             fit_chance(samples[0], setting.recipes[0]),

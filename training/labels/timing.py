@@ -35,6 +35,7 @@ BY_LOT = "exploration"
 RAISER_SIGNALS = frozenset({"hand_raiser", "hand-raiser", "hand raiser"})
 SQL_OR_LATER = reaches(Stage.SQL)
 ACCEPTED_OR_LATER = reaches(Stage.SAL)
+ANSWERS = frozenset({Stage.SAL, Stage.RETURNED})
 
 QUIET_ROW_DAYS = 7
 """A day in so many counts even if nothing new is known."""
@@ -56,8 +57,11 @@ class Handoffs:
     propensity: NDArray[np.float64]
     """Chance of a handoff by lot; NaN for the others."""
     answered_at: NDArray[np.int64]
-    """When sales first answered; the end of the log where it has not."""
+    """When sales first answered, or what ended it otherwise; the end of the log if neither came."""
     is_answered: NDArray[np.bool_]
+    """Whether an answer was logged: accepted, or given back. An SQL, or a lead that is lost, with
+    neither before it is an end, weeks after some call that nobody wrote down: to take its day for
+    that of the answer would foretell the outcome by itself."""
     accepted: NDArray[np.bool_]
     sql: NDArray[np.bool_]
     resolved_at: NDArray[np.int64]
@@ -71,7 +75,7 @@ class Handoffs:
 
     @property
     def delay_days(self) -> NDArray[np.float64]:
-        """Days until sales answered; NaN where it has not."""
+        """Days until sales answered; NaN where that is not known."""
         days = (self.answered_at - self.at) / DAY_US
         return np.where(self.is_answered, days, np.nan)
 
@@ -121,7 +125,7 @@ _Change = tuple[int, int, str, str, float]
 """Lead, when, stage, signal, chance of a handoff by lot."""
 
 _Found = tuple[int, int, bool, float, int, int, int, int, int]
-"""A handoff, in the order of the columns of `Handoffs`."""
+"""A handoff: lead, when, raised, chance of a lot, answered, accepted, SQL, resolved, is_answered."""
 
 
 @dataclass
@@ -164,7 +168,7 @@ def read_timing(history: History) -> Logged:
         raised=(columns[:, 2] > 0) | asked,
         propensity=columns[:, 3],
         answered_at=np.where(whole[:, 2] < 0, until, whole[:, 2]),
-        is_answered=whole[:, 2] >= 0,
+        is_answered=whole[:, 6] > 0,
         accepted=whole[:, 3] > 0,
         sql=whole[:, 4] > 0,
         resolved_at=np.where(whole[:, 5] < 0, until, whole[:, 5]),
@@ -242,19 +246,21 @@ def _follow_handoff(
 ) -> _Found:
     """Tell what became of a handoff: answered, accepted, SQL, resolved; -1 for not yet."""
     answered = resolved = -1
-    accepted = sql = False
+    accepted = sql = is_answer = False
     for _, when, stage, _, _ in after:
         if when >= until or stage == Stage.MQL:
             break
         if answered < 0 and stage != Stage.LEAD:
-            answered = when
+            answered, is_answer = when, stage in ANSWERS
         accepted |= stage in ACCEPTED_OR_LATER
         if stage in SQL_OR_LATER or stage in {Stage.RETURNED, Stage.LOST}:
             resolved, sql = when, stage in SQL_OR_LATER
             break
     raised = signal.lower() in RAISER_SIGNALS
     lot = chance if signal.lower() == BY_LOT else float("nan")
-    return lead, at, raised, lot, answered, int(accepted), int(sql), resolved, 0
+    # Ticked in one go with the outcome, an acceptance says nothing of when sales answered.
+    is_answer &= answered != resolved or not (sql or accepted)
+    return lead, at, raised, lot, answered, int(accepted), int(sql), resolved, int(is_answer)
 
 
 def _find_asked(

@@ -155,18 +155,20 @@ class Recipe:
 
 
 def build_samples(
-    catalog: Catalog, rows: Rows, handoffs: Handoffs, seed: int
+    catalog: Catalog, rows: Rows, handoffs: Handoffs, promised_delay_days: float, seed: int
 ) -> tuple[Sample, Sample]:
     """Build what acceptance and SQL are learned from: handoffs that have come to an end.
 
     Parameters
     ----------
     rows : ndarray of shape (n_handoffs, n_features), float32
+    promised_delay_days
+        Taken for the days until an answer that nobody logged.
     """
     known = handoffs.is_resolved
     own, weight = handoffs.take(known), weigh_resolved(handoffs)[known]
-    delay = np.minimum(np.nan_to_num(own.delay_days, nan=MOST_DELAY_DAYS), MOST_DELAY_DAYS)
-    full = add_columns(rows[known], own.raised, delay, own.load)
+    delay = np.nan_to_num(own.delay_days, nan=promised_delay_days)
+    full = add_columns(rows[known], own.raised, np.minimum(delay, MOST_DELAY_DAYS), own.load)
     extended = extend_catalog(catalog)
     accept, sql = (
         Sample(extended, full, y.astype(np.int8), weight, own.lead, seed)
@@ -232,17 +234,20 @@ def calibrate(
     slope, offset, by_answer_day : float
     """
     design = np.stack([margin, np.ones_like(margin), answer_days], axis=1)
-    beta = _newton(design, y, weight, np.array([1.0, 0.0, 0.0]))
-    by_day = min(float(beta[2]), 0.0)
-    if by_day == 0.0:
-        beta = _newton(design[:, :2], y, weight, np.array([1.0, 0.0]))
+    varies = answer_days.min() < answer_days.max()
+    beta = _newton(design[:, : 2 + varies], y, weight)
+    by_day = min(float(beta[2]), 0.0) if varies else 0.0
+    if varies and by_day == 0.0:
+        beta = _newton(design[:, :2], y, weight)
     slope = float(np.clip(beta[0], LEAST_SLOPE, MOST_SLOPE))
     if slope == beta[0]:
         return slope, float(beta[1]), by_day
     return slope, _find_offset(slope * margin + by_day * answer_days, y, weight), by_day
 
 
-def _newton(design: Floats, y: NDArray[np.int8], weight: Floats, beta: Floats) -> Floats:
+def _newton(design: Floats, y: NDArray[np.int8], weight: Floats) -> Floats:
+    beta = np.zeros(design.shape[1])
+    beta[0] = 1.0
     for _ in range(25):
         chance = sigmoid(design @ beta)
         gradient = design.T @ (weight * (y - chance))

@@ -271,9 +271,12 @@ class TimingModel:
         return self.has_come(told) if self.enough else np.asarray(told.p_sql >= self.threshold)
 
     def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
-        """Foretell handoffs as they were made: hand raised or not, answered after so many days."""
-        delay = np.minimum(np.nan_to_num(answer_days, nan=MOST_DELAY_DAYS), MOST_DELAY_DAYS)
-        full = add_columns(self._own(rows), raised, delay, waiting)
+        """Foretell handoffs as they were made: hand raised or not, answered after so many days.
+
+        Where the days are not known (NaN), as if answered as promised.
+        """
+        delay = np.nan_to_num(answer_days, nan=self.prices.promised_delay_days)
+        full = add_columns(self._own(rows), raised, np.minimum(delay, MOST_DELAY_DAYS), waiting)
         return np.asarray(np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0))
 
     def reasons(self, rows: Rows) -> tuple[Floats, Floats]:

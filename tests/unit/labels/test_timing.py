@@ -142,6 +142,46 @@ def test_a_handoff_that_is_still_open_is_not_resolved():
     assert np.isnan(handoffs.delay_days[0])
 
 
+@pytest.mark.parametrize(
+    ("moves", "delay_days"),
+    [
+        ([(3, "sal"), (9, "sql")], 2.0),
+        ([(3, "returned")], 2.0),
+        ([(9, "sql")], None),
+        ([(9, "lost")], None),
+        ([(9, "sal"), (9, "sql")], None),
+        ([(9, "sal"), (9, "lost")], None),
+        ([(9, "opportunity"), (12, "won")], None),
+    ],
+    ids=[
+        "accepted",
+        "refused",
+        "straight SQL",
+        "lost",
+        "ticked with it",
+        "too late",
+        "opportunity",
+    ],
+)
+def test_the_day_of_the_outcome_is_not_taken_for_that_of_the_answer(moves, delay_days):
+    # given a lead handed over on day 1
+    handoffs = log([(1, "mql"), *moves]).handoffs
+
+    # then
+    assert handoffs.is_resolved.tolist() == [True]
+    assert handoffs.is_answered.tolist() == [delay_days is not None]
+    if delay_days is not None:
+        assert handoffs.delay_days.tolist() == [delay_days]
+
+
+def test_a_handoff_that_ended_without_a_logged_answer_waits_for_none():
+    # given a second lead's handoff after the first one's straight SQL, in the same log
+    handoffs = log([(1, "mql"), (4, "sql"), (6, "returned"), (10, "mql"), (12, "sal")]).handoffs
+
+    # then nobody waits for an answer any more when the second is made
+    assert handoffs.load.tolist() == [0, 0]
+
+
 def test_only_a_handoff_by_lot_has_a_logged_chance():
     # when
     by_lot, by_rule = (
