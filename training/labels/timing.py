@@ -6,7 +6,7 @@ days are the rows from which timing is learned. Days on which nothing new was kn
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -36,6 +36,10 @@ RAISER_SIGNALS = frozenset({"hand_raiser", "hand-raiser", "hand raiser"})
 SQL_OR_LATER = reaches(Stage.SQL)
 ACCEPTED_OR_LATER = reaches(Stage.SAL)
 ANSWERS = frozenset({Stage.SAL, Stage.RETURNED})
+
+LEAST_ANSWERED, FEWEST_COMPARED, MOST_LATER = 0.95, 20, 2.0
+"""Share of ended handoffs with an answer of its own, from which on answers are trusted; and how many
+times as long as an acceptance, a day granted, a return may take in the middle."""
 
 QUIET_ROW_DAYS = 7
 """A day in so many counts even if nothing new is known."""
@@ -175,7 +179,25 @@ def read_timing(history: History) -> Logged:
         is_resolved=whole[:, 5] >= 0,
         load=_count_waiting(whole[:, 1], np.where(whole[:, 2] < 0, until, whole[:, 2])),
     )
+    if not trust_answers(handoffs):
+        handoffs = replace(handoffs, is_answered=np.zeros(len(handoffs), np.bool_))
     return Logged(_place_rows(history, cycles, handoffs), handoffs)
+
+
+def trust_answers(handoffs: Handoffs) -> bool:
+    """Tell whether the logged answers say how long sales took, rather than what came of it.
+
+    They do not where many handoffs ended without one, nor where leads are given back long after
+    others are accepted: a late answer would then foretell that there is no SQL.
+    """
+    known = handoffs.is_resolved
+    if not known.any() or handoffs.is_answered[known].mean() < LEAST_ANSWERED:
+        return False
+    days, answered = handoffs.delay_days, known & handoffs.is_answered
+    given_back, kept = days[answered & ~handoffs.accepted], days[answered & handoffs.accepted]
+    if min(len(given_back), len(kept)) < FEWEST_COMPARED:
+        return True
+    return bool(np.median(given_back) <= MOST_LATER * np.median(kept) + 1.0)
 
 
 def _list_changes(history: History) -> list[_Change]:

@@ -13,7 +13,18 @@ from features.contracts.history import History, HistoryManifest
 from features.contracts.leads import LEAD_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.taxonomy import default_taxonomy
-from training.labels.timing import ALONE, CUT, ENDED, GOES_ON, HANDED, RAISED, Logged, read_timing
+from training.labels.timing import (
+    ALONE,
+    CUT,
+    ENDED,
+    GOES_ON,
+    HANDED,
+    RAISED,
+    Handoffs,
+    Logged,
+    read_timing,
+    trust_answers,
+)
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 NAMES = {
@@ -145,13 +156,13 @@ def test_a_handoff_that_is_still_open_is_not_resolved():
 @pytest.mark.parametrize(
     ("moves", "delay_days"),
     [
-        ([(3, "sal"), (9, "sql")], 2.0),
-        ([(3, "returned")], 2.0),
-        ([(9, "sql")], None),
-        ([(9, "lost")], None),
-        ([(9, "sal"), (9, "sql")], None),
-        ([(9, "sal"), (9, "lost")], None),
-        ([(9, "opportunity"), (12, "won")], None),
+        ([(3, "sal"), (9, "sql")], [2.0]),
+        ([(3, "returned")], [2.0]),
+        ([(9, "sql")], []),
+        ([(9, "lost")], []),
+        ([(9, "sal"), (9, "sql")], []),
+        ([(9, "sal"), (9, "lost")], []),
+        ([(9, "opportunity"), (12, "won")], []),
     ],
     ids=[
         "accepted",
@@ -168,10 +179,43 @@ def test_the_day_of_the_outcome_is_not_taken_for_that_of_the_answer(moves, delay
     handoffs = log([(1, "mql"), *moves]).handoffs
 
     # then
+    known = handoffs.delay_days[np.isfinite(handoffs.delay_days)]
     assert handoffs.is_resolved.tolist() == [True]
-    assert handoffs.is_answered.tolist() == [delay_days is not None]
-    if delay_days is not None:
-        assert handoffs.delay_days.tolist() == [delay_days]
+    assert known.tolist() == delay_days
+
+
+def answered(days, *, accepted) -> Handoffs:
+    """Handoffs of a hundred days each, answered after so many of them; NaN: never."""
+    n = len(days)
+    at, none = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    told = np.isfinite(days)
+    return Handoffs(
+        lead=np.arange(n),
+        at=at,
+        raised=none,
+        propensity=np.full(n, np.nan),
+        answered_at=(np.where(told, days, 100.0) * DAY_US).astype(np.int64),
+        is_answered=told,
+        accepted=np.broadcast_to(accepted, n).copy(),
+        sql=none,
+        resolved_at=np.full(n, 100 * DAY_US),
+        is_resolved=~none,
+        load=at,
+    )
+
+
+def test_answers_are_trusted_where_nearly_all_are_logged_and_returns_take_no_longer():
+    # given a hundred handoffs, every other one accepted
+    accepted = np.arange(100) % 2 == 0
+    soon = np.full(100, 2.0)
+    late_returns = np.where(accepted, 2.0, 12.0)
+    some_unknown = np.where(np.arange(100) < 10, np.nan, 2.0)
+
+    # then
+    assert trust_answers(answered(soon, accepted=accepted))
+    assert not trust_answers(answered(late_returns, accepted=accepted))
+    assert not trust_answers(answered(some_unknown, accepted=accepted))
+    assert trust_answers(answered(late_returns[:30], accepted=accepted[:30])), "too few to compare"
 
 
 def test_a_handoff_that_ended_without_a_logged_answer_waits_for_none():
