@@ -21,8 +21,8 @@ from features.simulation.counterfactual import LIVED_DAYS, Nurtured, simulate_nu
 from features.simulation.policies import Worth, first_days, value_of_days, value_of_waiting
 from features.simulation.world import World
 from training.labels.timing import read_timing
+from training.models.boosting import regress
 from training.models.handoff_chances import build_trees_data, take_features
-from training.models.stopping import regress
 
 Floats = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from training.models.amount import AmountModel
 from training.models.linear import LinearModel
 from training.models.odds import POINTS_PER_LOGIT
 from training.models.segmented import Plain, SegmentedModel, read_part
-from training.models.timing import Curve, Timing
+from training.models.timing import Curve, Timing, has_come
 from training.models.timing_served import ServedTiming, read_served
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
@@ -49,6 +49,7 @@ __all__ = [
     "Scores",
     "ServedTiming",
     "Timing",
+    "has_come",
     "install_champion",
     "load_bundle",
     "seal_bundle",

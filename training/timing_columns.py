@@ -4,14 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.lifecycle.prices import Prices
-from training.models.boosting import import_lightgbm
+from training.models.boosting import import_lightgbm, regress
 from training.models.handoff_chances import Recipe, build_samples, build_trees_data, fit_chance
 from training.models.stopping import (
     WAIT,
     Side,
     fit_second_chance,
     follow_paths,
-    regress,
     value_second_chances,
 )
 from training.models.timing import Chance, Floats, add_columns, pay, sigmoid

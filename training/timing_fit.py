@@ -51,6 +51,9 @@ ENOUGH_HANDOFFS, ENOUGH_SQLS = 600, 150
 PASSES = 4
 SPREAD_BINS = 10
 
+Spread = tuple[tuple[float, ...], tuple[float, ...]]
+"""Errors of the advantage by tenths of P(SQL), and P(SQL) between them; see `TimingModel.spread`."""
+
 
 @dataclass
 class _Division:
@@ -143,8 +146,9 @@ def _fit_gains(
     stops = [tuple(side.p_sql >= floor for side in part.sides) for part in parts]
     for _ in range(PASSES):
         _improve_all(setting, parts, stops, shadow_price)
+        spread = _measure_spread(parts, p_sql)
         stops = [
-            tuple(scores >= shadow_price for scores in _score_sides(part, parts, floor))
+            tuple(scores >= shadow_price for scores in _score_sides(part, spread, floor))
             for part in parts
         ]
     return _build_model(setting, parts, log, columns, floor, shadow_price, capacity)
@@ -160,20 +164,13 @@ def _score(p_sql: Floats, gain: Floats, error: Floats, floor: float) -> Floats:
     return np.where(p_sql >= floor, most, min(float(most.min()), 0.0) - 1.0)
 
 
-def _score_sides(part: _Division, parts: list[_Division], floor: float) -> tuple[Floats, Floats]:
+def _score_sides(part: _Division, spread: Spread, floor: float) -> tuple[Floats, Floats]:
     """Score days by each half alone, whose error is that of the mean by the root of two."""
-    spread = _measure_spread(parts, _mean(parts, "p_sql"))
     first, second = (
         _score(side.p_sql, side.gain, np.sqrt(2.0) * spread_over(side.p_sql, *spread), floor)
         for side in part.sides
     )
     return first, second
-
-
-def _score_mean(parts: list[_Division], floor: float) -> Floats:
-    p_sql = _mean(parts, "p_sql")
-    error = spread_over(p_sql, *_measure_spread(parts, p_sql))
-    return _score(p_sql, _mean(parts, "gain"), error, floor)
 
 
 def _improve_all(
@@ -197,15 +194,15 @@ def _improve_all(
 
 
 def _judge(
-    setting: _Setting, parts: list[_Division], floor: float, threshold: float, shadow_price: float
+    setting: _Setting, parts: list[_Division], spread: Spread, floor: float, shadow_price: float
 ) -> tuple[float, float]:
-    """Work out what timing and the threshold bring along the log, per lead.
+    """Work out what timing and the threshold, which is the floor, bring along the log, per lead.
 
     One half decides, the other says what that brings.
     """
     timing = by_threshold = 0.0
     for part in parts:
-        scores = _score_sides(part, parts, floor)
+        scores = _score_sides(part, spread, floor)
         for number, other in enumerate(part.sides[::-1]):
             log = Log(
                 setting.told.decisions,
@@ -214,7 +211,7 @@ def _judge(
                 setting.prices,
             )
             timing += log.score(scores[number]).follow(shadow_price).value
-            by_threshold += log.score(part.sides[number].p_sql).follow(threshold).value
+            by_threshold += log.score(part.sides[number].p_sql).follow(floor).value
     return timing / (2 * len(parts)), by_threshold / (2 * len(parts))
 
 
@@ -306,8 +303,9 @@ def _build_model(
 ) -> TimingModel:
     p_sql = _mean(parts, "p_sql")
     learned, because = decide_enough(setting.told.handoffs)
-    threshold = choose_threshold(log, p_sql, capacity, enough=learned)
-    policy, by_threshold = _judge(setting, parts, floor, threshold, shadow_price)
+    threshold = floor if learned else fall_back(log, p_sql, capacity)
+    spread = _measure_spread(parts, p_sql)
+    policy, by_threshold = _judge(setting, parts, spread, floor, shadow_price)
     families = tuple(
         Family(accept, sql, booster.model_to_string())
         for part in parts
@@ -317,12 +315,11 @@ def _build_model(
         log.decisions,
         log.handoff,
         p_sql,
-        _score_mean(parts, floor) >= shadow_price,
+        _score(p_sql, _mean(parts, "gain"), spread_over(p_sql, *spread), floor) >= shadow_price,
         log.logged,
         _mean(parts, "logged_sql"),
         setting.prices,
     )
-    spread, edges = _measure_spread(parts, p_sql)
     if learned:
         because = word_judged(policy, by_threshold)
     return TimingModel(
@@ -334,8 +331,8 @@ def _build_model(
         shadow_price=shadow_price,
         second_chance=_mean_second_chance(parts),
         usual_load=setting.usual_load,
-        spread=spread,
-        spread_edges=edges,
+        spread=spread[0],
+        spread_edges=spread[1],
         threshold=threshold,
         floor=floor,
         enough=learned and policy > by_threshold,
@@ -350,9 +347,7 @@ def _mean_second_chance(parts: list[_Division]) -> tuple[float, float]:
     return float(least), float(more)
 
 
-def _measure_spread(
-    parts: list[_Division], p_sql: Floats
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _measure_spread(parts: list[_Division], p_sql: Floats) -> Spread:
     """Measure how far halves of the leads disagree: half their difference is the mean's error."""
     edges = np.quantile(p_sql, np.linspace(0.0, 1.0, SPREAD_BINS + 1)[1:-1])
     variance = np.mean([((p.sides[0].gain - p.sides[1].gain) / 2.0) ** 2 for p in parts], axis=0)
@@ -388,13 +383,11 @@ def word_judged(policy: float, threshold: float) -> str:
     )
 
 
-def choose_threshold(log: Log, p_sql: Floats, capacity: float | None, *, enough: bool) -> float:
-    """Choose the threshold of P(SQL): by value on the log, or, with too little, by capacity alone.
+def fall_back(log: Log, p_sql: Floats, capacity: float | None) -> float:
+    """Choose the threshold of P(SQL) where there is too little to choose it by value on the log.
 
-    Without enough handoffs and without a capacity it is where a handoff pays for itself.
+    It is the one that fits what sales can take, or, without a capacity, where a handoff pays.
     """
-    if enough:
-        return log.score(p_sql).best_threshold(capacity)
     if capacity is not None:
         return log.score(p_sql).fitting_threshold(capacity)
     paying = p_sql[log.handoff >= 0.0]

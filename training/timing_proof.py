@@ -37,7 +37,7 @@ from training.evaluation.timing_paths import (
 from training.evaluation.timing_value import Judged
 from training.labels.timing import Logged
 from training.models.log_value import Log
-from training.models.timing import MOST_DELAY_DAYS, TimingModel, add_columns, pay, sigmoid
+from training.models.timing import TimingModel, add_columns, fill_delay, pay, sigmoid
 from training.timing_dataset import TimingDataset
 from training.timing_propensity import find_lot, foretell_delay, foretell_handoffs
 
@@ -67,8 +67,7 @@ class Foretold:
 def foretell(model: TimingModel, told: TimingDataset) -> Foretold:
     """Ask a model about all decision days and handoffs."""
     said, handoffs = model.advise(told.rows), told.handoffs
-    delay = np.nan_to_num(handoffs.delay_days, nan=model.prices.promised_delay_days)
-    made_accept, made_sql = ask_as_made(model, told, delay, handoffs.load)
+    made_accept, made_sql = ask_as_made(model, told, handoffs.delay_days, handoffs.load)
     accept, sql = ask_as_made(model, told, model.prices.promised_delay_days, model.usual_load)
     return Foretold(
         said.value_now,
@@ -88,7 +87,8 @@ def ask_as_made(
 ) -> tuple[Floats, Floats]:
     """Ask the chances of the handoffs that were made, with an answer after ``delay`` days."""
     own = np.ascontiguousarray(told.handoff_rows[:, list(model.columns)])
-    full = add_columns(own, told.handoffs.raised, np.minimum(delay, MOST_DELAY_DAYS), load)
+    delay = fill_delay(delay, model.prices.promised_delay_days)
+    full = add_columns(own, told.handoffs.raised, delay, load)
     accept = [sigmoid(family.accept.margins(full)) for family in model.families]
     sql = [sigmoid(family.sql.margins(full)) for family in model.families]
     return np.mean(accept, axis=0), np.mean(sql, axis=0)

@@ -19,7 +19,7 @@ from training.evaluation.timing_paths import (
     Paths,
 )
 from training.labels.timing import Handoffs
-from training.models.boosting import import_lightgbm
+from training.models.boosting import draw_rows, import_lightgbm
 from training.models.handoff_chances import build_trees_data
 from training.models.timing_doubt import HANDED_OVER, MOST_ROWS, ROUNDS
 
@@ -74,7 +74,7 @@ def foretell_handoffs(
         Chance of none, given how many working days the step lasted.
     """
     steps = np.repeat(learn_on, np.diff(paths.offsets)) & (paths.followed_by != CUT)
-    chosen = thin(np.flatnonzero(steps), seed)
+    chosen = draw_rows(np.flatnonzero(steps), MOST_ROWS, seed)
     handed = (paths.followed_by == HANDED).astype(np.float64)
     own, days = rows[paths.row[chosen]], paths.working_days[chosen]
     chance = grow(HANDED_OVER, catalog, own, handed[chosen], seed=seed)
@@ -123,15 +123,8 @@ def foretell_delay(
     """
     seen = np.isin(paths.followed_by, (GOES_ON, RAISED, ALONE, ENDED))
     steps = seen & np.repeat(learn_on, np.diff(paths.offsets))
-    chosen = thin(np.flatnonzero(steps), seed)
+    chosen = draw_rows(np.flatnonzero(steps), MOST_ROWS, seed)
     weight = 1.0 / np.maximum(stays[chosen], 0.1)
     own = rows[paths.row[chosen]]
     trees = grow(WORTH, catalog, own, reached[chosen], weight=weight, seed=seed)
     return np.asarray(trees.predict(rows[paths.row]))
-
-
-def thin(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Choose some of too many rows at random."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from serving.explain.reasons import Explainer, FieldColumns
 from serving.explain.wording import say_days, say_fact, say_number, say_share, say_timing_reason
+from training.bundle import has_come
 
 Verdict = Literal["hand_off_now", "hand_off_later", "keep_nurturing", "let_go"]
 
@@ -62,7 +63,7 @@ def decide_moment(facts: MomentFacts) -> Decision:
     """Decide: now, in about k days, keep nurturing, or let go."""
     if not facts.by_timing:
         return _decide_by_threshold(facts)
-    if facts.highest >= 0.0 and facts.p_sql >= facts.floor:
+    if has_come(facts.highest, facts.p_sql, facts.floor):
         return Decision("hand_off_now", 0, f"Hand off now: {_say_advantage(facts.advantage)}.")
     likely = next((k for k, p in enumerate(facts.p_moment) if p >= EVEN_CHANCE), None)
     if likely is not None:
@@ -159,7 +160,7 @@ def list_drivers(
     shares : ndarray of shape (n_features,)
         What each feature adds to the advantage.
     """
-    totals = np.bincount(explainer.field_of, shares, len(explainer.fields))
+    totals = explainer.total(shares)
     strength = np.abs(totals)
     least = LEAST_SHARE * strength.sum()
     return [

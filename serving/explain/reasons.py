@@ -64,6 +64,10 @@ class Explainer:
             numbers[list(field.columns)] = number
         return numbers
 
+    def total(self, shares: NDArray[np.float64] | Sequence[float]) -> NDArray[np.float64]:
+        """Add up what the columns of each business field add; of shape (n_fields,)."""
+        return np.asarray(np.bincount(self.field_of, shares, len(self.fields)), np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -144,7 +148,7 @@ def explain(
     Explanation
         ``50 + sum(reasons) == 50 + sum(sub_scores) == points_uncut``, to rounding of floats.
     """
-    totals = [sum(points[column] for column in field.columns) for field in explainer.fields]
+    totals = explainer.total(points).tolist()
     sub_scores = dict.fromkeys(SUB_SCORES, 0.0)
     for field, total in zip(explainer.fields, totals, strict=True):
         sub_scores[field.sub_score] += total

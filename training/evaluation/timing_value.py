@@ -112,10 +112,9 @@ class Scores:
     agreed: Floats
     """Weight of a handoff in the log where the policy hands over, less that of standing there: on
     average 0."""
-    unseen: Floats
-    """Weight of a handoff where the log hardly ever made one: what is foretold of it stands alone."""
     worst: Floats
-    """What that weight takes off the score if such a handoff brings the least there is."""
+    """What a handoff where the log hardly ever made one, so that what is foretold of it stands
+    alone, takes off the score if it brings the least there is."""
     best: Floats
     """What it adds if it brings the most."""
 
@@ -139,7 +138,7 @@ def _score(judged: Judged, stops: Flags, ends: Flags, handed: Flags, stays: Floa
     paths, kind = judged.paths, judged.paths.followed_by
     alone = np.where(kind == ALONE, judged.sql_worth, 0.0)
     by_handoff = (kind == RAISED) | (kind == HANDED)
-    walked = _walk(
+    value, weight, brought, stop, reached, agreed, unseen = _walk(
         paths.offsets,
         stops,
         ends,
@@ -159,11 +158,11 @@ def _score(judged: Judged, stops: Flags, ends: Flags, handed: Flags, stays: Floa
         np.where(by_handoff, judged.outcome_weight, 1.0),
         (judged.propensity >= PROPENSITY_FLOOR).astype(np.float64),
     )
-    stop, unseen = walked[3], walked[-1]
     now = judged.now[np.maximum(stop, 0)]
     # Beyond what any handoff brings nothing is foretold: neither end lies inside of it.
     worst = unseen * np.minimum(judged.worst - now, 0.0)
-    return Scores(*walked, worst, unseen * np.maximum(judged.best - now, 0.0))
+    best = unseen * np.maximum(judged.best - now, 0.0)
+    return Scores(value, weight, brought, stop, reached, agreed, worst, best)
 
 
 @njit(cache=True, nogil=True)

@@ -25,11 +25,11 @@ from training.models.logistic import log_loss
 from training.models.timing import (
     ANSWER_DAYS,
     EXTRAS,
-    MOST_DELAY_DAYS,
     Chance,
     Floats,
     Rows,
     add_columns,
+    fill_delay,
     sigmoid,
 )
 from training.models.trees import TreeModel
@@ -167,8 +167,8 @@ def build_samples(
     """
     known = handoffs.is_resolved
     own, weight = handoffs.take(known), weigh_resolved(handoffs)[known]
-    delay = np.nan_to_num(own.delay_days, nan=promised_delay_days)
-    full = add_columns(rows[known], own.raised, np.minimum(delay, MOST_DELAY_DAYS), own.load)
+    delay = fill_delay(own.delay_days, promised_delay_days)
+    full = add_columns(rows[known], own.raised, delay, own.load)
     extended = extend_catalog(catalog)
     accept, sql = (
         Sample(extended, full, y.astype(np.int8), weight, own.lead, seed)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.clock import DAY_US
 from features.lifecycle.prices import Prices
 from training.labels.timing import ALONE, ENDED, GOES_ON, RAISED, Decisions, Handoffs
-from training.models.boosting import import_lightgbm
+from training.models.boosting import draw_rows, regress
 from training.models.handoff_chances import TREES
 from training.models.timing import Floats
 
@@ -194,24 +194,12 @@ def improve(
         chosen = np.flatnonzero(np.isfinite(brought) & (half == number))
         # The difference is learned, not both values: it varies far less than either.
         booster = regress(
-            laid_out, brought - own.handoff, _draw(chosen, seed + number), WAIT, WAIT_ROUNDS
+            laid_out,
+            brought - own.handoff,
+            draw_rows(chosen, MOST_WAIT_ROWS, seed + number),
+            WAIT,
+            WAIT_ROUNDS,
         )
         better.append(replace(own, gain=booster.predict(laid_out.get_data())))
         grown.append(booster)
     return (better[0], better[1]), (grown[0], grown[1])
-
-
-def _draw(chosen: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    if len(chosen) <= MOST_WAIT_ROWS:
-        return chosen
-    drawn = np.random.default_rng(seed).choice(chosen, MOST_WAIT_ROWS, replace=False)
-    return np.asarray(np.sort(drawn), np.int64)
-
-
-def regress(
-    laid_out: Any, y: Floats, chosen: NDArray[np.int64], settings: dict[str, Any], rounds: int
-) -> Any:
-    """Grow trees on some of the rows that are laid out already."""
-    part = laid_out.subset(chosen).construct()  # labels given before that are lost
-    part.set_label(y[chosen])
-    return import_lightgbm().train({**settings, "seed": 7}, part, rounds)

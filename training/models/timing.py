@@ -67,6 +67,22 @@ def average(told: Sequence[Floats]) -> Floats:
     return np.asarray(sum(told) / len(told))
 
 
+def has_come(highest: Any, p_sql: Any, floor: float) -> Any:
+    """Tell whether the moment has come: a chance of at least the floor, and no surely better day.
+
+    Parameters
+    ----------
+    highest, p_sql : float or ndarray of shape (n_rows,)
+        Upper end of the advantage's interval, and P(SQL) of a handoff now.
+    """
+    return (highest >= 0.0) & (p_sql >= floor)
+
+
+def fill_delay(answer_days: Any, promised: float) -> Any:
+    """Take the promise for days until an answer that nobody logged, and bound the others."""
+    return np.minimum(np.nan_to_num(answer_days, nan=promised), MOST_DELAY_DAYS)
+
+
 def spread_over(
     p_sql: Floats, spread: tuple[float, ...], spread_edges: tuple[float, ...]
 ) -> Floats:
@@ -263,8 +279,8 @@ class TimingModel:
         )
 
     def has_come(self, told: Timing) -> NDArray[np.bool_]:
-        """Tell whose moment has come: a chance of at least the floor, and no surely better day."""
-        return np.asarray((told.high >= 0.0) & (told.p_sql >= self.floor))
+        """Tell whose moment has come, by timing; see `has_come`."""
+        return np.asarray(has_come(told.high, told.p_sql, self.floor))
 
     def says_now(self, told: Timing) -> NDArray[np.bool_]:
         """Tell whose moment has come, by timing or, without enough, by the threshold."""
@@ -275,8 +291,8 @@ class TimingModel:
 
         Where the days are not known (NaN), as if answered as promised.
         """
-        delay = np.nan_to_num(answer_days, nan=self.prices.promised_delay_days)
-        full = add_columns(self._own(rows), raised, np.minimum(delay, MOST_DELAY_DAYS), waiting)
+        delay = fill_delay(answer_days, self.prices.promised_delay_days)
+        full = add_columns(self._own(rows), raised, delay, waiting)
         return np.asarray(np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0))
 
     def reasons(self, rows: Rows) -> tuple[Floats, Floats]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models.boosting import import_lightgbm
+from training.models.boosting import draw_rows, regress
 from training.models.trees import TreeModel
 
 Floats = NDArray[np.float64]
@@ -62,12 +62,9 @@ def fit_handed(
     known : ndarray of shape (n_decisions,), bool
         Not where the log ended before.
     """
-    rows = np.flatnonzero(known)
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
-    part = laid_out.subset(rows).construct()  # labels given before that are lost
-    part.set_label(handed[rows].astype(np.float64))
-    booster = import_lightgbm().train({**HANDED_OVER, "seed": seed}, part, ROUNDS)
+    rows = draw_rows(np.flatnonzero(known), MOST_ROWS, seed)
+    y = handed.astype(np.float64)
+    booster = regress(laid_out, y, rows, HANDED_OVER, ROUNDS, seed=seed)
     return TreeModel(booster.model_to_string())
 
 
