@@ -7,12 +7,12 @@ from time import perf_counter
 
 from rich.table import Table
 
+from benchmarks.laboratory.leaks import LEAKS, plant_leak, shuffle_outcomes
 from benchmarks.measure import console
 from features.clock import DAY_US, HOUR_US
 from features.contracts.history import History
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
-from features.simulation.leaks import LEAKS, plant_leak, shuffle_outcomes
 from features.simulation.scenarios import get_scenario
 from training.labels.conversion import Grid, Outcome
 from training.leakage import LeakFoundError

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.laboratory.counterfactual import LIVED_DAYS, Nurtured, simulate_nurtured
+from benchmarks.laboratory.policies import Worth, first_days, value_of_days, value_of_waiting
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, to_us
 from features.compute.offline import Snapshots, compute_matrix
-from features.simulation.counterfactual import LIVED_DAYS, Nurtured, simulate_nurtured
-from features.simulation.policies import Worth, first_days, value_of_days, value_of_waiting
 from features.simulation.world import World
 from training.labels.timing import read_timing
 from training.models.boosting import regress

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.timing_best import Watched, best_points, teach, watch
-from benchmarks.timing_run import read_catalog, read_model
-from features.clock import to_us
-from features.compute.offline import Snapshots, compute_matrix
-from features.compute.vocabulary import learn_catalog
-from features.simulation.generate import simulate_history
-from features.simulation.policies import (
+from benchmarks.laboratory.policies import (
     Worth,
     best_days,
     first_days,
     value_of_days,
     value_of_rule,
 )
-from features.simulation.structures import draw_structure
+from benchmarks.laboratory.structures import draw_structure
+from benchmarks.timing_best import Watched, best_points, teach, watch
+from benchmarks.timing_run import read_catalog, read_model
+from features.clock import to_us
+from features.compute.offline import Snapshots, compute_matrix
+from features.compute.vocabulary import learn_catalog
+from features.simulation.generate import simulate_history
 from features.simulation.world import World
 from features.sources.history_folder import write_history
 from training.evaluation.logistic import fit_logistic

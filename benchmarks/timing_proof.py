@@ -7,13 +7,13 @@ from time import perf_counter
 
 import numpy as np
 
+from benchmarks.laboratory.counterfactual import simulate_nurtured
+from benchmarks.laboratory.policies import value_of_rule
+from benchmarks.laboratory.structures import draw_structure
 from benchmarks.measure import console, print_table
 from benchmarks.timing_best import Watched, watch
 from features.lifecycle.prices import Prices
-from features.simulation.counterfactual import simulate_nurtured
 from features.simulation.generate import simulate_history
-from features.simulation.policies import value_of_rule
-from features.simulation.structures import draw_structure
 from training.evaluation.timing import THRESHOLD, TIMING, TODAY, Proof, find_poor_overlap
 from training.evaluation.timing_value import Estimate
 from training.models.timing import TimingModel

@@ -22,11 +22,3 @@ class TooFewLeadsError(SimulationError):
     def __init__(self, n_leads: int) -> None:
         self.n_leads = n_leads
         super().__init__(f"A market of {n_leads} leads is none. Ask for 1 or more with --leads.")
-
-
-class UnknownLeakError(FeaturesError):
-    """There is no leak of that name."""
-
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        self.name = name
-        super().__init__(f"There is no leak {name!r}. Known: {', '.join(known)}.")

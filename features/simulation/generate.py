@@ -7,7 +7,6 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.history import History, HistoryManifest
 from features.lifecycle.stages import Stage
 from features.simulation.activity import Events, build_days, draw_activity, join_events
@@ -22,7 +21,7 @@ from features.simulation.recording import (
     draw_stage_known_at,
     draw_versions,
 )
-from features.simulation.stage_log import STAGE, StageLog
+from features.simulation.stage_log import STAGE
 from features.simulation.tables import (
     build_events,
     build_leads,
@@ -81,7 +80,7 @@ def simulate_history(
         events=_build_events(world, people, events, known_at, run),
         stages=build_stages(world, run.stages, stage_known_at),
         attempts=draw_attempts(for_attempts, world, run.handoffs, run.outcomes),
-        about=_build_manifest(world, n_leads, seed),
+        about=build_manifest(world, n_leads, seed),
     )
     market = SimulatedMarket(
         history,
@@ -127,23 +126,6 @@ def live(world: World, *, n_leads: int, seed: int, progress: Progress = _tell_no
     versions = draw_versions(for_record, world, people)
     known_at = draw_known_at(for_record, world.recording, events)
     return Life(world, people, bumps, events, known_at, versions, (for_record, *further))
-
-
-def write_history(world: World, life: Life, *, n_leads: int, seed: int) -> History:
-    """Write down the history of leads that nobody ever handed over."""
-    people = life.people
-    log = StageLog()
-    log.add(np.arange(len(people)), people.arrived, Stage.LEAD, "created")
-    stages = log.build()
-    happened = life.known_at < world.arrivals.days
-    nobody = build_stages(world, stages, stages.at)
-    return History(
-        leads=build_leads(world, people, life.versions),
-        events=build_events(world, people, life.events.take(happened), life.known_at[happened]),
-        stages=nobody,
-        attempts=ATTEMPT_SCHEMA.empty_table(),
-        about=_build_manifest(world, n_leads, seed),
-    )
 
 
 def _draw_events(
@@ -212,7 +194,8 @@ def _leak_outcome(
     return replace(versions, columns=versions.columns | {"contract_type": contract[versions.lead]})
 
 
-def _build_manifest(world: World, n_leads: int, seed: int) -> HistoryManifest:
+def build_manifest(world: World, n_leads: int, seed: int) -> HistoryManifest:
+    """Say where a made-up history comes from, and which days it saw."""
     arrivals = world.arrivals
     return HistoryManifest(
         source="simulation",

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from benchmarks.laboratory.counterfactual import LIVED_DAYS, simulate_nurtured
+from benchmarks.laboratory.policies import first_days, value_of_days, value_of_rule
+from benchmarks.laboratory.structures import draw_structure
 from features.clock import DAY_US, to_us
 from features.compute.offline import compute_matrix
 from features.lifecycle.prices import Prices
-from features.simulation.counterfactual import LIVED_DAYS, simulate_nurtured
 from features.simulation.generate import simulate_history
-from features.simulation.policies import first_days, value_of_days, value_of_rule
-from features.simulation.structures import draw_structure
 from training.errors import TooFewHandoffsError
 from training.labels.timing import read_timing
 from training.models.boosting import import_lightgbm

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.laboratory.structures import draw_structure
 from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
-from features.simulation.structures import draw_structure
 from tests.unit.serving.factories import make_lead, make_settings, post_json, running
 from training.bundle import install_champion
 from training.engine import Engine

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.laboratory.leaks import LEAKS, plant_leak, shuffle_outcomes
 from features.clock import DAY_US, HOUR_US
 from features.lifecycle.stages import Stage
-from features.simulation.errors import UnknownLeakError
 from features.simulation.generate import simulate_history
-from features.simulation.leaks import LEAKS, plant_leak, shuffle_outcomes
 from features.simulation.scenarios import get_scenario
 from training.dataset import build_dataset, look
 from training.engine import Engine
@@ -129,5 +128,5 @@ def test_shuffling_keeps_the_leads_and_about_as_many_outcomes(market):
 
 
 def test_an_unknown_leak_is_refused_with_those_there_are(market):
-    with pytest.raises(UnknownLeakError, match="back-filled field"):
+    with pytest.raises(ValueError, match="back-filled field"):
         plant_leak(market, "no such leak")

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.simulation.counterfactual import LIVED_DAYS, Nurtured, simulate_nurtured
-from features.simulation.policies import (
+from benchmarks.laboratory.counterfactual import LIVED_DAYS, Nurtured, simulate_nurtured
+from benchmarks.laboratory.policies import (
     best_days,
     first_days,
     value_of_chances,
@@ -15,7 +15,7 @@ from features.simulation.policies import (
     value_of_rule,
     value_of_waiting,
 )
-from features.simulation.structures import draw_structure
+from benchmarks.laboratory.structures import draw_structure
 
 
 @pytest.fixture(scope="module")

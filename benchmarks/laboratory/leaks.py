@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from features.clock import HOUR_US, to_us
 from features.contracts.history import History
 from features.kernel.layout import lead_index
-from features.simulation.errors import UnknownLeakError
 
 Booleans = NDArray[np.bool_]
 
@@ -305,11 +304,11 @@ def plant_leak(history: History, name: str, *, stage: str = "sql", seed: int = 0
 
     Raises
     ------
-    UnknownLeakError
+    ValueError
         Naming the leaks there are.
     """
     if name not in LEAKS:
-        raise UnknownLeakError(name, LEAKS)
+        raise ValueError(f"There is no leak {name!r}. Known: {', '.join(LEAKS)}.")
     told = find_told(history, stage, np.random.default_rng([seed, LEAKS.index(name)]))
     if name in LOG_LEAKS:
         return LOG_LEAKS[name](history, told)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from features.simulation.counterfactual import LIVED_DAYS, Nurtured, pass_day, value_of_quiet
+from benchmarks.laboratory.counterfactual import LIVED_DAYS, Nurtured, pass_day, value_of_quiet
 from features.simulation.people import Flags, Floats
 
 

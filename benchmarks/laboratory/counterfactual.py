@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
+from features.lifecycle.stages import Stage
 from features.simulation.funnel import IS_REQUEST, POINTS, SHOWS_LIFE
-from features.simulation.generate import Life, live, write_history
+from features.simulation.generate import Life, build_manifest, live
 from features.simulation.handing import (
     FIT_POINTS_PER_SPREAD,
     chance_by_discretion,
@@ -22,6 +24,8 @@ from features.simulation.handing import (
 from features.simulation.intent import intent_of
 from features.simulation.people import Flags, Floats, is_weekend
 from features.simulation.sales import chance_to_accept, chance_to_qualify
+from features.simulation.stage_log import StageLog
+from features.simulation.tables import build_events, build_leads, build_stages
 from features.simulation.truth import PROMISED_DELAY_DAYS
 from features.simulation.world import World
 
@@ -110,7 +114,7 @@ def simulate_nurtured(
     fit_points = FIT_POINTS_PER_SPREAD * (life.people.fit[lead][:, None] + 1.0)
     points = daily.points + np.maximum(fit_points, 0.0)
     market = Nurtured(
-        history=write_history(world, life, n_leads=n_leads, seed=seed),
+        history=_write_history(world, life, n_leads=n_leads, seed=seed),
         lead=lead,
         first_day=first_day,
         intent=intent,
@@ -314,3 +318,20 @@ def _rest(market: Nurtured, second: Floats, raised: Floats, days: int) -> Floats
         asks = market.asks * market.raiser_chance
         value = asks * raised + (1.0 - asks) * goes_on
     return value
+
+
+def _write_history(world: World, life: Life, *, n_leads: int, seed: int) -> History:
+    """Write down the history of leads that nobody ever handed over."""
+    people = life.people
+    log = StageLog()
+    log.add(np.arange(len(people)), people.arrived, Stage.LEAD, "created")
+    stages = log.build()
+    happened = life.known_at < world.arrivals.days
+    nobody = build_stages(world, stages, stages.at)
+    return History(
+        leads=build_leads(world, people, life.versions),
+        events=build_events(world, people, life.events.take(happened), life.known_at[happened]),
+        stages=nobody,
+        attempts=ATTEMPT_SCHEMA.empty_table(),
+        about=build_manifest(world, n_leads, seed),
+    )
