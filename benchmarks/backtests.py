@@ -8,7 +8,7 @@ from time import perf_counter
 
 from benchmarks.measure import console, print_table
 from features.clock import DAY_US
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.backtest import Plan
 from training.backtest_command import run_backtest
 from training.command_words import read_day, read_grid, read_memory, read_outcome

@@ -30,7 +30,7 @@ from features.contracts.leads import LEAD_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns
-from features.sources.history_writer import HistoryWriter
+from features.sources.history.writer import HistoryWriter
 
 HOME = Path("var/bench/scale")
 EVENTS_PER_PARTITION = 781_250

@@ -25,7 +25,7 @@ from features.compute.offline import Snapshots, compute_matrix
 from features.compute.vocabulary import learn_catalog
 from features.simulation.generate import simulate_history
 from features.simulation.world import World
-from features.sources.history_folder import write_history
+from features.sources.history.folder import write_history
 from training.evaluation.logistic import fit_logistic
 from training.labels.timing import read_timing
 from training.models.timing import TimingModel

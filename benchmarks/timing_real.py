@@ -20,7 +20,7 @@ from features.contracts.history import History
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.prices import Prices
 from features.lifecycle.stages import Stage
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.errors import TooFewHandoffsError
 from training.evaluation.timing import Proof
 from training.timing_dataset import build_timing_dataset

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from features.catalog.manifest import Catalog
 from features.lifecycle.prices import Prices
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.models.timing import TimingModel, read_timing_model
 from training.timing_dataset import build_timing_dataset
 from training.timing_fit import fit_for_capacities

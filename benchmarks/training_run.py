@@ -62,7 +62,7 @@ def run_once(folder: str) -> dict[str, object]:
     """Train on a history as `baton train` does; tell what each station took."""
     from features.clock import DAY_US
     from features.lifecycle.stages import Stage
-    from features.sources.history_folder import read_history
+    from features.sources.history.folder import read_history
     from training.labels.conversion import Grid, Outcome
     from training.pipeline import train
     from training.run_options import RunOptions

@@ -45,7 +45,7 @@ def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a small market whose truth is known, on disk."""
     from features.simulation.generate import simulate_history
     from features.simulation.scenarios import get_scenario
-    from features.sources.history_folder import write_history
+    from features.sources.history.folder import write_history
 
     folder = tmp_path_factory.mktemp("market") / "history"
     market = simulate_history(get_scenario("plain"), n_leads=5000, seed=11)
@@ -56,8 +56,8 @@ def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def split_market(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Split the small market into partitions, as if it were a large one."""
-    from features.sources import partitions
-    from features.sources.history_folder import read_history, write_history
+    from features.sources.history import partitions
+    from features.sources.history.folder import read_history, write_history
 
     folder = tmp_path_factory.mktemp("split") / "history"
     with pytest.MonkeyPatch.context() as patch:
@@ -71,7 +71,7 @@ def trained_run(market_folder: Path, tmp_path_factory: pytest.TempPathFactory):
     """Train once on the small market."""
     from features.clock import DAY_US
     from features.lifecycle.stages import Stage
-    from features.sources.history_folder import read_history
+    from features.sources.history.folder import read_history
     from training.labels.conversion import Grid, Outcome
     from training.pipeline import fingerprint_history, train
     from training.run_options import RunOptions

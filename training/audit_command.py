@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from features.errors import FeaturesError
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.command_words import read_grid, read_outcome, read_reasons
 from training.errors import TrainingError
 from training.settings import silence_telemetry

@@ -20,7 +20,7 @@ from rich.progress import (
 from features.clock import DAY_US
 from features.contracts.history import History
 from features.errors import FeaturesError
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.command_words import (
     read_day,
     read_grid,

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from features.errors import FeaturesError
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.command_words import read_file, read_grid, read_outcome, read_reasons, read_share
 from training.errors import TrainingError
 from training.settings import TrainingSettings, list_protected, silence_telemetry

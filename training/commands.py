@@ -22,7 +22,7 @@ from features.compute.commands import DaskOption, SchedulerOption
 from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.command_words import (
     read_file,
     read_grid,

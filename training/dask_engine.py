@@ -21,7 +21,7 @@ from features.compute.grids import split_moments
 from features.compute.offline import Snapshots
 from features.compute.part import Job, compute_part, list_leads
 from features.contracts.history import History
-from features.sources.history_folder import open_history
+from features.sources.history.folder import open_history
 from training.engine import Engine
 from training.models.boosting import MAX_ROUNDS, PATIENCE, fit_boosting, import_lightgbm
 from training.models.fit_data import FitData, Fitter, Progress

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from features import clock
 from features.errors import FeaturesError
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.errors import TrainingError
 from training.settings import TrainingSettings, silence_telemetry
 

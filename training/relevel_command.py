@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from features.errors import FeaturesError
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.errors import TrainingError
 from training.settings import TrainingSettings, silence_telemetry
 

@@ -14,7 +14,7 @@ from features.compute.grids import AtMoment
 from features.compute.part import Job
 from features.compute.settings import choose_dask
 from features.errors import FeaturesError
-from features.sources.history_folder import open_history
+from features.sources.history.folder import open_history
 from training.errors import TrainingError
 from training.settings import TrainingSettings
 

@@ -14,17 +14,17 @@ from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
 from features.lifecycle.stages import Stage
-from features.simulation.funnel import IS_REQUEST, POINTS, SHOWS_LIFE
-from features.simulation.generate import Life, build_manifest, live
-from features.simulation.handing import (
+from features.simulation.behaviour.intent import intent_of
+from features.simulation.behaviour.people import Flags, Floats, is_weekend
+from features.simulation.funnel.handing import (
     FIT_POINTS_PER_SPREAD,
     chance_by_discretion,
     chance_by_threshold,
 )
-from features.simulation.intent import intent_of
-from features.simulation.people import Flags, Floats, is_weekend
-from features.simulation.sales import chance_to_accept, chance_to_qualify
-from features.simulation.stage_log import StageLog
+from features.simulation.funnel.sales import chance_to_accept, chance_to_qualify
+from features.simulation.funnel.stage_log import StageLog
+from features.simulation.funnel.walk import IS_REQUEST, POINTS, SHOWS_LIFE
+from features.simulation.generate import Life, build_manifest, live
 from features.simulation.tables import build_events, build_leads, build_stages
 from features.simulation.truth import PROMISED_DELAY_DAYS
 from features.simulation.world import World

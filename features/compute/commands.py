@@ -31,7 +31,7 @@ from features.compute.vocabulary import learn_catalog
 from features.compute.written import Written
 from features.errors import FeaturesError
 from features.guide.choose import catalog_of_bundle
-from features.sources.history_folder import HistoryFolder, open_history
+from features.sources.history.folder import HistoryFolder, open_history
 
 DaskOption = Annotated[
     bool | None,

@@ -28,7 +28,7 @@ from features.compute.settings import LOCAL
 from features.compute.stream import compute_and_write
 from features.compute.written import Written, describe_matrix
 from features.errors import FeaturesError
-from features.sources.history_folder import HistoryFolder
+from features.sources.history.folder import HistoryFolder
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

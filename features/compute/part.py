@@ -13,7 +13,7 @@ from features.compute.grids import Grid
 from features.compute.offline import Snapshots, compute_columns
 from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_history
-from features.sources.history_folder import HistoryFolder, open_history
+from features.sources.history.folder import HistoryFolder, open_history
 
 
 @dataclass(frozen=True)

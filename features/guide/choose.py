@@ -10,7 +10,7 @@ from features.catalog.fit import OTHER_CATEGORY, Attribute
 from features.catalog.manifest import Catalog, build_catalog
 from features.contracts.leads import attribute_types
 from features.guide.errors import NoBundleError, UnknownFamilyError, UnknownFeatureError
-from features.sources.history_folder import open_history
+from features.sources.history.folder import open_history
 from features.taxonomy import default_taxonomy
 
 

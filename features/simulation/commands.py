@@ -13,7 +13,7 @@ from rich.table import Table
 from features.errors import FeaturesError
 from features.simulation.generate import SimulatedMarket, simulate_history
 from features.simulation.scenarios import SCENARIOS, get_scenario
-from features.sources.history_folder import write_history
+from features.sources.history.folder import write_history
 
 TRUTH_TABLES = ("truth", "chances", "handoffs")
 

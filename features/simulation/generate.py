@@ -9,19 +9,19 @@ import pyarrow as pa
 
 from features.contracts.history import History, HistoryManifest
 from features.lifecycle.stages import Stage
-from features.simulation.activity import Events, build_days, draw_activity, join_events
+from features.simulation.behaviour.activity import Events, build_days, draw_activity, join_events
+from features.simulation.behaviour.intent import Bumps, draw_bumps
+from features.simulation.behaviour.mail import draw_mails
+from features.simulation.behaviour.people import Floats, People, draw_people
 from features.simulation.errors import TooFewLeadsError
-from features.simulation.funnel import FunnelRun, run_funnel
-from features.simulation.intent import Bumps, draw_bumps
-from features.simulation.mail import draw_mails
-from features.simulation.people import Floats, People, draw_people
+from features.simulation.funnel.stage_log import STAGE
+from features.simulation.funnel.walk import FunnelRun, run_funnel
 from features.simulation.recording import (
     Versions,
     draw_known_at,
     draw_stage_known_at,
     draw_versions,
 )
-from features.simulation.stage_log import STAGE
 from features.simulation.tables import (
     build_events,
     build_leads,

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.simulation.activity import KIND, MINUTE, Events
+from features.simulation.behaviour.activity import KIND, MINUTE, Events
+from features.simulation.behaviour.people import Floats, Ints, People
 from features.simulation.chance import sigmoid
-from features.simulation.people import Floats, Ints, People
-from features.simulation.stage_log import StageChanges
+from features.simulation.funnel.stage_log import StageChanges
 from features.simulation.vocabulary import (
     COUNTRIES,
     DEPARTMENT_TITLES,

@@ -11,11 +11,11 @@ from features.contracts.columns import TIME
 from features.contracts.events import EVENT_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.stages import Stage
-from features.simulation.activity import Events
-from features.simulation.people import Floats, Ints, People, draw_code
+from features.simulation.behaviour.activity import Events
+from features.simulation.behaviour.people import Floats, Ints, People, draw_code
+from features.simulation.funnel.sales import Handoffs, Outcomes
+from features.simulation.funnel.stage_log import MARKETING, SIGNAL, STAGE, SYSTEM, StageChanges
 from features.simulation.recording import CATEGORIES, FLAGS, NUMBERS, Versions
-from features.simulation.sales import Handoffs, Outcomes
-from features.simulation.stage_log import MARKETING, SIGNAL, STAGE, SYSTEM, StageChanges
 from features.simulation.vocabulary import (
     ATTEMPT_CHANNELS,
     ATTEMPT_RESULTS,

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.lifecycle.stages import Stage
-from features.simulation.funnel import FunnelRun
-from features.simulation.intent import Bumps, intent_of
-from features.simulation.people import TYPES, Floats, Ints, People
-from features.simulation.sales import chance_to_accept, chance_to_qualify
-from features.simulation.stage_log import STAGE, StageChanges
+from features.simulation.behaviour.intent import Bumps, intent_of
+from features.simulation.behaviour.people import TYPES, Floats, Ints, People
+from features.simulation.funnel.sales import chance_to_accept, chance_to_qualify
+from features.simulation.funnel.stage_log import STAGE, StageChanges
+from features.simulation.funnel.walk import FunnelRun
 from features.simulation.tables import build_ids, build_time, build_words
 from features.simulation.vocabulary import SIGNALS
 from features.simulation.world import World

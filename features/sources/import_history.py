@@ -13,29 +13,29 @@ from pathlib import Path
 
 from features.clock import from_us, to_us
 from features.contracts.history import History, HistoryManifest
-from features.sources.column_events import ColumnEvents, can_be_read, list_columns
-from features.sources.convert import Converters, RowSpan
-from features.sources.csv_rows import CsvRows
+from features.sources.cells.convert import Converters, RowSpan
 from features.sources.errors import NothingUsableError
-from features.sources.event_ids import make_event_ids
-from features.sources.event_spill import EventSpill
-from features.sources.find_files import Reading, find_readings, open_rows
-from features.sources.gathering import Gathering
-from features.sources.history_folder import REJECTS_FILE, read_history, replaced_folder
-from features.sources.mapping import ImportMapping, Record
-from features.sources.parquet_rows import ParquetRows
-from features.sources.quality import QualityCounts
-from features.sources.read_mapping import read_mapping
-from features.sources.read_source import (
+from features.sources.gathering.column_events import ColumnEvents, can_be_read, list_columns
+from features.sources.gathering.event_ids import make_event_ids
+from features.sources.gathering.event_spill import EventSpill
+from features.sources.gathering.gather import Gathering
+from features.sources.gathering.read_source import (
     FileContext,
     SourceCount,
     SourceReader,
     Waiting,
 )
+from features.sources.gathering.sort import write_sorted
+from features.sources.history.folder import REJECTS_FILE, read_history, replaced_folder
+from features.sources.mapping.model import ImportMapping, Record
+from features.sources.quality import QualityCounts
+from features.sources.read_mapping import read_mapping
+from features.sources.readers.csv_rows import CsvRows
+from features.sources.readers.find_files import Reading, find_readings, open_rows
+from features.sources.readers.parquet_rows import ParquetRows
+from features.sources.readers.rows import InputFile, RawRow, RowSource
+from features.sources.readers.xes_rows import XesRows
 from features.sources.rejects import Reason, RejectKind, Rejects
-from features.sources.rows import InputFile, RawRow, RowSource
-from features.sources.sort_history import write_sorted
-from features.sources.xes_rows import XesRows
 
 Progress = Callable[[str, float], None]
 """Told what is being done and how much of it is, from 0 to 1."""

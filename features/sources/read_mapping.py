@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from features.contracts.leads import LEAD_SCHEMA, AttributeType
 from features.lifecycle.stages import Stage
-from features.sources.convert import LARGEST_NUMBER
+from features.sources.cells.convert import LARGEST_NUMBER
 from features.sources.errors import MappingError, MappingNotFoundError
-from features.sources.mapping import (
+from features.sources.mapping.model import (
     FIELDS,
     REQUIRED,
     Attribute,
@@ -26,8 +26,8 @@ from features.sources.mapping import (
     Record,
     Source,
 )
-from features.sources.mapping_section import Section
-from features.sources.mapping_taxonomy import (
+from features.sources.mapping.section import Section
+from features.sources.mapping.taxonomy import (
     check_attribute_names,
     read_mapping_taxonomy,
     with_mapped_names,

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from features import clock
 from features.catalog.manifest import Catalog
 from features.errors import FeaturesError
-from features.sources.history_folder import open_history
-from features.sources.history_manifest import TABLES
+from features.sources.history.folder import open_history
+from features.sources.history.manifest import TABLES
 from features.taxonomy import default_taxonomy
 from serving.champion import read_bundle
 from serving.errors import NoChampionError, ServingError

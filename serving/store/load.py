@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 
 from features.contracts.leads import LEAD_SCHEMA
-from features.sources.history_folder import HistoryFolder
+from features.sources.history.folder import HistoryFolder
 from serving.store.errors import StoreNotEmptyError
 from serving.store.session import Store, UnitOfWork
 

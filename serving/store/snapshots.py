@@ -20,7 +20,7 @@ from features.contracts.events import EVENT_SCHEMA
 from features.contracts.history import History, HistoryManifest
 from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, AttributeType
 from features.contracts.stages import STAGE_SCHEMA
-from features.sources.history_folder import write_history
+from features.sources.history.folder import write_history
 from features.taxonomy import Taxonomy
 from serving.store.cells import read_cell
 from serving.store.histories import merge_versions

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.laboratory.leaks import plant_leak
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from features.sources.history_folder import write_history
+from features.sources.history.folder import write_history
 from tests.command_line import baton
 
 

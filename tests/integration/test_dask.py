@@ -29,8 +29,8 @@ from features.compute.part import Job, compute_part
 from features.compute.settings import LOCAL, choose_dask
 from features.compute.stream import stream_parts, write_matrix
 from features.compute.vocabulary import learn_catalog
-from features.sources import partitions
-from features.sources.history_folder import open_history, read_history, write_history
+from features.sources.history import partitions
+from features.sources.history.folder import open_history, read_history, write_history
 from tests.command_line import ROOT, baton
 
 READY_SECONDS = 90

@@ -10,7 +10,7 @@ from features.compute.offline import compute_matrix
 from features.compute.part import Job
 from features.compute.settings import LOCAL
 from features.lifecycle.stages import Stage
-from features.sources.history_folder import open_history, read_history
+from features.sources.history.folder import open_history, read_history
 from training.bundle import load_bundle
 from training.dask_engine import OF_THE_NETWORK, compute_matrix_on, on_dask, score_parts_on
 from training.labels.conversion import Grid, Outcome, label_history

@@ -19,7 +19,7 @@ from features.compute.stream import stream_parts
 from features.compute.vocabulary import learn_catalog
 from features.contracts.leads import attribute_types
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
-from features.sources.history_folder import open_history, read_history
+from features.sources.history.folder import open_history, read_history
 
 SNAPSHOTS = 5_000
 

@@ -15,7 +15,7 @@ from features.compute.part import Job
 from features.compute.stream import in_order, stream_parts, write_matrix
 from features.compute.vocabulary import learn_catalog
 from features.kernel.layout import lead_index
-from features.sources.history_folder import open_history, read_history
+from features.sources.history.folder import open_history, read_history
 from tests.command_line import baton
 
 

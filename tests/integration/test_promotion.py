@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import baton
 from features.clock import from_us, to_us
 from features.compute.offline import compute_matrix
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training import champions
 from training.bundle import (
     Contract,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from features.sources.import_history import ImportReport, run_import
 
 Find = Callable[[str], Path]

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 import baton
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from features.sources import partitions
-from features.sources.history_folder import read_history, write_history
+from features.sources.history import partitions
+from features.sources.history.folder import read_history, write_history
 from serving.handoff.replay import picture
 from tests.unit.serving.factories import write_small_bundle
 

@@ -12,7 +12,7 @@ from features.compute.grids import AtMoment
 from features.compute.offline import Snapshots, compute_matrix
 from features.compute.part import Job
 from features.kernel.layout import creation_times, lead_index
-from features.sources.history_folder import open_history, read_history
+from features.sources.history.folder import open_history, read_history
 from tests.command_line import baton
 from training.bundle import load_bundle
 from training.scoring import SCORE_SCHEMA, score_part, score_parts, write_scores

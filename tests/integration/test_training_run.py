@@ -11,7 +11,7 @@ import pytest
 
 from features.clock import DAY_US
 from features.lifecycle.stages import Stage
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from training.bundle import CARD, MANIFEST, install_champion, load_bundle
 from training.errors import BundleError, NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome

@@ -18,7 +18,7 @@ from features.compute.offline import Snapshots, compute_matrix
 from features.compute.online import compute_rows
 from features.contracts.records import EventRecord, LeadRecord
 from features.lifecycle.stages import Stage
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 from features.taxonomy import default_taxonomy
 from serving.scoring.records import read_lead
 from serving.scoring.service import read_body

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from features.simulation.commands import simulate_command
-from features.sources.history_folder import read_history
+from features.sources.history.folder import read_history
 
 
 def run(*arguments: str) -> tuple[int, str]:

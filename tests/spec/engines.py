@@ -33,9 +33,9 @@ from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_records, lead_index
 from features.kernel.packed import pack_lead
 from features.kernel.reference import reference_row
-from features.sources.history_folder import open_history, read_history, write_history
-from features.sources.history_writer import HistoryWriter
-from features.sources.partitions import LeadPlaces
+from features.sources.history.folder import open_history, read_history, write_history
+from features.sources.history.partitions import LeadPlaces
+from features.sources.history.writer import HistoryWriter
 
 Rows = NDArray[np.floating]
 Engine = Callable[[Catalog, Sequence[LeadRecord], Snapshots], Rows]

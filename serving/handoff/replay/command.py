@@ -14,7 +14,7 @@ from features.compute.commands import counting
 from features.compute.grids import Grid
 from features.compute.part import Job
 from features.errors import FeaturesError
-from features.sources.history_folder import open_history
+from features.sources.history.folder import open_history
 from serving.errors import ServingError
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import read_playbook

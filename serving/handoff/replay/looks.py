@@ -14,7 +14,7 @@ from features.clock import to_us
 from features.compute.part import Job, Part, compute_part
 from features.contracts.records import LeadRecord
 from features.lifecycle.stages import Stage, funnel_position
-from features.sources.history_folder import HistoryFolder
+from features.sources.history.folder import HistoryFolder
 from features.taxonomy import Taxonomy
 from serving.handoff.activity import Activity, fold_name
 from serving.handoff.playbook.playbook import Playbook

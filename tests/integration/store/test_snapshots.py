@@ -10,7 +10,7 @@ from sqlalchemy import text
 from features.contracts.history import History
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from features.sources.history_folder import open_history, read_history, write_history
+from features.sources.history.folder import open_history, read_history, write_history
 from serving.store.errors import StoreNotEmptyError
 from serving.store.load import load_history
 from serving.store.packed import check_packed

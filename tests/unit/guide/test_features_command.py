@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 import baton
 from features.catalog.manifest import build_catalog
 from features.guide.choose import list_families
-from features.sources.history_folder import write_history
+from features.sources.history.folder import write_history
 from features.taxonomy import default_taxonomy
 from tests.spec.engines import write_down
 from tests.spec.spec import CATALOG as WITH_ATTRIBUTES

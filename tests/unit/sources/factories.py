@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from features.sources.import_history import ImportReport, run_import
-from features.sources.mapping import ImportMapping
+from features.sources.mapping.model import ImportMapping
 from features.sources.read_mapping import parse_mapping
 
 TOP = """

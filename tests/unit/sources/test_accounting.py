@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from features.sources.errors import NothingUsableError, SourceFileError
 from features.sources.import_history import run_import
-from features.sources.mapping import Record
+from features.sources.mapping.model import Record
 from tests.unit.sources.factories import TOP, mapping_of
 
 # One file holds everything, and the mapping sorts its rows out.

@@ -16,12 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.sources import csv_blocks, event_spill, gathering, sort_history
 from features.sources.errors import SourceFileError
-from features.sources.event_ids import HashedIds
+from features.sources.gathering import event_spill
+from features.sources.gathering import gather as gathering
+from features.sources.gathering import sort as sort_history
+from features.sources.gathering.event_ids import HashedIds
+from features.sources.gathering.lead_index import UNKNOWN, LeadIndex
 from features.sources.import_history import ImportReport, run_import
-from features.sources.lead_index import UNKNOWN, LeadIndex
-from features.sources.mapping import ImportMapping
+from features.sources.mapping.model import ImportMapping
+from features.sources.readers import csv_blocks
 from tests.unit.sources.factories import EVENTS, LEADS, TOP, mapping_of
 
 LOCAL = (datetime(2023, 6, 1), datetime(2024, 9, 1))  # noqa: DTZ001 -- clocks on the wall

@@ -7,7 +7,7 @@ import pytest
 
 from features.errors import ContractError, HistoryNotFoundError
 from features.sources.errors import HistoryFolderTakenError, HistoryUnreadableError
-from features.sources.history_folder import read_history, write_history
+from features.sources.history.folder import read_history, write_history
 from tests.unit.sources.factories import ANN, EVENTS, LEADS, TOP, import_texts, mapping_of
 
 

@@ -18,15 +18,15 @@ from features.contracts.history import History, HistoryManifest
 from features.contracts.leads import LEAD_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.errors import ContractError
-from features.sources import history_writer
 from features.sources.errors import HistoryUnreadableError
-from features.sources.history_folder import (
+from features.sources.history import writer as history_writer
+from features.sources.history.folder import (
     EVENT_COLUMNS,
     open_history,
     read_history,
     write_history,
 )
-from features.sources.partitions import LeadPlaces, partition_bits
+from features.sources.history.partitions import LeadPlaces, partition_bits
 from features.sources.text_hash import hash_texts
 from features.taxonomy import default_taxonomy
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.clock import SECOND_US
-from features.sources import plain_cells
-from features.sources.convert import Converters, RowSpan, UnusableCellError
-from features.sources.mapping import Cell, FieldType
-from features.sources.plain_cells import ABSOLUTE, EMPTY, LOCAL, UNREAD, parse_pattern
-from features.sources.rows import RawRow
+from features.sources.cells import plain_cells
+from features.sources.cells.convert import Converters, RowSpan, UnusableCellError
+from features.sources.cells.plain_cells import ABSOLUTE, EMPTY, LOCAL, UNREAD, parse_pattern
+from features.sources.mapping.model import Cell, FieldType
+from features.sources.readers.rows import RawRow
 from features.sources.text_hash import text_buffers
 from tests.unit.sources.factories import EVENTS, LEADS, TOP, mapping_of
 

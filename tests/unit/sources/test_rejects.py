@@ -8,7 +8,7 @@ import pytest
 
 from features.sources.errors import NothingUsableError, SourceFileError
 from features.sources.import_history import run_import
-from features.sources.mapping import Record
+from features.sources.mapping.model import Record
 from tests.unit.sources.factories import (
     ANN,
     CALLS,

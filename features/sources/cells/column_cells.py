@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.clock import HOUR_US, SECOND_US
-from features.sources import plain_cells
-from features.sources.batches import RowBatch
-from features.sources.convert import (
+from features.sources.cells import plain_cells
+from features.sources.cells.convert import (
     EARLIEST_US,
     LARGEST_NUMBER,
     LATEST_US,
@@ -27,9 +26,10 @@ from features.sources.convert import (
     Converters,
     steady_offset_us,
 )
-from features.sources.mapping import Cell, FieldType
-from features.sources.plain_cells import ABSOLUTE, EMPTY, LOCAL, UNREAD
-from features.sources.rows import RawRow
+from features.sources.cells.plain_cells import ABSOLUTE, EMPTY, LOCAL, UNREAD
+from features.sources.mapping.model import Cell, FieldType
+from features.sources.readers.batches import RowBatch
+from features.sources.readers.rows import RawRow
 from features.sources.text_hash import text_buffers
 
 Flags = NDArray[np.bool_]

@@ -15,12 +15,12 @@ from features.contracts.events import EVENT_SCHEMA
 from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, AttributeType
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.stages import Stage
-from features.sources.convert import LATEST_US, UnusableCellError
-from features.sources.event_ids import EventIds, UniqueIds
-from features.sources.event_spill import EventSpill
-from features.sources.lead_index import UNKNOWN, LeadIndex
-from features.sources.mapping import Record
-from features.sources.partitions import LeadPlaces
+from features.sources.cells.convert import LATEST_US, UnusableCellError
+from features.sources.gathering.event_ids import EventIds, UniqueIds
+from features.sources.gathering.event_spill import EventSpill
+from features.sources.gathering.lead_index import UNKNOWN, LeadIndex
+from features.sources.history.partitions import LeadPlaces
+from features.sources.mapping.model import Record
 from features.sources.rejects import Reason
 from features.taxonomy import Taxonomy
 

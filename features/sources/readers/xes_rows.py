@@ -9,8 +9,8 @@ from typing import Any
 from xml.parsers import expat
 
 from features.sources.errors import SourceFileError
+from features.sources.readers.rows import HUGE_FIELD, READ_FAILURES, InputFile, RawRow
 from features.sources.rejects import Reason
-from features.sources.rows import HUGE_FIELD, READ_FAILURES, InputFile, RawRow
 
 CHUNK = 256 * 1024
 VALUE_TAGS = frozenset({"string", "date", "int", "float", "boolean", "id"})

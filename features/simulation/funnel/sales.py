@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.lifecycle.stages import Stage
+from features.simulation.behaviour.people import LOOKER, Flags, Floats, Ints, People
 from features.simulation.chance import sigmoid
-from features.simulation.deals import Qualified, draw_days, log_deals
-from features.simulation.people import LOOKER, Flags, Floats, Ints, People
-from features.simulation.stage_log import REASON, SIGNAL, StageLog
+from features.simulation.funnel.deals import Qualified, draw_days, log_deals
+from features.simulation.funnel.stage_log import REASON, SIGNAL, StageLog
 from features.simulation.world import Sales, World
 
 

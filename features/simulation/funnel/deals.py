@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.lifecycle.stages import Stage
+from features.simulation.behaviour.people import LOOKER, Flags, Floats, Ints, People
 from features.simulation.chance import sigmoid
-from features.simulation.people import LOOKER, Flags, Floats, Ints, People
-from features.simulation.stage_log import REASON, StageLog
+from features.simulation.funnel.stage_log import REASON, StageLog
 from features.simulation.world import Sales, World
 
 LONGEST_DAYS = 60.0

@@ -12,8 +12,8 @@ from features.catalog.fit import fit_features
 from features.catalog.manifest import build_catalog
 from features.errors import TaxonomyError
 from features.sources.errors import MappingError
-from features.sources.mapping import Cell, ImportMapping, Known, Record, Source
-from features.sources.mapping_section import Section
+from features.sources.mapping.model import Cell, ImportMapping, Known, Record, Source
+from features.sources.mapping.section import Section
 from features.taxonomy import OTHER, Taxonomy, default_taxonomy, read_taxonomy
 
 Pair = tuple[str, str]

@@ -13,11 +13,11 @@ from features.contracts.events import check_events
 from features.contracts.history import HistoryManifest
 from features.contracts.leads import check_leads
 from features.contracts.stages import check_stages
-from features.sources.gathering import Gathering
-from features.sources.history_manifest import TABLES
-from features.sources.history_writer import HistoryWriter, SplitTable
-from features.sources.mapping import Record
-from features.sources.partitions import LeadPlaces, partition_bits
+from features.sources.gathering.gather import Gathering
+from features.sources.history.manifest import TABLES
+from features.sources.history.partitions import LeadPlaces, partition_bits
+from features.sources.history.writer import HistoryWriter, SplitTable
+from features.sources.mapping.model import Record
 from features.sources.quality import KEYS, QualityCounter
 
 CHECKS = dict(zip(TABLES, (check_leads, check_events, check_stages, check_attempts), strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.sources.rows import RawRow
+from features.sources.readers.rows import RawRow
 
 Lines = NDArray[np.int64]
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from features.sources.convert import NOT_THIS, Converters, Getter, KeyOf, UnusableCellError
-from features.sources.gathering import AttributeValue, Gathering
-from features.sources.mapping import FIELDS, Attribute, Known, Record, Source
+from features.sources.cells.convert import NOT_THIS, Converters, Getter, KeyOf, UnusableCellError
+from features.sources.gathering.gather import AttributeValue, Gathering
+from features.sources.mapping.model import FIELDS, Attribute, Known, Record, Source
+from features.sources.readers.rows import RawRow, RowSource
 from features.sources.rejects import Reason, RejectKind, Rejects
-from features.sources.rows import RawRow, RowSource
 
 COSTS_THE_CELL = frozenset({Reason.UNPARSABLE_NUMBER, Reason.NUMBER_OUT_OF_RANGE})
 """What a bad field is set to unknown for; for all else its row is rejected."""

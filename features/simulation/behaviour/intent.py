@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.simulation.people import LOOKER, SILENT, Floats, Ints, People
+from features.simulation.behaviour.people import LOOKER, SILENT, Floats, Ints, People
 from features.simulation.world import Intent
 
 BUMPS = 3

@@ -16,9 +16,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from features.clock import HOUR_US, MICROSECOND, SECOND_US, to_us
-from features.sources.mapping import Attribute, Cell, FieldType
+from features.sources.mapping.model import Attribute, Cell, FieldType
+from features.sources.readers.rows import RawRow
 from features.sources.rejects import Reason
-from features.sources.rows import RawRow
 
 Getter = Callable[[RawRow], Any]
 """Gives a cell's value, None if it is unknown, or ``NOT_THIS``."""

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from features.lifecycle.stages import Stage
-from features.simulation.activity import MINUTE, Events
-from features.simulation.deals import Qualified, log_deals
-from features.simulation.handing import Standings, decide_handoffs
-from features.simulation.intent import Bumps, intent_of
-from features.simulation.people import Floats, Ints, People, is_weekend
-from features.simulation.sales import Handoffs, Outcomes, answer_handoffs
-from features.simulation.stage_log import MARKETING, REASON, SIGNAL, StageChanges, StageLog
+from features.simulation.behaviour.activity import MINUTE, Events
+from features.simulation.behaviour.intent import Bumps, intent_of
+from features.simulation.behaviour.people import Floats, Ints, People, is_weekend
+from features.simulation.funnel.deals import Qualified, log_deals
+from features.simulation.funnel.handing import Standings, decide_handoffs
+from features.simulation.funnel.sales import Handoffs, Outcomes, answer_handoffs
+from features.simulation.funnel.stage_log import MARKETING, REASON, SIGNAL, StageChanges, StageLog
 from features.simulation.vocabulary import EVENT_KINDS
 from features.simulation.world import World
 

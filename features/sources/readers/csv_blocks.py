@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 from numba import njit
 
-from features.sources.batches import Lines
-from features.sources.rows import HUGE_FIELD, READ_FAILURES, RawRow
+from features.sources.readers.batches import Lines
+from features.sources.readers.rows import HUGE_FIELD, READ_FAILURES, RawRow
 
 BLOCK = 8 * 1024 * 1024
 """Bytes that are read at once."""

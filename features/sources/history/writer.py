@@ -13,8 +13,8 @@ from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.events import EVENT_SCHEMA
 from features.contracts.history import History, HistoryManifest
 from features.contracts.stages import STAGE_SCHEMA
-from features.sources.history_manifest import TABLES, table_file, write_manifest
-from features.sources.partitions import LeadPlaces, partition_bits
+from features.sources.history.manifest import TABLES, table_file, write_manifest
+from features.sources.history.partitions import LeadPlaces, partition_bits
 
 COMPRESSION = "lz4"
 """Read a third faster than zstd, for a quarter more bytes on disk."""

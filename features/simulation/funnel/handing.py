@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.simulation.behaviour.people import Floats, Ints, People, is_weekend
 from features.simulation.chance import sigmoid
-from features.simulation.people import Floats, Ints, People, is_weekend
-from features.simulation.stage_log import SIGNAL
+from features.simulation.funnel.stage_log import SIGNAL
 from features.simulation.world import World
 
 FIT_POINTS_PER_SPREAD = 6.0

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.sources.csv_rows import CsvRows
 from features.sources.errors import SourceFileError
-from features.sources.mapping import ImportMapping, Record, Source
-from features.sources.parquet_rows import ParquetRows
-from features.sources.rows import InputFile, RowSource
-from features.sources.xes_rows import XesRows
+from features.sources.mapping.model import ImportMapping, Record, Source
+from features.sources.readers.csv_rows import CsvRows
+from features.sources.readers.parquet_rows import ParquetRows
+from features.sources.readers.rows import InputFile, RowSource
+from features.sources.readers.xes_rows import XesRows
 
 LISTED = 20
 """How many file names a message shows at most."""

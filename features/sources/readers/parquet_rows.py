@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.sources.errors import SourceFileError
+from features.sources.readers.rows import HUGE_FIELD, InputFile, RawRow
 from features.sources.rejects import Reason
-from features.sources.rows import HUGE_FIELD, InputFile, RawRow
 
 BATCH = 10_000
 READ_AT_ONCE = 1 << 17

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.sources.batches import RowBatch
-from features.sources.column_cells import (
+from features.sources.cells.column_cells import (
     CodedTexts,
     ColumnReaders,
     Flags,
@@ -22,13 +21,14 @@ from features.sources.column_cells import (
     Times,
     has_plain_times,
 )
-from features.sources.event_ids import HashedIds
-from features.sources.event_spill import SPILLED
-from features.sources.gathering import Gathering
-from features.sources.lead_index import UNKNOWN
-from features.sources.mapping import Cell, Record, Source
-from features.sources.read_source import SourceReader
-from features.sources.rows import RawRow
+from features.sources.gathering.event_ids import HashedIds
+from features.sources.gathering.event_spill import SPILLED
+from features.sources.gathering.gather import Gathering
+from features.sources.gathering.lead_index import UNKNOWN
+from features.sources.gathering.read_source import SourceReader
+from features.sources.mapping.model import Cell, Record, Source
+from features.sources.readers.batches import RowBatch
+from features.sources.readers.rows import RawRow
 
 
 def can_be_read(source: Source) -> bool:

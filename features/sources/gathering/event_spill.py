@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.contracts.columns import TIME
 from features.contracts.events import EVENT_SCHEMA
-from features.sources.partitions import LeadPlaces
+from features.sources.history.partitions import LeadPlaces
 from features.taxonomy import Taxonomy
 
 RUN_ROWS = 500_000

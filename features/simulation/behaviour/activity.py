@@ -7,8 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from features.clock import DAY_US
-from features.simulation.intent import Bumps
-from features.simulation.people import Floats, Ints, People, draw_code, draw_local_hour, is_weekend
+from features.simulation.behaviour.intent import Bumps
+from features.simulation.behaviour.people import (
+    Floats,
+    Ints,
+    People,
+    draw_code,
+    draw_local_hour,
+    is_weekend,
+)
 from features.simulation.vocabulary import (
     CHANNELS,
     KIND_NAMES,

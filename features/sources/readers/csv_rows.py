@@ -8,16 +8,16 @@ from typing import IO
 
 import numpy as np
 
-from features.sources.csv_blocks import (
+from features.sources.errors import SourceFileError
+from features.sources.readers.csv_blocks import (
     BatchParser,
     BlockStream,
     CsvBatch,
     block_encoding,
     count_plain,
 )
-from features.sources.errors import SourceFileError
+from features.sources.readers.rows import HUGE_FIELD, READ_FAILURES, InputFile, RawRow
 from features.sources.rejects import Reason
-from features.sources.rows import HUGE_FIELD, READ_FAILURES, InputFile, RawRow
 
 LINE_LIMIT = 4 * 1024 * 1024
 """Bytes of one line that are kept; the rest of a longer line is skipped and its row rejected."""

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from features.simulation.activity import MINUTE, Events, build_events, join_events
+from features.simulation.behaviour.activity import MINUTE, Events, build_events, join_events
+from features.simulation.behaviour.intent import Bumps
+from features.simulation.behaviour.people import Flags, Floats, Ints, People, is_weekend
 from features.simulation.chance import sigmoid
-from features.simulation.intent import Bumps
-from features.simulation.people import Flags, Floats, Ints, People, is_weekend
 from features.simulation.world import Mail, World
 
 HOUR = 60 * MINUTE

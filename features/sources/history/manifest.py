@@ -8,7 +8,7 @@ from typing import Any
 
 from features.contracts.history import HistoryManifest
 from features.sources.errors import HistoryUnreadableError
-from features.sources.places import Place
+from features.sources.history.paths import Place
 from features.taxonomy import read_taxonomy
 
 TABLES = ("leads", "events", "stages", "attempts")

@@ -17,9 +17,9 @@ from features.contracts.history import History, HistoryManifest
 from features.contracts.leads import attribute_types
 from features.errors import HistoryNotFoundError
 from features.sources.errors import HistoryFolderTakenError, HistoryUnreadableError
-from features.sources.history_manifest import MANIFEST_FILE, TABLES, read_manifest, table_file
-from features.sources.history_writer import write_tables
-from features.sources.places import Place
+from features.sources.history.manifest import MANIFEST_FILE, TABLES, read_manifest, table_file
+from features.sources.history.paths import Place
+from features.sources.history.writer import write_tables
 
 REJECTS_FILE = "rejects.csv"
 OWNED_FILES = frozenset({MANIFEST_FILE, REJECTS_FILE, *map(table_file, TABLES)})

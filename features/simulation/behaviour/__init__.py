@@ -1,0 +1,1 @@
+"""Who the made-up leads are and what they do."""

@@ -1,0 +1,1 @@
+"""What marketing and sales do with the made-up leads."""

@@ -1,0 +1,1 @@
+"""What a cell means: text to typed values."""

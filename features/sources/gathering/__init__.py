@@ -1,0 +1,1 @@
+"""Rows to records: leads, events, stages and attempts, gathered and sorted."""

@@ -1,0 +1,1 @@
+"""What a mapping file says: its model, its sections, its taxonomy."""
