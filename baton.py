@@ -16,13 +16,13 @@ from serving.monitoring.commands import drift_command
 from serving.privacy.commands import leads_app
 from serving.store.commands import store_app
 from serving.worker_command import worker_command
-from training.audit_command import audit_command
-from training.backtest_command import backtest_command
-from training.cold_start_command import cold_start_command
-from training.commands import train_command
-from training.promote_commands import promote_command, rollback_command
-from training.relevel_command import recalibrate_command
-from training.score_command import score_command
+from training.commands.audit import audit_command
+from training.commands.backtest import backtest_command
+from training.commands.cold_start import cold_start_command
+from training.commands.promote import promote_command, rollback_command
+from training.commands.recalibrate import recalibrate_command
+from training.commands.score import score_command
+from training.commands.train import train_command
 
 app = typer.Typer(
     name="baton",

@@ -44,9 +44,9 @@ def make_bundle() -> Path:
     """Train LightGBM on a simulated market, unless that was done before."""
     from training.engine import Engine
     from training.models.recipes import RECIPES, TREES
-    from training.pipeline import train
-    from training.run_options import RunOptions
-    from training.timing_run import TimingOptions
+    from training.run.options import RunOptions
+    from training.run.pipeline import train
+    from training.run.timing import TimingOptions
 
     for found in BUNDLES.glob("bench-*"):
         with suppress(BundleError):  # of an older format

@@ -9,11 +9,11 @@ from time import perf_counter
 from benchmarks.measure import console, print_table
 from features.clock import DAY_US
 from features.sources.history.folder import read_history
-from training.backtest import Plan
-from training.backtest_command import run_backtest
-from training.command_words import read_day, read_grid, read_memory, read_outcome
-from training.evaluation.backtest_table import BASE, POINTS, SELECTED, STATIC
-from training.protected import list_left_out
+from training.backtest.figures import BASE, POINTS, SELECTED, STATIC
+from training.backtest.walk import Plan
+from training.commands.backtest import run_backtest
+from training.commands.options import read_day, read_grid, read_memory, read_outcome
+from training.dataset.protected import list_left_out
 
 REAL_DATA = Path("../shared/data")
 HISTORIES = Path("var/bench/real")

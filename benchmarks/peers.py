@@ -74,7 +74,7 @@ def _serving_mlflow(folder: Path, home: Path) -> Iterator[Peer | str]:
     import mlflow
 
     from training.bundle import load_bundle
-    from training.registry import build_signature, frame_of_rows
+    from training.registry.mlflow_store import build_signature, frame_of_rows
 
     name = f"mlflow models serve {mlflow.__version__}: row to score, no reasons"
     bundle, model = load_bundle(folder), (home / "mlflow-model").resolve()

@@ -15,9 +15,9 @@ from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.labels.conversion import Grid, Outcome
-from training.leakage import LeakFoundError
-from training.pipeline import Run, train
-from training.run_options import RunOptions
+from training.leaks.audit import LeakFoundError
+from training.run.options import RunOptions
+from training.run.pipeline import Run, train
 
 LEADS = 3_000
 WORLDS = 20

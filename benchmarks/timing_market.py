@@ -27,8 +27,8 @@ from features.simulation.generate import simulate_history
 from features.simulation.world import World
 from features.sources.history.folder import write_history
 from training.evaluation.logistic import fit_logistic
-from training.labels.timing import read_timing
-from training.models.timing import TimingModel
+from training.timing.labels import read_timing
+from training.timing.models.model import TimingModel
 
 TEACHING_LEADS, JUDGING_LEADS, HELD_OUT_LEADS = 12_000, 12_000, 6_000
 Hook = Callable[[Path, TimingModel, Watched], dict[str, Any]]

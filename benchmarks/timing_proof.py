@@ -14,13 +14,13 @@ from benchmarks.measure import console, print_table
 from benchmarks.timing_best import Watched, watch
 from features.lifecycle.prices import Prices
 from features.simulation.generate import simulate_history
-from training.evaluation.timing import THRESHOLD, TIMING, TODAY, Proof, find_poor_overlap
-from training.evaluation.timing_value import Estimate
-from training.models.timing import TimingModel
-from training.timing_dataset import TimingDataset, build_timing_dataset
-from training.timing_fit import fit_timing
-from training.timing_proof import prove_timing
-from training.timing_run import give_points
+from training.run.timing import give_points
+from training.timing.dataset import TimingDataset, build_timing_dataset
+from training.timing.fit import fit_timing
+from training.timing.models.model import TimingModel
+from training.timing.proof.off_policy import Estimate
+from training.timing.proof.policies import THRESHOLD, TIMING, TODAY, Proof, find_poor_overlap
+from training.timing.proof.run import prove_timing
 
 SEEDS, LEADS, JUDGING_LEADS = 10, 4_000, 4_000
 

@@ -22,11 +22,11 @@ from features.lifecycle.prices import Prices
 from features.lifecycle.stages import Stage
 from features.sources.history.folder import read_history
 from training.errors import TooFewHandoffsError
-from training.evaluation.timing import Proof
-from training.timing_dataset import build_timing_dataset
-from training.timing_fit import fit_timing
-from training.timing_proof import prove_timing
-from training.timing_run import give_points
+from training.run.timing import give_points
+from training.timing.dataset import build_timing_dataset
+from training.timing.fit import fit_timing
+from training.timing.proof.policies import Proof
+from training.timing.proof.run import prove_timing
 
 UNIT = "hours of a clerk"
 CALL_PRICES = Prices(touch=0.25, work=0.0, sql=10.0)

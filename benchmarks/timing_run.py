@@ -11,9 +11,9 @@ from pathlib import Path
 from features.catalog.manifest import Catalog
 from features.lifecycle.prices import Prices
 from features.sources.history.folder import read_history
-from training.models.timing import TimingModel, read_timing_model
-from training.timing_dataset import build_timing_dataset
-from training.timing_fit import fit_for_capacities
+from training.timing.dataset import build_timing_dataset
+from training.timing.fit import fit_for_capacities
+from training.timing.models.model import TimingModel, read_timing_model
 
 
 def name_model(capacity: float | None) -> str:

@@ -64,8 +64,8 @@ def run_once(folder: str) -> dict[str, object]:
     from features.lifecycle.stages import Stage
     from features.sources.history.folder import read_history
     from training.labels.conversion import Grid, Outcome
-    from training.pipeline import train
-    from training.run_options import RunOptions
+    from training.run.options import RunOptions
+    from training.run.pipeline import train
 
     stations = Stations()
     stations("reading the history", 0.0)

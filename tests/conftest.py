@@ -73,8 +73,8 @@ def trained_run(market_folder: Path, tmp_path_factory: pytest.TempPathFactory):
     from features.lifecycle.stages import Stage
     from features.sources.history.folder import read_history
     from training.labels.conversion import Grid, Outcome
-    from training.pipeline import fingerprint_history, train
-    from training.run_options import RunOptions
+    from training.run.options import RunOptions
+    from training.run.pipeline import fingerprint_history, train
 
     options = RunOptions(Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=8), "baton-sql")
     return train(

@@ -21,10 +21,10 @@ from training.models.amount import AmountModel
 from training.models.linear import LinearModel
 from training.models.odds import POINTS_PER_LOGIT
 from training.models.segmented import Plain, SegmentedModel, read_part
-from training.models.timing import Curve, Timing, has_come
-from training.models.timing_served import ServedTiming, read_served
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
+from training.timing.models.model import Curve, Timing, has_come
+from training.timing.models.served import ServedTiming, read_served
 
 __all__ = [
     "AMOUNT",

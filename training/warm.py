@@ -9,11 +9,11 @@ from features.compute.warm import warm
 from features.sources.warm import warm_import
 from training.models.interactions import compute_interactions
 from training.models.linear import LinearModel, Term
-from training.models.log_value import walk_scored
-from training.models.stopping import walk_back
-from training.models.timing_curve import walk_ahead
-from training.models.timing_support import count_near
 from training.models.trees import TreeModel
+from training.timing.models.curve import walk_ahead
+from training.timing.models.log_value import walk_scored
+from training.timing.models.stopping import walk_back
+from training.timing.models.support import count_near
 
 _ONE_SPLIT = """tree
 Tree=0

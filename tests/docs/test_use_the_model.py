@@ -10,7 +10,7 @@ import pytest
 
 from tests.command_line import baton
 from training.bundle import install_champion
-from training.registry import log_run
+from training.registry.mlflow_store import log_run
 from training.settings import TrainingSettings
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/use-the-model-in-mlflow-and-spark.md"

@@ -14,8 +14,8 @@ from features.sources.history.folder import open_history, read_history
 from training.bundle import load_bundle
 from training.dask_engine import OF_THE_NETWORK, compute_matrix_on, on_dask, score_parts_on
 from training.labels.conversion import Grid, Outcome, label_history
-from training.pipeline import fingerprint_history, train
-from training.run_options import RunOptions
+from training.run.options import RunOptions
+from training.run.pipeline import fingerprint_history, train
 from training.scoring import score_parts, write_scores
 
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)

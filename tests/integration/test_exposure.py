@@ -12,13 +12,13 @@ from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.bundle import load_bundle
+from training.dataset.groups import Groups
 from training.engine import Engine
-from training.exposure import _weigh_auc
-from training.groups import Groups
 from training.labels.conversion import Grid, Outcome
 from training.models.recipes import LINEAR, RECIPES, TREES
-from training.pipeline import train
-from training.run_options import RunOptions
+from training.run.options import RunOptions
+from training.run.pipeline import train
+from training.selection.exposure import _weigh_auc
 
 pytestmark = pytest.mark.slow
 

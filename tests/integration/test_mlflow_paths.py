@@ -21,7 +21,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from packaging.requirements import Requirement
 
-from training.registry import REQUIREMENTS, frame_of_rows, log_run
+from training.registry.mlflow_store import REQUIREMENTS, frame_of_rows, log_run
 from training.settings import TrainingSettings
 
 MODEL = "models:/baton-sql@champion"

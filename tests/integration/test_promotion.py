@@ -15,7 +15,6 @@ import baton
 from features.clock import from_us, to_us
 from features.compute.offline import compute_matrix
 from features.sources.history.folder import read_history
-from training import champions
 from training.bundle import (
     Contract,
     Scale,
@@ -24,16 +23,23 @@ from training.bundle import (
     seal_bundle,
     write_bundle,
 )
-from training.dataset import look
+from training.commands.promote import CANNOT_TELL, DECLINED, KEPT, REFUSED
+from training.dataset.moments import look
 from training.errors import BundleError
 from training.evaluation.calibration import fit_affine
 from training.models.fit_data import FitData, margins
 from training.models.recipes import LINEAR, RECIPES
-from training.promote_commands import CANNOT_TELL, DECLINED, KEPT, REFUSED
-from training.promotion_review import find_age_days, seen_until
+from training.promotion import aliases as champions
+from training.promotion.review import find_age_days, seen_until
 from training.reference_profile import ReferenceProfile, build_support
-from training.registry import find_bundle, find_version, list_versions, log_run, move_alias
-from training.run_options import read_options
+from training.registry.mlflow_store import (
+    find_bundle,
+    find_version,
+    list_versions,
+    log_run,
+    move_alias,
+)
+from training.run.options import read_options
 from training.settings import TrainingSettings
 
 pytestmark = pytest.mark.slow
@@ -404,7 +410,7 @@ def test_what_a_bundle_has_seen_is_read_from_provenance_else_from_its_card(
 
 
 def test_every_lead_compared_on_is_unknown_to_both(house: House, history) -> None:
-    from training.promotion_review import review
+    from training.promotion.review import review
 
     found = review(history, load_bundle(house.weak), load_bundle(house.good))
     options, _ = read_options(house.good)

@@ -11,11 +11,11 @@ from features.compute.offline import compute_matrix
 from features.lifecycle.prices import Prices
 from features.simulation.generate import simulate_history
 from training.errors import TooFewHandoffsError
-from training.labels.timing import read_timing
 from training.models.boosting import import_lightgbm
-from training.models.timing import TimingModel, add_columns, read_timing_model
-from training.timing_dataset import TimingDataset, build_timing_dataset
-from training.timing_fit import fit_timing
+from training.timing.dataset import TimingDataset, build_timing_dataset
+from training.timing.fit import fit_timing
+from training.timing.labels import read_timing
+from training.timing.models.model import TimingModel, add_columns, read_timing_model
 
 pytestmark = pytest.mark.slow
 WORLD = draw_structure(103)

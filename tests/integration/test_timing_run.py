@@ -15,9 +15,9 @@ from training.engine import Engine
 from training.errors import TimingPricesError
 from training.labels.conversion import Grid, Outcome
 from training.models.recipes import RECIPES, TREES
-from training.pipeline import train
-from training.run_options import RunOptions, read_options
-from training.timing_run import TimingOptions, read_timing_options
+from training.run.options import RunOptions, read_options
+from training.run.pipeline import train
+from training.run.timing import TimingOptions, read_timing_options
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +96,7 @@ def test_the_server_answers_with_it(run, tmp_path):
 
 def test_too_few_handoffs_leave_the_bundle_without_it(tmp_path):
     from features.compute.vocabulary import learn_catalog
-    from training.timing_run import learn_timing
+    from training.run.timing import learn_timing
 
     history = simulate_history(draw_structure(2), n_leads=60, seed=3).history
     catalog = learn_catalog(history.about.taxonomy, [history.leads], 2**62)

@@ -20,7 +20,7 @@ from tests.unit.serving.factories import (
 from tests.unit.serving.timing_factories import make_served, write_timed_bundle
 from training.bundle import load_bundle
 from training.errors import BundleError
-from training.models.timing_served import read_served
+from training.timing.models.served import read_served
 
 COLD = {"events": [], "lead_id": "cold"}
 

@@ -16,9 +16,9 @@ from training.bundle import CARD, MANIFEST, install_champion, load_bundle
 from training.errors import BundleError, NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome
 from training.models.recipes import RECIPES
-from training.pipeline import fingerprint_history, train
-from training.registry import frame_of_rows, log_run
-from training.run_options import RunOptions
+from training.registry.mlflow_store import frame_of_rows, log_run
+from training.run.options import RunOptions
+from training.run.pipeline import fingerprint_history, train
 from training.settings import TrainingSettings
 
 pytestmark = pytest.mark.slow

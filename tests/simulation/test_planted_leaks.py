@@ -10,13 +10,13 @@ from features.clock import DAY_US, HOUR_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from training.dataset import build_dataset, look
+from training.dataset.moments import build_dataset, look
 from training.engine import Engine
 from training.labels.conversion import Grid, Outcome
-from training.leakage import LeakAudit, LeakFoundError
+from training.leaks.audit import LeakAudit, LeakFoundError
 from training.models.recipes import LINEAR, RECIPES, TREES
-from training.pipeline import Run, audit_dataset, train
-from training.run_options import RunOptions
+from training.run.options import RunOptions
+from training.run.pipeline import Run, audit_dataset, train
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.labels.conversion import Grid, Outcome
-from training.leakage import LeakFoundError
-from training.pipeline import Run, train
-from training.run_options import RunOptions
+from training.leaks.audit import LeakFoundError
+from training.run.options import RunOptions
+from training.run.pipeline import Run, train
 
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)
 WEEKLY = Grid.weekly(weeks=12, then_until_week=52)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from training.availability import list_availability
+from training.dataset.availability import list_availability
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

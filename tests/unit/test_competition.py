@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.competition import FoldRow, choose, compare, losses
+from training.selection.competition import FoldRow, choose, compare, losses
 
 
 def test_standard_errors_are_of_the_paired_difference_and_count_leads():

@@ -11,8 +11,8 @@ from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from training.dataset import build_dataset, build_datasets, look
-from training.duplicates import find_duplicates
+from training.dataset.duplicates import find_duplicates
+from training.dataset.moments import build_dataset, build_datasets, look
 from training.labels.conversion import Grid, Outcome
 
 GRID = Grid.weekly(weeks=2)

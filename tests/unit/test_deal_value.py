@@ -11,12 +11,12 @@ from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from training.competition import fit_calibrated
-from training.dataset import build_dataset, look
-from training.deal_value import find_amounts, fit_amount, measure_value
+from training.dataset.moments import build_dataset, look
 from training.labels.conversion import Grid, Outcome
 from training.models.amount import AmountModel
 from training.models.recipes import LINEAR, RECIPES
+from training.selection.competition import fit_calibrated
+from training.selection.deal_value import find_amounts, fit_amount, measure_value
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from matplotlib import pyplot as plt
 from features.catalog.feature import SubScore
 from tests.unit.models.test_recipes import CATALOG, INDUSTRY, draw_data
 from training.bundle import Scale
-from training.business_fields import find_fields, name_columns
-from training.evaluation import shap_plots
-from training.evaluation.explanation_page import PICTURES, render_explanations
-from training.explanations import NO_INTERACTIONS, explain_model, write_explanation_plots
+from training.card import shap_plots
+from training.card.business_fields import find_fields, name_columns
+from training.card.explanation_page import PICTURES, render_explanations
+from training.card.explanations import NO_INTERACTIONS, explain_model, write_explanation_plots
 from training.models.interactions import compute_interactions
 from training.models.recipes import LINEAR, RECIPES, TREES
 
@@ -150,7 +150,5 @@ def test_the_card_shows_each_picture_it_has_and_a_card_without_is_left_alone(exp
 
 
 def test_a_run_that_draws_nothing_never_imports_shap():
-    script = (
-        "import sys, training.pipeline, training.explanations; assert 'shap' not in sys.modules"
-    )
+    script = "import sys, training.run.pipeline, training.card.explanations; assert 'shap' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.errors import LabelError
-from training.leakage import (
+from training.leaks.audit import (
     AuditColumn,
     LeakFoundError,
     ReasonMissingError,

@@ -7,12 +7,12 @@ import typer
 
 from features.clock import DAY_US
 from features.lifecycle.targets import TARGETS
-from training.command_words import read_outcome
-from training.commands import is_served
+from training.commands.options import read_outcome
+from training.commands.train import is_served
 from training.errors import BundleError
 from training.labels.conversion import Grid, Outcome
-from training.models.tuning import Budget
-from training.run_options import RunOptions, read_options
+from training.run.options import RunOptions, read_options
+from training.selection.tuning import Budget
 
 
 def record(folder, options: RunOptions, **changed: str) -> None:

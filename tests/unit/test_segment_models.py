@@ -14,15 +14,15 @@ from features.compute.offline import Snapshots
 from features.lifecycle.stages import Stage
 from features.taxonomy import default_taxonomy
 from training.bundle import Scale, _read_models, _write_models
-from training.competition import Competition, compete
-from training.dataset import Dataset, Moments
+from training.dataset.moments import Dataset, Moments
 from training.engine import Engine
 from training.errors import UnknownSegmentError
 from training.labels.conversion import Grid, Outcome
 from training.models.fit_data import margins
 from training.models.recipes import LINEAR, RECIPES
 from training.models.segmented import SegmentedModel
-from training.segment_models import fit_segments, read_rules
+from training.selection.competition import Competition, compete
+from training.selection.segments import fit_segments, read_rules
 
 INDUSTRIES = ("bank", "software", "telecom", OTHER_CATEGORY)
 WHOLE = build_catalog(default_taxonomy(), (Attribute("industry", "category", INDUSTRIES),))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.clock import DAY_US, to_us
-from training.splits import rolling_folds, split_at, split_by_time
+from training.dataset.splits import rolling_folds, split_at, split_by_time
 
 
 @given(

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from tests.unit.models.test_recipes import CATALOG, SIGNAL, draw_data
-from training.business_fields import BusinessFields, find_fields
-from training.models.fit_data import FitData
-from training.models.linear import LinearModel, Term
-from training.models.recipes import LINEAR, RECIPES, TREES
-from training.stability import (
+from training.card.business_fields import BusinessFields, find_fields
+from training.card.stability import (
     compare_reasons,
     measure_stability,
     refit_as_recorded,
     resample_leads,
     write_stability_plot,
 )
+from training.models.fit_data import FitData
+from training.models.linear import LinearModel, Term
+from training.models.recipes import LINEAR, RECIPES, TREES
 
 WORDS = tuple("abcdefg")
 

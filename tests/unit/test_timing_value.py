@@ -5,16 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from training.evaluation.timing import (
-    THRESHOLD,
-    TIMING,
-    Fold,
-    compare_policies,
-    decide_served,
-    find_poor_overlap,
-)
-from training.evaluation.timing_paths import ALONE, CUT, ENDED, GOES_ON, HANDED, RAISED, Paths
-from training.evaluation.timing_value import (
+from training.timing.proof.off_policy import (
     Estimate,
     Judged,
     Overlap,
@@ -24,6 +15,15 @@ from training.evaluation.timing_value import (
     score_policy,
     settle,
     weigh_paths,
+)
+from training.timing.proof.paths import ALONE, CUT, ENDED, GOES_ON, HANDED, RAISED, Paths
+from training.timing.proof.policies import (
+    THRESHOLD,
+    TIMING,
+    Fold,
+    compare_policies,
+    decide_served,
+    find_poor_overlap,
 )
 
 LAST = (ENDED, ALONE, CUT, HANDED, RAISED)

@@ -1,6 +1,6 @@
 """How closely one column goes with the outcome, or with itself at another time.
 
-Plain measures without verdicts; `training.leakage` judges them. Missing is never guessed.
+Plain measures without verdicts; `training.leaks.audit` judges them. Missing is never guessed.
 """
 
 import numpy as np

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from training.evaluation.errors import EmptySliceError
-from training.evaluation.paired import Ranks, compare
 from training.evaluation.ranking import measure_auc
 from training.evaluation.segments import SegmentColumn
+from training.promotion.paired import Ranks, compare
 
 BASE_RATE = 0.3
 

@@ -5,17 +5,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from training.evaluation.calibration import fit_affine
-from training.evaluation.cautions import find_cautions
-from training.evaluation.errors import EmptySliceError
-from training.evaluation.plots import (
+from training.card.cautions import find_cautions
+from training.card.plots import (
     write_card_plots,
     write_gains_plot,
     write_reasons_plot,
     write_reliability_plot,
     write_score_plot,
 )
-from training.evaluation.report import (
+from training.card.report import (
     CardContract,
     CardFacts,
     DataFacts,
@@ -27,8 +25,10 @@ from training.evaluation.report import (
     measure_quality,
     render_card_markdown,
 )
+from training.evaluation.calibration import fit_affine
+from training.evaluation.errors import EmptySliceError
 from training.evaluation.segments import SegmentColumn
-from training.leakage import AuditColumn, audit
+from training.leaks.audit import AuditColumn, audit
 
 PROMISE = "P(SQL within 30 days)"
 EDGES = (65.0, 50.0, 35.0, -np.inf)

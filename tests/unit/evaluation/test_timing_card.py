@@ -3,8 +3,8 @@
 import numpy as np
 
 from features.clock import DAY_US
-from training.evaluation.timing_markdown import render_timing
-from training.evaluation.timing_paths import count_working_days
+from training.card.timing_markdown import render_timing
+from training.timing.proof.paths import count_working_days
 
 MONDAY = 4 * DAY_US  # 5 January 1970
 

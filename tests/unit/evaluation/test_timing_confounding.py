@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation.timing_confounding import Surprise, list_warnings, measure_surprise
+from training.timing.proof.confounding import Surprise, list_warnings, measure_surprise
 
 
 def draw(rng: np.random.Generator, hidden: float, n: int = 3_000):

@@ -14,7 +14,8 @@ from features.contracts.leads import LEAD_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.prices import Prices
 from features.taxonomy import default_taxonomy
-from training.evaluation.timing_paths import (
+from training.timing.labels import read_timing
+from training.timing.proof.paths import (
     ALONE,
     CUT,
     ENDED,
@@ -24,7 +25,6 @@ from training.evaluation.timing_paths import (
     lay_out,
     worth_of_outcomes,
 )
-from training.labels.timing import read_timing
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 PLAIN = Prices(discount_by_day=1.0)

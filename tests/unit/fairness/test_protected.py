@@ -2,8 +2,8 @@
 
 import pytest
 
+from training.dataset.protected import find_protected, find_reason
 from training.errors import ProtectedFieldError
-from training.protected import find_protected, find_reason
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from training.dataset.groups import read_groups
 from training.errors import GroupsError
 from training.evaluation.selection import measure_selection
-from training.groups import read_groups
 
 
 def measure(group, points, names=("a", "b")):

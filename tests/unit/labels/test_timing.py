@@ -13,7 +13,7 @@ from features.contracts.history import History, HistoryManifest
 from features.contracts.leads import LEAD_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.taxonomy import default_taxonomy
-from training.labels.timing import (
+from training.timing.labels import (
     ALONE,
     CUT,
     ENDED,

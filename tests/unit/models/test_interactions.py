@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unit.models.test_trees import draw_rows, fit
-from training.evaluation.shap_plots import import_shap
+from training.card.shap_plots import import_shap
 from training.models.interactions import compute_interactions, has_interactions, measure_strength
 from training.models.linear import LinearModel, Term
 from training.models.segmented import SegmentedModel, SegmentPart

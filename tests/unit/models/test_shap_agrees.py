@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.unit.models.test_recipes import CATALOG, INDUSTRY, draw_data
-from training.evaluation.shap_plots import import_shap
+from training.card.shap_plots import import_shap
 from training.models.linear import standardise
 from training.models.recipes import LINEAR, RECIPES, TREES
 

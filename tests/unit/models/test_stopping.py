@@ -6,7 +6,7 @@ import pytest
 from features.clock import DAY_US
 from features.compute.offline import Snapshots
 from features.lifecycle.prices import Prices
-from training.labels.timing import (
+from training.timing.labels import (
     ALONE,
     CUT,
     ENDED,
@@ -16,9 +16,14 @@ from training.labels.timing import (
     Decisions,
     Handoffs,
 )
-from training.models.handoff_chances import calibrate, weigh_resolved
-from training.models.log_value import Log, find_lowest
-from training.models.stopping import Side, fit_second_chance, follow_paths, value_second_chances
+from training.timing.models.handoff_chances import calibrate, weigh_resolved
+from training.timing.models.log_value import Log, find_lowest
+from training.timing.models.stopping import (
+    Side,
+    fit_second_chance,
+    follow_paths,
+    value_second_chances,
+)
 
 HALF_A_DAY = Prices(discount_by_day=0.5)
 """Whatever comes a day later is worth half."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.clock import DAY_US
-from training.models.timing_curve import walk_ahead
+from training.timing.models.curve import walk_ahead
 
 DAYS = np.array([0, 1, 4, 9])
 """Decision days of one lead; the path ends on day 12."""

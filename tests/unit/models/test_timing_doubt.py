@@ -7,9 +7,9 @@ import pytest
 
 from tests.unit.serving.factories import make_catalog
 from tests.unit.serving.timing_factories import PRICING, make_model, make_stump
-from training.models.handoff_chances import build_trees_data
-from training.models.timing import SETTINGS_FILE, read_timing_model
-from training.models.timing_doubt import MOST_DOUBT, doubt, fit_handed, scale_doubt
+from training.timing.models.handoff_chances import build_trees_data
+from training.timing.models.model import SETTINGS_FILE, read_timing_model
+from training.timing.models.overlap_penalty import MOST_DOUBT, doubt, fit_handed, scale_doubt
 
 
 def log_odds(chance):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models.timing_support import NEAR, UNLIKE, count_near
+from training.timing.models.support import NEAR, UNLIKE, count_near
 
 IS_CATEGORY = np.array([False, True, False])
 

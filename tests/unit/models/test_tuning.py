@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.unit.models.test_recipes import draw_data
 from training.models.boosting import BOOSTING, fit_boosting, list_directions
-from training.models.tuning import SPACE, Budget, tune
+from training.selection.tuning import SPACE, Budget, tune
 
 
 def test_the_same_trials_find_the_same_settings():

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from training.evaluation.calibration import CalibrationError, CalibrationLine
-from training.evaluation.paired import Comparison, Gain, SegmentGain, Side
 from training.evaluation.ranking import Auc
 from training.evaluation.resampling import Interval
-from training.promotion import PromotionRules, Verdict, decide_promotion, say_gain
+from training.promotion.paired import Comparison, Gain, SegmentGain, Side
+from training.promotion.rules import PromotionRules, Verdict, decide_promotion, say_gain
 
 
 def ends(low: float, high: float) -> Interval:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from training.evaluation.segments import SegmentColumn
-from training.impact import MOVERS, Everyone, Impact, build_view, find_top, measure_impact
+from training.promotion.impact import (
+    MOVERS,
+    Everyone,
+    Impact,
+    build_view,
+    find_top,
+    measure_impact,
+)
 
 EDGES = (("A", 65.0), ("B", 55.0), ("C", 45.0), ("D", -np.inf))
 NAN = float("nan")

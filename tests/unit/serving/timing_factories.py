@@ -10,16 +10,16 @@ from features.catalog.manifest import Catalog
 from features.lifecycle.prices import Prices
 from tests.unit.serving.factories import make_catalog, write_small_bundle
 from training.bundle import TIMING, seal_bundle
-from training.models.timing import (
+from training.models.trees import TreeModel
+from training.timing.models.model import (
     EXTRAS,
     Chance,
     CurveModels,
     Family,
     TimingModel,
 )
-from training.models.timing_served import ServedTiming
-from training.models.timing_support import Neighbours
-from training.models.trees import TreeModel
+from training.timing.models.served import ServedTiming
+from training.timing.models.support import Neighbours
 
 PRICING = "pricing_view_count_7d"
 

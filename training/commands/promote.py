@@ -1,0 +1,224 @@
+"""``baton promote`` and ``baton rollback``: change the champion, with reasons, and change it back."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from features import clock
+from features.errors import FeaturesError
+from features.sources.history.folder import read_history
+from training.errors import TrainingError
+from training.settings import TrainingSettings, silence_telemetry
+
+if TYPE_CHECKING:
+    from training.promotion.aliases import Deed, Pair
+    from training.promotion.review import Review
+
+REFUSED = 1
+"""Exit code if the two cannot be compared, or something is missing; nothing was changed."""
+
+KEPT = 6
+"""Exit code if the champion stays because the challenger is no better, or worse."""
+
+CANNOT_TELL = 7
+"""Exit code if the champion stays because there are too few later leads to tell."""
+
+DECLINED = 8
+"""Exit code if whoever was asked said no."""
+
+ByOption = Annotated[
+    str, typer.Option(help="Who changes it, for the record; by default the user of this machine.")
+]
+NameOption = Annotated[
+    str, typer.Option(help="Name in the registry; by default that of the model in use.")
+]
+
+
+def promote_command(
+    history: Annotated[Path, typer.Argument(help="Folder of a history with later leads.")],
+    challenger: Annotated[
+        str,
+        typer.Option(
+            help="Folder of a bundle, its version, or a version of the registry; by default the "
+            "one that carries the alias challenger."
+        ),
+    ] = "",
+    name: NameOption = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare and report; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the change.")] = False,
+    force: Annotated[
+        str, typer.Option(help="Reason to promote against the verdict; it is recorded.")
+    ] = "",
+    by: ByOption = "",
+) -> None:
+    """Compare challenger and champion on leads neither knew; report the impact; change champion.
+
+    Exit code 0: promoted, or would be. 1: refused, with the reason. 6: kept, the challenger is no
+    better or worse. 7: kept, too few later leads to tell. 8: not confirmed. In each case but 1 a
+    report lies in var/promotions.
+    """
+    console = Console(highlight=False)
+    with _refusals(console):
+        code = _promote(console, history, challenger, name, dry_run, yes, force, by)
+    if code:
+        raise typer.Exit(code)
+
+
+def rollback_command(
+    name: NameOption = "",
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    by: ByOption = "",
+) -> None:
+    """Put the previous champion back. Done twice, it is undone.
+
+    Exit code 1: there is none to go back to.
+    """
+    console = Console(highlight=False)
+    with _refusals(console):
+        from training.promotion.aliases import roll_back, write_log
+
+        settings = TrainingSettings()
+        deed = _deed(by, reason, moved=True)
+        change = roll_back(settings, name, deed)
+        write_log(
+            settings,
+            {
+                "at": deed.at.isoformat(),
+                "by": deed.by,
+                "deed": "rollback",
+                "name": change.to.name,
+                "from": change.replaced.bundle_version if change.replaced else None,
+                "to": change.to.bundle_version,
+                "reason": reason,
+            },
+        )
+        console.print(change.words, soft_wrap=True)
+
+
+@contextmanager
+def _refusals(console: Console) -> Iterator[None]:
+    silence_telemetry()
+    try:
+        yield
+    except (TrainingError, FeaturesError) as refusal:
+        console.print(f"[red]{refusal}[/red]", soft_wrap=True)
+        raise typer.Exit(REFUSED) from None
+
+
+def _deed(by: str, reason: str, *, moved: bool) -> "Deed":
+    from training.promotion.aliases import Deed
+
+    return Deed(by or _find_user(), clock.now(), reason, moved)
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _promote(
+    console: Console,
+    folder: Path,
+    wanted: str,
+    name: str,
+    dry_run: bool,
+    yes: bool,
+    force: str,
+    by: str,
+) -> int:
+    from training.promotion.aliases import find_pair
+    from training.promotion.report import print_review, write_report
+    from training.promotion.rules import Verdict
+
+    settings = TrainingSettings()
+    pair = find_pair(settings, name, wanted)
+    for remark in pair.remarks:
+        console.print(f"[yellow]! {remark}[/yellow]")
+    review = _review(console, folder, pair)
+    print_review(console, review)
+    verdict = review.decision.verdict
+    against = {Verdict.KEEP: KEPT, Verdict.CANNOT_TELL: CANNOT_TELL}.get(verdict, 0)
+    report = settings.promotions / f"{pair.champion.version}-{pair.challenger.version}"
+    deed = _deed(by, force if against else "", moved=False)
+    files = write_report(report, review, deed)
+    console.print(f"Report  {report / 'report.md'}", soft_wrap=True)
+    if dry_run:
+        console.print("Nothing was changed: --dry-run.")
+        return against
+    if against and not force:
+        console.print('Nothing was changed. --force "REASON" promotes all the same.')
+        _record(settings, review, deed, files)
+        return against
+    if not yes and not typer.confirm("Make the challenger champion?", default=False):
+        console.print("Nothing was changed.")
+        return DECLINED
+    _change(console, settings, pair, review, deed, report)
+    return 0
+
+
+def _review(console: Console, folder: Path, pair: "Pair") -> "Review":
+    from training.promotion.review import check_comparable, review
+
+    check_comparable(pair.champion, pair.challenger)
+    with console.status("reading the history") as status:
+        history = read_history(folder)
+        return review(
+            history,
+            pair.champion,
+            pair.challenger,
+            progress=lambda station, _share: status.update(station),
+        )
+
+
+def _change(
+    console: Console,
+    settings: TrainingSettings,
+    pair: "Pair",
+    review: "Review",
+    deed: "Deed",
+    report: Path,
+) -> None:
+    from training.promotion.aliases import replace_champion
+    from training.promotion.report import write_report
+
+    change = replace_champion(settings, pair, deed, str(review.decision.verdict))
+    done = replace(deed, moved=True)
+    _record(settings, review, done, write_report(report, review, done))
+    console.print(f"[green]{change.words}[/green]", soft_wrap=True)
+    console.print("`baton rollback` puts the previous one back.")
+
+
+def _record(settings: TrainingSettings, review: "Review", deed: "Deed", files: list[Path]) -> None:
+    """Record a review in the log and in MLflow."""
+    from training.promotion.aliases import write_log
+    from training.promotion.report import find_metrics
+    from training.registry.mlflow_store import log_files
+
+    told = {
+        "deed": "promote" if deed.moved else "keep",
+        "name": review.challenger.name,
+        "from": review.champion.version,
+        "to": review.challenger.version,
+        "verdict": str(review.decision.verdict),
+        "reason": deed.reason,
+        "by": deed.by,
+    }
+    write_log(settings, {"at": deed.at.isoformat(), **told})
+    log_files(
+        settings,
+        review.challenger.name,
+        run_name=f"promotion {review.champion.version} {review.challenger.version}",
+        tags={f"promotion_{key}": value for key, value in told.items()},
+        metrics=find_metrics(review),
+        files=files,
+    )

@@ -1,0 +1,97 @@
+"""``baton recalibrate``: move the champion's level by the newest matured labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from features.errors import FeaturesError
+from features.sources.history.folder import read_history
+from training.errors import TrainingError
+from training.settings import TrainingSettings, silence_telemetry
+
+if TYPE_CHECKING:
+    from training.recalibration.run import Relevel
+
+
+def recalibrate_command(
+    history: Annotated[Path, typer.Argument(help="Folder of a history that reaches further.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of a bundle; by default the champion.")
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(min=1, help="Leads whose labels matured last; by default what paid so far."),
+    ] = None,
+    alias: Annotated[
+        str, typer.Option(help="champion: the server uses it; challenger: only recorded.")
+    ] = "challenger",
+) -> None:
+    """Move the level of a model's chances to what its newest matured labels say.
+
+    The model and the points stay; a new bundle with another intercept is written and registered.
+    If the shift is within noise it says so and writes nothing. Exit code 1: refused, with the
+    reason.
+    """
+    silence_telemetry()
+    console = Console()
+    try:
+        found = _find(console, history, bundle or TrainingSettings().champion, memory)
+        console.print(found.words, highlight=False)
+        if found.is_needed:
+            _keep(console, history, found, alias)
+    except (TrainingError, FeaturesError) as refusal:
+        console.print(f"[red]{refusal}[/red]", highlight=False)
+        raise typer.Exit(1) from refusal
+
+
+def _find(console: Console, history: Path, folder: Path, memory: int | None) -> "Relevel":
+    from training.bundle import load_bundle
+    from training.recalibration.run import find_shift
+
+    bundle = load_bundle(folder)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(f"scoring later leads with {bundle.name} {bundle.version}", total=1.0)
+        return find_shift(
+            read_history(history),
+            bundle,
+            memory=memory,
+            progress=lambda share: bars.update(task, completed=share),
+        )
+
+
+def _keep(console: Console, history: Path, found: "Relevel", alias: str) -> None:
+    """Write the moved bundle, register it, and serve it if that was asked."""
+    from training.bundle import install_champion
+    from training.recalibration.run import write_releveled
+    from training.registry.mlflow_store import log_run
+    from training.run.pipeline import fingerprint_history
+
+    settings = TrainingSettings()
+    fingerprint = fingerprint_history(history)
+    moved = write_releveled(found, settings.bundles, fingerprint)
+    logged = log_run(
+        moved,
+        settings=settings,
+        parameters={
+            "kind": "recalibration",
+            "level_moved_from": found.bundle.version,
+            "level_moved_on": fingerprint,
+            "level_memory_leads": found.level.leads,
+        },
+        metrics=found.metrics,
+        pictures=sorted(moved.folder.glob("*.png")),
+        alias=alias,
+    )
+    if alias == "champion":
+        install_champion(moved.folder, settings.champion)
+    console.print(f"Bundle  {moved.folder}", highlight=False, soft_wrap=True)
+    console.print(
+        f"MLflow  {logged.model_name} version {logged.model_version} @{logged.alias} in "
+        f"{logged.tracking_uri}",
+        highlight=False,
+        soft_wrap=True,
+    )

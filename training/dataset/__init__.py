@@ -1,0 +1,1 @@
+"""From a history to rows that may be learned from: moments, labels, splits, copies, open leads."""

@@ -1,0 +1,1 @@
+"""Moving the level of a served model to what the newest matured labels say."""

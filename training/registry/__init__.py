@@ -1,0 +1,1 @@
+"""Bundles in MLflow: log, find, load."""

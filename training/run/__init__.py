@@ -1,0 +1,1 @@
+"""One training run, from a checked history to a bundle."""

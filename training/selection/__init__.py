@@ -1,0 +1,1 @@
+"""Which candidate serves: the competition, segments, tuning, the value of a deal."""

@@ -1,0 +1,1 @@
+"""The best moment to hand a lead over: labels, models, policies, their proof."""
