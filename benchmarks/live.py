@@ -15,7 +15,7 @@ from features import clock
 from serving.champion import ChampionDesk
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
-from serving.scoring.live_worker import LiveScorer
+from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
 from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings

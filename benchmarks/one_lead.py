@@ -20,7 +20,7 @@ from features.kernel.plan import build_plan
 from features.kernel.rows import fill_rows
 from serving.champion import load_champion
 from serving.scoring.log import ScoredLog
-from serving.scoring.service import Scoring, read_body, score_one
+from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.scoring.timing import advise
 from training.bundle import TREES, load_bundle
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.measure import console, print_table
 from serving.handoff.playbook.read import read_playbook
-from serving.handoff.routing_simulation import (
+from serving.handoff.routing.simulation import (
     Arrivals,
     Simulated,
     draw_leads,

@@ -21,7 +21,7 @@ from serving.champion import load_champion
 from serving.scoring.log import ScoredLog
 from serving.scoring.packed_scores import score_packed
 from serving.scoring.people import find_moment, read_people
-from serving.scoring.service import Scoring, read_body, score_one
+from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from training.bundle import TIMING, load_bundle, seal_bundle

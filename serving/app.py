@@ -12,23 +12,23 @@ from serving.audit_log import routes as audit_log_routes
 from serving.auth.doorman import build_doorman
 from serving.auth.guard import check_guards, describe_guards
 from serving.errors import ExposedWithoutTokenError
-from serving.handoff import lead_routes as handoff_lead_routes
-from serving.handoff import (
-    oversight_routes,
-    playbook_routes,
-    pursuit_routes,
-    seller_routes,
-    sla_routes,
-)
-from serving.handoff import routes as handoff_routes
+from serving.handoff.api import handoffs as handoff_routes
+from serving.handoff.api import leads as handoff_lead_routes
+from serving.handoff.api import oversight as oversight_routes
+from serving.handoff.api import playbook as playbook_routes
+from serving.handoff.api import pursuit as pursuit_routes
+from serving.handoff.api import scoreboard as sla_routes
+from serving.handoff.api import sellers as seller_routes
 from serving.http.limits import LimitsMiddleware
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
 from serving.http.traces import build_telemetry
-from serving.intake import merge_routes, segment_routes, snowplow_routes
-from serving.intake import routes as intake_routes
-from serving.intake.items import DESCRIBED
-from serving.intake.tool_schemas import DESCRIBED_MESSAGES
+from serving.intake.api import merges as merge_routes
+from serving.intake.api import records as intake_routes
+from serving.intake.api import segment as segment_routes
+from serving.intake.api import snowplow as snowplow_routes
+from serving.intake.api.tool_schemas import DESCRIBED_MESSAGES
+from serving.intake.records.items import DESCRIBED
 from serving.jobs import routes as job_routes
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.metrics import WorkerCollector
@@ -44,9 +44,9 @@ from serving.notify import routes as notify_routes
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
+from serving.scoring.request.shadow import Shadow, build_shadow
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
 from serving.scoring.served import BundleShelf
-from serving.scoring.shadow import Shadow, build_shadow
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes

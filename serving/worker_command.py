@@ -14,8 +14,8 @@ from serving.http.logs import set_up_logging
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.worker import Worker
 from serving.scoring.log import ScoredLog
+from serving.scoring.request.shadow import build_shadow
 from serving.scoring.served import BundleShelf
-from serving.scoring.shadow import build_shadow
 from serving.settings import ServingSettings
 from serving.store.errors import StoreOffError
 from serving.store.session import Store

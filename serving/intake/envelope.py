@@ -9,9 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from serving.errors import FieldProblem, InvalidBodyError
 from serving.intake.errors import TooManyItemsError
-from serving.intake.items import Sent
-from serving.scoring.batches import MOST_VALUES, spoil_halves
+from serving.intake.records.items import Sent
 from serving.scoring.moments import read_moment
+from serving.scoring.request.batches import MOST_VALUES, spoil_halves
 
 FIELDS: dict[Sent, str] = {
     "lead": "leads",

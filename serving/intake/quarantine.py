@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serving.intake.errors import NoSuchItemError
-from serving.intake.items import Sent, WaitingItem, WaitingItems
-from serving.intake.joining import TOOLS
-from serving.scoring.batches import find_id
+from serving.intake.identity.joining import TOOLS
+from serving.intake.records.items import Sent, WaitingItem, WaitingItems
+from serving.scoring.request.batches import find_id
 from serving.store.session import UnitOfWork
 
 KEEP = """

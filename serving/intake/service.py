@@ -10,12 +10,12 @@ from serving.errors import RefusedError
 from serving.http.problems import shape_refusal
 from serving.intake.envelope import Envelope
 from serving.intake.errors import NoSuchItemError
-from serving.intake.items import ItemResult, Landed, Record, Sent, Status
-from serving.intake.landing import Happening, land_happenings
-from serving.intake.leads import land_leads
-from serving.intake.messages import join_by_email, land_messages
 from serving.intake.quarantine import Taken, keep_item, note_try, settle, take_items
-from serving.intake.reading import Intake, ReadItem, ReadLead, read_item
+from serving.intake.records.items import ItemResult, Landed, Record, Sent, Status
+from serving.intake.records.landing import Happening, land_happenings
+from serving.intake.records.leads import land_leads
+from serving.intake.records.reading import Intake, ReadItem, ReadLead, read_item
+from serving.intake.tools.messages import join_by_email, land_messages
 from serving.store.session import UnitOfWork
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from serving.champion import ChampionDesk
-from serving.handoff.jobs import decide_after
+from serving.handoff.lifecycle.jobs import decide_after
 from serving.jobs.tasks import House
 from serving.notify.digests import announce_digests
 from serving.notify.outbox import Outbox, Sender
 from serving.notify.senders import build_senders
-from serving.scoring.live import AfterScores
-from serving.scoring.live_worker import LiveScorer
+from serving.scoring.live.score import AfterScores
+from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
+from serving.scoring.request.shadow import Shadow
 from serving.scoring.served import BundleShelf
-from serving.scoring.shadow import Shadow
 from serving.settings import ServingSettings
 from serving.store.session import Store
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from features import clock
-from serving.handoff.jobs import DECIDE, SWEEP, decide_job, sweep_job
-from serving.handoff.oversight_deeds import draw_last_month
+from serving.handoff.lifecycle.jobs import DECIDE, SWEEP, decide_job, sweep_job
+from serving.handoff.oversight.service import draw_last_month
 from serving.http.idempotency import forget_expired
 from serving.jobs.queries import note_problem
 from serving.notify.outbox import Outbox
-from serving.scoring.due import add_everyone_due
-from serving.scoring.live_worker import SCORE_LEAD, LiveScorer
+from serving.scoring.live.queue import add_everyone_due
+from serving.scoring.live.worker import SCORE_LEAD, LiveScorer
 from serving.scoring.served import RESCORE
 from serving.store.deferring import QUEUE, defer
 from serving.store.session import Store, UnitOfWork

@@ -25,7 +25,7 @@ from serving.leads.schemas import (
     WhatIf,
 )
 from serving.scoring.answers import cut_points
-from serving.scoring.kept import find_given_at, list_given
+from serving.scoring.live.stored import find_given_at, list_given
 from serving.scoring.people import read_record_as_of
 from serving.scoring.replay import find_champion_then
 from serving.scoring.served import BundleShelf

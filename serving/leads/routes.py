@@ -44,7 +44,7 @@ from serving.leads.schemas import (
     Word,
 )
 from serving.leads.timeline import What, list_timeline
-from serving.scoring.kept import find_latest, list_given
+from serving.scoring.live.stored import find_latest, list_given
 from serving.scoring.replay import MomentAheadError, replay
 from serving.scoring.served import choose_champion
 from serving.store.dependencies import InStore, Reading

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.champion import Champion, ChampionDesk
 from serving.scoring.log import ScoredLog
-from serving.scoring.shadow import Shadow
+from serving.scoring.request.shadow import Shadow
 
 LATENCY_SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,

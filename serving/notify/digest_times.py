@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from serving.handoff.calendar import WorkingHours
+from serving.handoff.clocks.working_hours import WorkingHours
 from serving.handoff.playbook.sections.notifications import Digest
 
 

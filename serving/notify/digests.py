@@ -13,14 +13,14 @@ from hashlib import sha256
 from sqlalchemy import select
 
 from features import clock
-from serving.handoff.calendar import WorkingHours
-from serving.handoff.clocks import Read, read_clocks
-from serving.handoff.moves import OPEN
-from serving.handoff.oversight_queries import GIVEN_BACK, list_cases
+from serving.handoff.clocks.working_hours import WorkingHours
+from serving.handoff.lifecycle.clocks import Read, read_clocks
+from serving.handoff.machine.transitions import OPEN
+from serving.handoff.oversight.queries import GIVEN_BACK, list_cases
 from serving.handoff.playbook.kept import Agreed, read_agreed, read_cited
 from serving.handoff.playbook.sections.notifications import Digest
-from serving.handoff.scoreboard import Span, build_scoreboard
-from serving.handoff.scoreboard_queries import read_records
+from serving.handoff.scoreboard.queries import read_records
+from serving.handoff.scoreboard.rules import Span, build_scoreboard
 from serving.notify.digest_times import find_due_day, find_span
 from serving.notify.mail import deliver, write_mail
 from serving.notify.messages import Message, Table

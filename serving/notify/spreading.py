@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, get_args
 
-from serving.handoff import notices
+from serving.handoff.oversight import notices
 from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.playbook.sections.notifications import Medium, Notifications, Occasion, Role
 from serving.notify.outbox import Effect

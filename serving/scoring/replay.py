@@ -11,7 +11,7 @@ from features import clock
 from features.kernel.packed import PackedLead
 from serving.champion import Champion, ChampionDesk
 from serving.errors import LookedTooEarlyError, RefusedError
-from serving.scoring.kept import find_given_at
+from serving.scoring.live.stored import find_given_at
 from serving.scoring.packed_scores import score_packed
 from serving.scoring.people import read_people_as_of
 from serving.scoring.served import BundleShelf, choose_champion, find_version_in_use

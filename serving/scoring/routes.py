@@ -10,11 +10,11 @@ from starlette.responses import Response
 from serving.auth.guard import allow
 from serving.http.dependencies import InUse, Now, Settings, check_json
 from serving.http.openapi import describe_answers, describe_body
-from serving.scoring.batches import split_batch
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.log import ScoredLog
-from serving.scoring.service import Scoring, read_body, score_batch, score_one, time_one
-from serving.scoring.shadow import Shadow
+from serving.scoring.request.batches import split_batch
+from serving.scoring.request.service import Scoring, read_body, score_batch, score_one, time_one
+from serving.scoring.request.shadow import Shadow
 
 LONG_HISTORY_BYTES = 200_000
 """A lead this long is scored in a thread, so that the others need not wait for it."""

@@ -13,7 +13,7 @@ from serving.commands import run_server, set_up_logging
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.worker import Worker
 from serving.notify.outbox import Effect
-from serving.scoring.kept import GivenScore
+from serving.scoring.live.stored import GivenScore
 from serving.scoring.log import ScoredLog
 from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings

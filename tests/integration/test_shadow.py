@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
-from serving.scoring import shadow as shadow_module
-from serving.scoring.shadow import COLUMNS
+from serving.scoring.request import shadow as shadow_module
+from serving.scoring.request.shadow import COLUMNS
 from tests.unit.serving.factories import (
     NOW,
     draw_leads,

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.clock import to_us
-from serving.handoff.conditions import LeadFacts
-from serving.handoff.definitions import run_definitions
+from serving.handoff.decision.conditions import LeadFacts
+from serving.handoff.decision.definitions import run_definitions
 from serving.handoff.playbook.read import read_playbook
-from serving.handoff.routing import (
+from serving.handoff.routing.rules import (
     AccountOwner,
     LeadToRoute,
     Ledger,

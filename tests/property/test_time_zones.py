@@ -20,8 +20,8 @@ from features.contracts.records import EventRecord, LeadRecord
 from features.lifecycle.stages import Stage
 from features.sources.history.folder import read_history
 from features.taxonomy import default_taxonomy
-from serving.scoring.records import read_lead
-from serving.scoring.service import read_body
+from serving.scoring.request.records import read_lead
+from serving.scoring.request.service import read_body
 from tests.unit.sources.factories import import_texts, mapping_of
 
 CATALOG = build_catalog(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.handoff.calendar import WorkingHours, add_worked
+from serving.handoff.clocks.working_hours import WorkingHours, add_worked
 from serving.handoff.playbook.public_holidays import list_holidays
 from serving.handoff.playbook.sections.routing import Absence
 from serving.handoff.playbook.sections.sla import WEEKDAYS, Calendar

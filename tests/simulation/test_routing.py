@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from serving.handoff.playbook.read import read_playbook
-from serving.handoff.routing_simulation import Arrivals, draw_leads, simulate_routing
+from serving.handoff.routing.simulation import Arrivals, draw_leads, simulate_routing
 
 SELLERS = """
 [[routing.sellers]]

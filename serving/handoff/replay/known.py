@@ -10,8 +10,8 @@ import pyarrow as pa
 from features.clock import to_us
 from features.contracts.leads import attribute_types
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
-from serving.handoff.conditions import Verdict
-from serving.handoff.definitions import facts_at, run_definitions
+from serving.handoff.decision.conditions import Verdict
+from serving.handoff.decision.definitions import facts_at, run_definitions
 from serving.handoff.playbook.playbook import Playbook
 
 

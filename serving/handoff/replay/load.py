@@ -6,17 +6,17 @@ from datetime import timedelta
 import numpy as np
 
 from features.clock import DAY_US, from_us
-from serving.handoff.definitions import facts_at, run_definitions
+from serving.handoff.decision.definitions import facts_at, run_definitions
 from serving.handoff.playbook.playbook import ASKS_FOR_SALES, Playbook
 from serving.handoff.playbook.sections.routing import Seller
 from serving.handoff.playbook.sections.sla import Priority, read_hours
 from serving.handoff.playbook.sections.triggers import Trigger
-from serving.handoff.pursuit import find_plan
+from serving.handoff.pursuit.rules import find_plan
 from serving.handoff.replay.judge import WEEK_DAYS, Period, count_by_week
 from serving.handoff.replay.looks import Seen
 from serving.handoff.replay.walk import Taken, find_band
-from serving.handoff.routing import LeadToRoute
-from serving.handoff.routing_simulation import Arrivals, Simulated, simulate_routing
+from serving.handoff.routing.rules import LeadToRoute
+from serving.handoff.routing.simulation import Arrivals, Simulated, simulate_routing
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from features.contracts.records import LeadRecord
 from features.lifecycle.stages import Stage, funnel_position
 from features.sources.history.folder import HistoryFolder
 from features.taxonomy import Taxonomy
-from serving.handoff.activity import Activity, fold_name
+from serving.handoff.decision.activity import Activity, fold_name
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.replay.known import fails_mql, list_rows, read_records
 from serving.handoff.replay.story import RecordedMove, Story

@@ -15,9 +15,9 @@ from features.lifecycle.reasons import ReturnReason
 from features.lifecycle.replay import StageChange, standing_at
 from features.lifecycle.stages import Stage, reaches
 from features.lifecycle.targets import Target
-from serving.handoff.activity import Activity
+from serving.handoff.decision.activity import Activity
+from serving.handoff.decision.cooling_down import EarlierHandoff, find_waking
 from serving.handoff.playbook.sections.returns import MEANS, Returns, SalesReason
-from serving.handoff.returns import EarlierHandoff, find_waking
 
 NEVER = 2**62
 """A moment that does not come, in microseconds."""

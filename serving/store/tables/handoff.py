@@ -30,7 +30,7 @@ class Handoff(Base):
     cycle: Mapped[int]
     """Which handoff of its lead it is, from 1."""
     state: Mapped[str]
-    """Of ``serving.handoff.moves.State``, after the last move."""
+    """Of ``serving.handoff.machine.transitions.State``, after the last move."""
     since: Mapped[datetime]
     """Of the last move."""
     trigger: Mapped[str]

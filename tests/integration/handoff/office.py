@@ -8,11 +8,11 @@ import numpy as np
 from sqlalchemy import text
 
 from features.taxonomy import default_taxonomy
-from serving.handoff.hand_over import Outcome, decide_lead
-from serving.handoff.occasion import Occasion
+from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.decide import Outcome, decide_lead
+from serving.handoff.lifecycle.sweep import Broom
 from serving.handoff.playbook.agreement import Side, Word
 from serving.handoff.playbook.kept import propose, sign
-from serving.handoff.sweep import Broom
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.store.session import Store

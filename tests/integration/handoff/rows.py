@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from serving.handoff.moves import STATES, Custody, Signal, State, move_from
+from serving.handoff.machine.transitions import STATES, Custody, Signal, State, move_from
 from serving.store.session import Store
 from serving.store.tables import Handoff, HandoffMove, Lead, Seller
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from serving.auth.roles import Role
-from serving.handoff.sweep import decide_about, sweep
+from serving.handoff.lifecycle.sweep import decide_about, sweep
 from serving.http.dependencies import get_now
 from serving.store.session import Store
 from tests.integration.auth.factories import bearer, make_app, make_key

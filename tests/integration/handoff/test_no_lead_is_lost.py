@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from serving.errors import RefusedError
-from serving.handoff.answer import accept, hand_on, supply
-from serving.handoff.answer import ask as ask_marketing
-from serving.handoff.give_back import give_back, give_up, reject, withdraw
-from serving.handoff.moves import MOVES, OPEN, Signal, State
-from serving.handoff.occasion import Occasion
+from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
+from serving.handoff.lifecycle.respond import accept, hand_on, supply
+from serving.handoff.lifecycle.respond import ask as ask_marketing
+from serving.handoff.lifecycle.sweep import sweep
+from serving.handoff.lifecycle.work import Tried, log_attempt, lose, open_deal, qualify, win
+from serving.handoff.machine.transitions import MOVES, OPEN, Signal, State
 from serving.handoff.playbook.sections.returns import SalesReason
-from serving.handoff.pursue import Tried, log_attempt, lose, open_deal, qualify, win
-from serving.handoff.sweep import sweep
 from serving.store.session import Store, UnitOfWork
 from tests.integration.handoff.office import (
     MONDAY,

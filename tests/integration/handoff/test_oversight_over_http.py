@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from serving.auth.roles import Role
-from serving.handoff.moves import Signal
-from serving.handoff.oversight_deeds import draw_last_month
+from serving.handoff.machine.transitions import Signal
+from serving.handoff.oversight.service import draw_last_month
 from serving.http.dependencies import get_now
 from serving.store.session import Store
 from tests.integration.auth.factories import bearer, make_app, make_key

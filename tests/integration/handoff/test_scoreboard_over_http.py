@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from serving.auth.roles import Role
-from serving.handoff.moves import Signal
+from serving.handoff.machine.transitions import Signal
 from serving.http.dependencies import get_now
 from serving.store.session import Store
 from tests.integration.auth.factories import bearer, make_app, make_key

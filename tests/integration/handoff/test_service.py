@@ -9,23 +9,23 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from baton import app
-from serving.handoff.answer import accept, hand_on, supply
-from serving.handoff.answer import ask as ask_marketing
-from serving.handoff.clocks import list_moves, list_runs, read_pursuit
-from serving.handoff.errors import NotQualifiedError
-from serving.handoff.give_back import give_back, give_up, reject, withdraw
-from serving.handoff.jobs import DECIDE, decide_after, decide_job, sweep_job
-from serving.handoff.moves import Clock as Timed
-from serving.handoff.moves import State
-from serving.handoff.occasion import Occasion
+from serving.handoff.decision.rules import ManualRequest
+from serving.handoff.lifecycle.clocks import list_moves, list_runs, read_pursuit
+from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.errors import NotQualifiedError
+from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
+from serving.handoff.lifecycle.jobs import DECIDE, decide_after, decide_job, sweep_job
+from serving.handoff.lifecycle.record import get_handoff
+from serving.handoff.lifecycle.respond import accept, hand_on, supply
+from serving.handoff.lifecycle.respond import ask as ask_marketing
+from serving.handoff.lifecycle.sweep import sweep
+from serving.handoff.lifecycle.work import Tried, log_attempt, open_deal, qualify, win
+from serving.handoff.machine.errors import ImpossibleMoveError, NotPersistentEnoughError
+from serving.handoff.machine.transitions import Clock as Timed
+from serving.handoff.machine.transitions import State
 from serving.handoff.playbook.kept import read_agreed
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.playbook.sections.triggers import Trigger
-from serving.handoff.policy import ManualRequest
-from serving.handoff.pursue import Tried, log_attempt, open_deal, qualify, win
-from serving.handoff.record import get_handoff
-from serving.handoff.refusals import ImpossibleMoveError, NotPersistentEnoughError
-from serving.handoff.sweep import sweep
 from serving.store.session import Store
 from tests.integration.handoff.office import (
     MONDAY,

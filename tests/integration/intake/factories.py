@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import text
 
 from serving.intake.envelope import open_envelope
-from serving.intake.items import Landed
-from serving.intake.merging import Hand, MergeRecord, merge_leads, undo_merge
-from serving.intake.reading import Intake
+from serving.intake.identity.merging import Hand, MergeRecord, merge_leads, undo_merge
+from serving.intake.records.items import Landed
+from serving.intake.records.reading import Intake
 from serving.intake.service import take_in
 from serving.store.session import Store
 from tests.unit.serving.factories import NOW, make_catalog

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from features import clock
-from serving.intake.segment import TYPES
+from serving.intake.tools.segment import TYPES
 from serving.store.packed import find_differences, read_packed
 from serving.store.session import Store
 from tests.integration.intake.factories import CATALOG, ask, survivors

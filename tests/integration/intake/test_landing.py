@@ -12,7 +12,7 @@ from features.clock import DAY_US, to_us
 from features.compute.online import compute_packed_row, compute_rows
 from serving.errors import InvalidBodyError
 from serving.intake.envelope import open_envelope
-from serving.intake.items import Landed
+from serving.intake.records.items import Landed
 from serving.intake.service import Intake, take_in
 from serving.store.histories import read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues

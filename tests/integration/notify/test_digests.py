@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from serving.handoff.moves import Signal
+from serving.handoff.machine.transitions import Signal
 from serving.notify.digests import announce_digests
 from serving.store.session import Store
 from tests.integration.handoff.rows import write_handoff, write_sellers

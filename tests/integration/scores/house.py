@@ -17,11 +17,11 @@ from features.catalog.manifest import Catalog
 from serving.champion import ChampionDesk
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
-from serving.scoring.live_worker import LiveScorer
+from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
 from serving.scoring.replay import replay
+from serving.scoring.request.shadow import Shadow
 from serving.scoring.served import BundleShelf
-from serving.scoring.shadow import Shadow
 from serving.store.session import Store
 from tests.unit.serving.factories import NOW, make_catalog, write_small_bundle
 

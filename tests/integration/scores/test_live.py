@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from features.clock import MICROSECOND
-from serving.scoring.live_worker import LiveScorer
+from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
-from serving.scoring.service import Scoring, read_body, score_one
+from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.store.packed import find_differences
 from serving.store.session import Store, UnitOfWork
 from tests.integration.scores.house import (

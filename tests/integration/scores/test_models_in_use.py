@@ -10,8 +10,8 @@ from features.clock import now
 from serving.jobs.tasks import rescore_next
 from serving.scoring.log import ScoredLog
 from serving.scoring.replay import NoModelThenError
+from serving.scoring.request.shadow import Shadow, ShadowDesk
 from serving.scoring.served import ModelGoneError, UnknownContractError, choose_champion
-from serving.scoring.shadow import Shadow, ShadowDesk
 from serving.store.session import Store
 from tests.integration.scores.house import (
     Clock,

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from serving.handoff.calendar import NoWorkingTimeError, WorkingHours, add_worked
+from serving.handoff.clocks.working_hours import NoWorkingTimeError, WorkingHours, add_worked
 from serving.handoff.playbook.sections.routing import Absence
 from serving.handoff.playbook.sections.sla import Calendar, read_span
 

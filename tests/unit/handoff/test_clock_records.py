@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from serving.handoff.calendar import WorkingHours
-from serving.handoff.clock_records import list_records
-from serving.handoff.clocks import list_runs
-from serving.handoff.moves import Clock, Signal, State, move_from
+from serving.handoff.clocks.rules import list_promises
+from serving.handoff.clocks.working_hours import WorkingHours
+from serving.handoff.lifecycle.clocks import list_runs
+from serving.handoff.machine.transitions import Clock, Signal, State, move_from
 from serving.handoff.playbook.sections.sla import Calendar, Sla
-from serving.handoff.scoreboard import ClockRecord
-from serving.handoff.sla import list_promises
+from serving.handoff.scoreboard.clock_records import list_records
+from serving.handoff.scoreboard.rules import ClockRecord
 from serving.store.tables import HandoffMove
 
 MONDAY = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)

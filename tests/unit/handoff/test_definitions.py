@@ -2,8 +2,8 @@ import pytest
 
 from features.clock import DAY_US
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
-from serving.handoff.conditions import LeadFacts, Verdict
-from serving.handoff.definitions import Answer, facts_at, run_definitions
+from serving.handoff.decision.conditions import LeadFacts, Verdict
+from serving.handoff.decision.definitions import Answer, facts_at, run_definitions
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import read_playbook
 

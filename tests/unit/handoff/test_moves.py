@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.lifecycle.stages import Stage
-from serving.handoff.moves import (
+from serving.handoff.machine.errors import ImpossibleMoveError, MissingFactError
+from serving.handoff.machine.transitions import (
     MOVES,
     OPEN,
     STATES,
@@ -23,7 +24,6 @@ from serving.handoff.moves import (
     replay,
     step,
 )
-from serving.handoff.refusals import ImpossibleMoveError, MissingFactError
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.lifecycle.stages import Stage
-from serving.handoff.moves import OPEN, STATES, Custody, State
-from serving.handoff.orphans import Deed, Holding, Place, Wrong, find_orphans, repair
+from serving.handoff.lifecycle.orphan_rules import (
+    Deed,
+    Holding,
+    Place,
+    Wrong,
+    find_orphans,
+    repair,
+)
+from serving.handoff.machine.transitions import OPEN, STATES, Custody, State
 from serving.handoff.playbook.sections.returns import Returns
 
 NOW = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.handoff.intervals import find_wilson
-from serving.handoff.oversight import (
+from serving.handoff.oversight.report import OTHERS, Answered, Review, build_report
+from serving.handoff.oversight.rules import (
     DefinitionFacts,
     Finding,
     Rejection,
@@ -19,7 +20,6 @@ from serving.handoff.oversight import (
     draw_sample,
     month_rng,
 )
-from serving.handoff.oversight_report import OTHERS, Answered, Review, build_report
 from serving.handoff.playbook.sections.oversight import Oversight
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.playbook.sections.triggers import Trigger

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.explain.reasons import Reason
-from serving.handoff.activity import Activity
-from serving.handoff.packet import PacketFacts, build_packet
-from serving.handoff.packet_text import escape_markdown, say_markdown, say_memo
+from serving.handoff.decision.activity import Activity
+from serving.handoff.decision.cooling_down import EarlierHandoff
+from serving.handoff.decision.rules import Decision, Verdict
+from serving.handoff.packet.build import PacketFacts, build_packet
+from serving.handoff.packet.render import escape_markdown, say_markdown, say_memo
+from serving.handoff.packet.timeline import KindWords, Moment, build_timeline
 from serving.handoff.playbook.sections.packet import PacketField, PacketSection
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.playbook.sections.triggers import Trigger
-from serving.handoff.policy import Decision, Verdict
-from serving.handoff.returns import EarlierHandoff
-from serving.handoff.timeline import KindWords, Moment, build_timeline
 
 NOW = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)
 WORDS = KindWords(

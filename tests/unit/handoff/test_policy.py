@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.handoff.activity import Activity
-from serving.handoff.playbook.sections.returns import Returns, SalesReason
-from serving.handoff.playbook.sections.triggers import Suppression, Trigger, Triggers
-from serving.handoff.policy import (
+from serving.handoff.decision.activity import Activity
+from serving.handoff.decision.cooling_down import EarlierHandoff
+from serving.handoff.decision.rules import (
     Drawn,
     HandoffFacts,
     ManualRequest,
@@ -21,7 +20,8 @@ from serving.handoff.policy import (
     Verdict,
     decide,
 )
-from serving.handoff.returns import EarlierHandoff
+from serving.handoff.playbook.sections.returns import Returns, SalesReason
+from serving.handoff.playbook.sections.triggers import Suppression, Trigger, Triggers
 
 NOW = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)
 NEVER = Triggers.model_validate({"exploration": {"chance": 0.0}})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.pursuit import Pursuit
-from serving.handoff.pursuit import (
+from serving.handoff.pursuit.rules import (
     Attempt,
     count_results,
     find_persistence,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from features.clock import DAY_US, from_us, to_us
 from features.lifecycle.reasons import ReturnReason
 from features.lifecycle.stages import Stage, funnel_position
-from serving.handoff.activity import Activity
+from serving.handoff.decision.activity import Activity
+from serving.handoff.decision.rules import HandoffFacts, Rules, ScoreFacts, Verdict, decide
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.sections.returns import Returns
-from serving.handoff.policy import HandoffFacts, Rules, ScoreFacts, Verdict, decide
 from serving.handoff.replay.grid import read_look
 from serving.handoff.replay.judge import (
     Period,

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.lifecycle.reasons import Finding, ReturnReason
-from serving.handoff.activity import Activity
-from serving.handoff.playbook.sections.packet import Channel
-from serving.handoff.playbook.sections.pursuit import Pursuit
-from serving.handoff.playbook.sections.returns import Returns, SalesReason
-from serving.handoff.pursuit import Attempt, find_persistence, find_plan
-from serving.handoff.refusals import MissingFactError, NotPersistentEnoughError
-from serving.handoff.returns import (
+from serving.handoff.decision.activity import Activity
+from serving.handoff.decision.cooling_down import (
     EarlierHandoff,
     check_return,
     decide_recycle,
     find_rest,
     find_waking,
 )
+from serving.handoff.machine.errors import MissingFactError, NotPersistentEnoughError
+from serving.handoff.playbook.sections.packet import Channel
+from serving.handoff.playbook.sections.pursuit import Pursuit
+from serving.handoff.playbook.sections.returns import Returns, SalesReason
+from serving.handoff.pursuit.rules import Attempt, find_persistence, find_plan
 
 ENDED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EARLIER = EarlierHandoff(

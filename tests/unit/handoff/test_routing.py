@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from features.clock import to_us
-from serving.handoff.conditions import LeadFacts
-from serving.handoff.definitions import run_definitions
+from serving.handoff.decision.conditions import LeadFacts
+from serving.handoff.decision.definitions import run_definitions
+from serving.handoff.machine.errors import UnknownSellerError
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import read_playbook
-from serving.handoff.refusals import UnknownSellerError
-from serving.handoff.routing import (
+from serving.handoff.routing.rules import (
     AccountOwner,
     LeadToRoute,
     Ledger,

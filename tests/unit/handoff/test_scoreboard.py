@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serving.handoff.moves import Clock
+from serving.handoff.machine.transitions import Clock
 from serving.handoff.playbook.sections.sla import MarketingPromise, Sla
-from serving.handoff.scoreboard import (
+from serving.handoff.scoreboard.rules import (
     ClockRecord,
     HandoffRecord,
     Kept,

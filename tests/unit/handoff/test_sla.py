@@ -3,11 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serving.handoff.calendar import WorkingHours
-from serving.handoff.moves import Clock
-from serving.handoff.playbook.sections.sla import Calendar, Sla, read_span
-from serving.handoff.playbook.sections.triggers import Trigger
-from serving.handoff.sla import (
+from serving.handoff.clocks.rules import (
     ClockFacts,
     ClockState,
     Deed,
@@ -21,6 +17,10 @@ from serving.handoff.sla import (
     read_clock,
     split_delay,
 )
+from serving.handoff.clocks.working_hours import WorkingHours
+from serving.handoff.machine.transitions import Clock
+from serving.handoff.playbook.sections.sla import Calendar, Sla, read_span
+from serving.handoff.playbook.sections.triggers import Trigger
 
 HOURS = WorkingHours(Calendar(time_zone="UTC", hours=("mon-fri 09:00-17:00",)))
 FOUR_HOURS = Promise(

@@ -9,10 +9,10 @@ import pytest
 
 from features.taxonomy import default_taxonomy
 from serving.errors import InvalidBodyError
-from serving.intake import segment, snowplow
-from serving.intake.joining import Side, Verdict, decide_join
-from serving.intake.names import Name, read_email
-from serving.intake.said import Said
+from serving.intake.identity.joining import Side, Verdict, decide_join
+from serving.intake.identity.names import Name, read_email
+from serving.intake.tools import segment, snowplow
+from serving.intake.tools.said import Said
 
 TAXONOMY = default_taxonomy()
 WHEN = "2026-03-05T10:31:00+00:00"

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from serving.handoff.calendar import WorkingHours
+from serving.handoff.clocks.working_hours import WorkingHours
 from serving.handoff.playbook.sections.notifications import Digest
 from serving.handoff.playbook.sections.sla import Calendar
 from serving.notify.digest_times import find_due_day, find_span

@@ -8,9 +8,9 @@ import pytest
 
 from features.clock import to_us
 from serving.errors import InvalidBodyError, LookedTooEarlyError, TooManyEventsError
-from serving.scoring.batches import MOST_VALUES, split_batch
-from serving.scoring.records import ReadLead, read_lead
-from serving.scoring.service import read_body
+from serving.scoring.request.batches import MOST_VALUES, split_batch
+from serving.scoring.request.records import ReadLead, read_lead
+from serving.scoring.request.service import read_body
 from tests.unit.serving.factories import NOW, make_catalog, make_lead
 
 CATALOG = make_catalog()

@@ -1,0 +1,1 @@
+"""What HTTP asks of the handoff: routes by topic, schemas, queries."""

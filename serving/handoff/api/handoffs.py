@@ -1,0 +1,252 @@
+"""GET /v1/handoffs and what can be done with one: every move that people make, under its own address."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from serving.auth.guard import allow
+from serving.handoff.api.dependencies import InOccasion, OwnHandoff, note_deed
+from serving.handoff.api.queries import QueueFilter, list_queue, read_packet
+from serving.handoff.api.schemas import (
+    AssignIn,
+    AttemptIn,
+    AttemptLogged,
+    HandoffId,
+    HandoffOut,
+    HandoffPage,
+    HandOverIn,
+    ListedHandoff,
+    NoteIn,
+    QualifyIn,
+    QuestionIn,
+    ReasonIn,
+    ReturnIn,
+)
+from serving.handoff.api.serialize import shape_handoff
+from serving.handoff.lifecycle import give_back
+from serving.handoff.lifecycle import respond as answer
+from serving.handoff.lifecycle import work as pursue
+from serving.handoff.lifecycle.assign import assign
+from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.decide import hand_over
+from serving.handoff.lifecycle.record import get_handoff
+from serving.handoff.machine.transitions import State
+from serving.handoff.packet.render import say_markdown, say_memo
+from serving.http.dependencies import Now, check_json
+from serving.http.openapi import describe_problems
+from serving.leads.schemas import Cursor, Limit, Word
+from serving.store.dependencies import Reading, Work
+from serving.store.session import UnitOfWork
+
+router = APIRouter(prefix="/v1/handoffs", tags=["handoffs"])
+READ, WORKS = allow("read handoffs"), allow("work handoffs")
+HANDS_OVER, ASSIGNS = allow("hand over leads"), allow("assign handoffs")
+JSON = Depends(check_json)
+REFUSED = describe_problems(401, 403, 404, 409, 415, 422, 503)
+
+Route = TypeVar("Route", bound=Callable[..., Any])
+
+
+def deed(
+    path: str, summary: str, guard: Any, *, told: bool = True, status_code: int = 200
+) -> Callable[[Route], Route]:
+    """Make a route of a deed: who may do it, and whether a body tells more of it."""
+    return router.post(
+        path,
+        summary=summary,
+        status_code=status_code,
+        dependencies=[guard, JSON] if told else [guard],
+        responses=REFUSED,
+    )
+
+
+@router.get(
+    "",
+    summary="The queue",
+    dependencies=[READ],
+    responses=describe_problems(401, 422, 503),
+)
+def queue(
+    work: Reading,
+    is_open: Annotated[
+        bool | None, Query(alias="open", description="Those not closed, those closed.")
+    ] = None,
+    state: State | None = None,
+    seller: Word | None = None,
+    trigger: Word | None = None,
+    priority: Word | None = None,
+    source: Word | None = None,
+    lead_id: Word | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> HandoffPage:
+    """List handoffs page by page: leads that asked for sales first, then the most valuable."""
+    asked = QueueFilter(is_open, state, seller, trigger, priority, source, lead_id)
+    rows, following = list_queue(work, asked, cursor, limit)
+    listed = [ListedHandoff.model_validate(dict(row._mapping)) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    return HandoffPage(handoffs=listed, next=following)
+
+
+@router.get(
+    "/{handoff_id}",
+    summary="A handoff and all that happened to it",
+    dependencies=[READ],
+    responses=describe_problems(401, 404, 422, 503),
+)
+def one(work: Reading, now: Now, handoff_id: HandoffId) -> HandoffOut:
+    """Give a handoff with its clocks, moves and assignments."""
+    return shape_handoff(work, get_handoff(work, handoff_id), now)
+
+
+@router.get(
+    "/{handoff_id}/packet",
+    summary="What sales is told: JSON, a memo, or Markdown",
+    dependencies=[READ],
+    response_class=Response,
+    responses=describe_problems(401, 404, 422, 503),
+)
+def packet(request: Request, work: Reading, handoff_id: HandoffId) -> Response:
+    """Give the packet as the `Accept` header asks: JSON, `text/plain` or `text/markdown`."""
+    row = get_handoff(work, handoff_id)
+    accepted = request.headers.get("accept", "")
+    if "text/markdown" in accepted:
+        return Response(say_markdown(read_packet(row)), media_type="text/markdown")
+    if "text/plain" in accepted:
+        return Response(say_memo(read_packet(row)), media_type="text/plain")
+    return JSONResponse(row.packet)
+
+
+@deed("", "Hand a lead over by a reason", HANDS_OVER, status_code=201)
+def start(work: Work, occasion: InOccasion, asked: HandOverIn) -> HandoffOut:
+    """Hand a lead over since somebody decided it; the playbook says what still keeps it back."""
+    row = hand_over(work, asked.lead_id, asked.reason, occasion, np.random.default_rng())
+    return _done(work, row.handoff_id, "handed over", occasion)
+
+
+def _done(work: UnitOfWork, handoff_id: int, action: str, occasion: Occasion) -> HandoffOut:
+    """Note who did it, and give the handoff as it is by now."""
+    note_deed(work, action, handoff_id, occasion)
+    return shape_handoff(work, get_handoff(work, handoff_id), occasion.at)
+
+
+@deed("/{handoff_id}/accept", "Take the lead", WORKS, told=False)
+def accept(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
+    """Record that the seller took the lead."""
+    answer.accept(work, handoff_id, occasion)
+    return _done(work, handoff_id, "accepted", occasion)
+
+
+@deed("/{handoff_id}/reject", "Do not take the lead", WORKS)
+def reject(
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReturnIn
+) -> HandoffOut:
+    """Record that sales does not take the lead, and why."""
+    give_back.reject(work, handoff_id, asked.reason, asked.note, occasion)
+    return _done(work, handoff_id, "rejected", occasion)
+
+
+@deed("/{handoff_id}/hand-on", "Let another seller have the lead", WORKS)
+def hand_on(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: NoteIn) -> HandoffOut:
+    """Record that the seller cannot take it now, which says nothing of the lead."""
+    answer.hand_on(work, handoff_id, asked.note, occasion)
+    return _done(work, handoff_id, "handed on", occasion)
+
+
+@deed("/{handoff_id}/ask", "Ask marketing something", WORKS)
+def ask(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: QuestionIn) -> HandoffOut:
+    """Ask marketing; sales' clock pauses until it is supplied."""
+    answer.ask(work, handoff_id, asked.question, occasion)
+    return _done(work, handoff_id, "asked", occasion)
+
+
+@deed("/{handoff_id}/supply", "Supply what was missing or asked", HANDS_OVER)
+def supply(work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: NoteIn) -> HandoffOut:
+    """Record that marketing supplied it; the packet is built anew from what is known by now."""
+    answer.supply(work, handoff_id, asked.note, occasion)
+    return _done(work, handoff_id, "supplied", occasion)
+
+
+@deed("/{handoff_id}/release", "Let a held packet go as it is", HANDS_OVER)
+def release(work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: NoteIn) -> HandoffOut:
+    """Let a packet that was held back go to sales without what it lacks."""
+    answer.release(work, handoff_id, asked.note, occasion)
+    return _done(work, handoff_id, "released", occasion)
+
+
+@deed("/{handoff_id}/withdraw", "Take a handoff back", HANDS_OVER)
+def withdraw(
+    work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: ReasonIn
+) -> HandoffOut:
+    """Take a handoff back: a duplicate, do not contact."""
+    give_back.withdraw(work, handoff_id, asked.reason, occasion)
+    return _done(work, handoff_id, "withdrawn", occasion)
+
+
+@deed("/{handoff_id}/assign", "Give the handoff to a seller by hand", ASSIGNS)
+def assign_to(
+    work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: AssignIn
+) -> HandoffOut:
+    """Give a handoff to the seller somebody chose: outside the turn, but counted."""
+    assign(work, handoff_id, asked.seller, asked.reason, occasion)
+    return _done(work, handoff_id, "assigned", occasion)
+
+
+@deed("/{handoff_id}/attempts", "Log an attempt to reach the lead", WORKS, status_code=201)
+def attempt(
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: AttemptIn
+) -> AttemptLogged:
+    """Log an attempt, once; the first takes the lead if nobody had said so."""
+    tried = pursue.Tried(
+        asked.at or occasion.at, asked.channel.value, asked.result, asked.attempt_id
+    )
+    row, is_new = pursue.log_attempt(work, handoff_id, tried, occasion)
+    return AttemptLogged(handoff=shape_handoff(work, row, occasion.at), is_new=is_new)
+
+
+@deed("/{handoff_id}/qualify", "Record what the lead told: a SQL", WORKS)
+def qualify(
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: QualifyIn
+) -> HandoffOut:
+    """Record need, budget, authority and timeline; refused unless the agreed definition is met."""
+    pursue.qualify(work, handoff_id, asked.answers, occasion)
+    return _done(work, handoff_id, "qualified", occasion)
+
+
+@deed("/{handoff_id}/give-back", "Give a lead back that was taken", WORKS)
+def return_it(
+    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReturnIn
+) -> HandoffOut:
+    """Give a lead back with a reason; it goes to the track and the rest the playbook says."""
+    give_back.give_back(work, handoff_id, asked.reason, asked.note, occasion)
+    return _done(work, handoff_id, "given back", occasion)
+
+
+@deed("/{handoff_id}/give-up", "Give up a lead nobody could reach", WORKS)
+def give_up(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: NoteIn) -> HandoffOut:
+    """Give a lead up after the attempts that were agreed; refused before."""
+    give_back.give_up(work, handoff_id, asked.note, occasion)
+    return _done(work, handoff_id, "given up", occasion)
+
+
+@deed("/{handoff_id}/open-deal", "An opportunity is open", WORKS, told=False)
+def open_deal(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
+    """Record that an opportunity is open."""
+    pursue.open_deal(work, handoff_id, occasion)
+    return _done(work, handoff_id, "opened a deal", occasion)
+
+
+@deed("/{handoff_id}/win", "The lead became a customer", WORKS, told=False)
+def win(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
+    """Record that the lead was won."""
+    pursue.win(work, handoff_id, occasion)
+    return _done(work, handoff_id, "won", occasion)
+
+
+@deed("/{handoff_id}/lose", "The deal was lost", WORKS)
+def lose(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReasonIn) -> HandoffOut:
+    """Record that the deal was lost; the lead goes back to marketing."""
+    pursue.lose(work, handoff_id, asked.reason, occasion, asked.note)
+    return _done(work, handoff_id, "lost", occasion)

@@ -1,0 +1,188 @@
+"""GET /v1/playbook and its versions: propose, check, compare, and agree for one's side."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi import Path as PathParameter
+
+from serving.auth.guard import allow
+from serving.handoff.api.dependencies import InOccasion
+from serving.handoff.api.schemas import (
+    MOST_NUMBER,
+    PlaybookChecked,
+    PlaybookIn,
+    PlaybookOut,
+    Signed,
+    VersionOut,
+    Versions,
+)
+from serving.handoff.api.serialize import shape_version
+from serving.handoff.playbook.agreement import Side, Word
+from serving.handoff.playbook.diff import list_changes
+from serving.handoff.playbook.kept import (
+    find_standing,
+    find_standings,
+    get_version,
+    list_versions,
+    propose,
+    read_agreed,
+    read_shipped,
+    read_version,
+    sign,
+)
+from serving.handoff.playbook.playbook import Playbook
+from serving.handoff.playbook.read import default_text, read_playbook
+from serving.http.dependencies import Now, check_json
+from serving.http.openapi import describe_problems
+from serving.store.audit_log import note
+from serving.store.dependencies import Reading, Work
+from serving.store.session import UnitOfWork
+
+router = APIRouter(prefix="/v1/playbook", tags=["playbook"])
+READ, JSON = allow("read the playbook"), Depends(check_json)
+DRAFTS = allow("draft the playbook")
+REFUSED = describe_problems(401, 403, 404, 409, 415, 422, 503)
+Number = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
+
+
+@router.get(
+    "",
+    summary="The playbook in effect",
+    dependencies=[READ],
+    responses=describe_problems(401, 503),
+)
+def in_effect(work: Reading, now: Now) -> PlaybookOut:
+    """Give the playbook both sides agreed to; the one that ships with Baton while there is none."""
+    for row in list_versions(work):
+        if row.state == "in_effect":
+            shaped = shape_version(row, find_standing(work, row, now))
+            return PlaybookOut(**shaped.model_dump(), body=row.body)
+    return PlaybookOut(
+        number=None,
+        cited_as=read_shipped().version,
+        state="shipped",
+        because="No version is agreed by both sides: the playbook that ships with Baton is used.",
+        created_at=None,
+        created_by=None,
+        note=None,
+        in_effect_from=None,
+        agreed=[],
+        body=default_text(),
+    )
+
+
+@router.get(
+    "/versions",
+    summary="Every version proposed",
+    dependencies=[READ],
+    responses=describe_problems(401, 503),
+)
+def versions(work: Reading, now: Now) -> Versions:
+    """List the versions, newest first, each with who agreed."""
+    rows = list_versions(work)
+    stands = find_standings(work, rows, now)
+    return Versions(versions=[shape_version(row, stands[row.number]) for row in rows])
+
+
+@router.get(
+    "/versions/{number}",
+    summary="A version and what it says",
+    dependencies=[READ],
+    responses=describe_problems(401, 404, 422, 503),
+)
+def version(work: Reading, now: Now, number: Number) -> PlaybookOut:
+    """Give a version with its text."""
+    row = get_version(work, number)
+    shaped = shape_version(row, find_standing(work, row, now))
+    return PlaybookOut(**shaped.model_dump(), body=row.body)
+
+
+@router.get(
+    "/versions/{number}/diff",
+    summary="What a version would change",
+    dependencies=[READ],
+    responses=describe_problems(401, 404, 422, 503),
+)
+def diff(work: Reading, number: Number) -> PlaybookChecked:
+    """Say in words what a version says that the one in effect does not."""
+    return _compare(work, read_version(get_version(work, number)).playbook)
+
+
+def _compare(work: UnitOfWork, new: Playbook) -> PlaybookChecked:
+    changes = list_changes(read_agreed(work).playbook, new)
+    return PlaybookChecked(fingerprint=new.fingerprint, changes=[c.sentence for c in changes])
+
+
+@router.post(
+    "/check",
+    summary="Check a draft, and say what it would change",
+    dependencies=[READ, JSON],
+    responses=REFUSED,
+)
+def check(work: Reading, asked: PlaybookIn) -> PlaybookChecked:
+    """Check a draft without keeping it; every error names section, field and fix."""
+    return _compare(work, read_playbook(asked.body))
+
+
+@router.post(
+    "/versions",
+    status_code=201,
+    summary="Propose a version",
+    dependencies=[DRAFTS, JSON],
+    responses=REFUSED,
+)
+def put_forward(work: Work, occasion: InOccasion, asked: PlaybookIn) -> VersionOut:
+    """Keep a draft as a version, which takes effect once both sides have agreed to it."""
+    row = propose(work, asked.body, by=occasion.by, at=occasion.at, note=asked.note)
+    _note(work, "proposed", row.number, occasion)
+    return shape_version(row, find_standing(work, row, occasion.at))
+
+
+def _note(work: UnitOfWork, action: str, number: int, occasion: InOccasion) -> None:
+    note(
+        work,
+        by=occasion.by,
+        action=action,
+        subject_kind="playbook",
+        subject_id=str(number),
+        at=occasion.at,
+    )
+
+
+def _say(work: UnitOfWork, number: int, side: Side, word: Word, occasion: InOccasion) -> Signed:
+    decision = sign(work, number, side, word, by=occasion.by, at=occasion.at)
+    _note(work, f"{word.value} for {side.value}", number, occasion)
+    row = get_version(work, number)
+    shaped = shape_version(row, find_standing(work, row, occasion.at))
+    return Signed(because=decision.because, version=shaped)
+
+
+SPEAKS = {Side.MARKETING: allow("agree for marketing"), Side.SALES: allow("agree for sales")}
+_WORDS = (
+    (Side.MARKETING, Word.AGREE, "Agree to a version; with both sides' word it takes effect."),
+    (Side.SALES, Word.AGREE, "Agree to a version; with both sides' word it takes effect."),
+    (Side.MARKETING, Word.WITHDRAW, "Take the word back, as long as sales has not agreed."),
+    (Side.SALES, Word.WITHDRAW, "Take the word back, as long as marketing has not agreed."),
+)
+
+
+def _add_route(side: Side, word: Word, what: str) -> None:
+    """Add the address at which a side says a word: who may speak for it is the address's to say."""
+
+    def say(work: Work, occasion: InOccasion, number: Number) -> Signed:
+        return _say(work, number, side, word, occasion)
+
+    router.add_api_route(
+        f"/versions/{{number}}/{word.value}/{side.value}",
+        say,
+        methods=["POST"],
+        name=f"{word.value}_for_{side.value}",
+        summary=f"{word.value.capitalize()} for {side.value}",
+        description=what,
+        dependencies=[SPEAKS[side]],
+        responses=REFUSED,
+    )
+
+
+for _spoken in _WORDS:
+    _add_route(*_spoken)

@@ -1,0 +1,107 @@
+"""GET /v1/sla and /sla: what both sides promised, did and broke, and how it changes."""
+
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import HTMLResponse, Response
+
+from serving.auth.guard import allow
+from serving.handoff.playbook.kept import read_agreed
+from serving.handoff.scoreboard.period import choose_span
+from serving.handoff.scoreboard.queries import read_records
+from serving.handoff.scoreboard.rules import Axis, Line, Span, build_scoreboard, build_scoreboards
+from serving.http.dependencies import Now
+from serving.http.openapi import describe_problems
+from serving.leads.schemas import AsOf
+from serving.store.dependencies import Reading
+from serving.store.session import UnitOfWork
+from serving.web.pages import PAGE_POLICY, build_scoreboard_page
+
+router = APIRouter(tags=["handoff"], dependencies=[allow("read the scoreboard")])
+
+MOST_POINTS = 12
+"""Most points of a trend."""
+
+
+class Trend(BaseModel):
+    """How one promise went, span by span."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    promise: str
+    goal: float
+    """Of the whole span; the number of leads is that of each of its parts."""
+    reached: list[float | None]
+    """Oldest first; null where nothing can be said."""
+
+
+class Scoreboard(BaseModel):
+    """What both sides promised and did."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    since: datetime
+    until: datetime
+    as_of: datetime
+    playbook_version: str
+    """Whose shares are the goals; each lead's times are those of the version it was handed over by."""
+    lines: list[Line]
+    """Marketing's promises first."""
+    by: Axis | None
+    parts: dict[str, list[Line]]
+    """The same by team, seller or source, where that was asked for."""
+    trend: list[Trend]
+
+
+def read_scoreboard(
+    work: UnitOfWork, span: Span, at: datetime, by: Axis | None = None
+) -> Scoreboard:
+    """Compute the scoreboard of a span from what was recorded and the moment of looking."""
+    agreed = read_agreed(work)
+    section = agreed.playbook.sla
+    clocks, handoffs = read_records(work, agreed, span, at)
+    lines = build_scoreboard(section, clocks, handoffs, span, at)
+    count = min(MOST_POINTS, max(2, (span.end - span.start) // timedelta(days=7)))
+    step = (span.end - span.start) / count
+    points = [
+        build_scoreboard(section, clocks, handoffs, part, at)
+        for part in (
+            Span(span.start + n * step, span.start + (n + 1) * step) for n in range(count)
+        )
+    ]
+    return Scoreboard(
+        since=span.start,
+        until=span.end,
+        as_of=at,
+        playbook_version=agreed.version,
+        lines=lines,
+        by=by,
+        parts=build_scoreboards(section, clocks, handoffs, span, at, by) if by else {},
+        trend=[
+            Trend(
+                promise=line.promise,
+                goal=line.goal / count if line.promise == "handoffs" else line.goal,
+                reached=[point[n].reached for point in points],
+            )
+            for n, line in enumerate(lines)
+        ],
+    )
+
+
+@router.get("/v1/sla", responses=describe_problems(422, 503))
+def sla(
+    work: Reading, now: Now, since: AsOf = None, until: AsOf = None, by: Axis | None = None
+) -> Scoreboard:
+    """Tell what both sides promised, did and broke, and how it changes."""
+    return read_scoreboard(work, choose_span(since, until, now), now, by)
+
+
+@router.get("/sla", include_in_schema=False)
+def sla_page(
+    work: Reading, now: Now, since: AsOf = None, until: AsOf = None, by: Axis | None = None
+) -> Response:
+    """Show the same as a page."""
+    found = read_scoreboard(work, choose_span(since, until, now), now, by)
+    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(build_scoreboard_page(found.model_dump()), headers=headers)

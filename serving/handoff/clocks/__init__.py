@@ -1,0 +1,1 @@
+"""Clocks in working time, and what both sides owe by them. Pure."""

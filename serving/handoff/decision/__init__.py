@@ -1,0 +1,1 @@
+"""Whether a lead is handed over, and why. Pure."""

@@ -1,0 +1,275 @@
+"""The agreed definitions, run on a lead: criteria that hold, fail or are unknown, each in a sentence.
+
+What is not known is neither met nor failed. So a lead has the grades of fit that are still possible,
+and a definition that rests on something unknown is unknown itself, unless the rest decides it. Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from features.contracts.records import LeadRecord
+from features.lifecycle.stages import Stage, funnel_position
+from serving.handoff.decision.conditions import (
+    GRADES,
+    SHIPPED_TAXONOMY,
+    LeadFacts,
+    Looked,
+    Value,
+    Verdict,
+    check,
+    combine,
+    match,
+)
+from serving.handoff.playbook.playbook import Playbook
+from serving.handoff.playbook.sections.condition import Condition, Grade, Matching
+from serving.handoff.playbook.sections.profile import Profile
+from serving.handoff.playbook.wording import say_list
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Something sales recorded after contact, such as the budget."""
+
+    known_at: int
+    """Microseconds since the epoch."""
+    name: str
+    value: Value
+    """None takes back what was recorded before."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a criterion holds, and why."""
+
+    name: str
+    verdict: Verdict
+    because: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a lead fits the ideal customer profile."""
+
+    grade: Grade | None
+    """None while more than one is possible."""
+    possible: tuple[Grade, ...]
+    """Best first."""
+    findings: tuple[Finding, ...]
+    """One for each thing that the ideal customer is."""
+    because: str
+
+
+@dataclass(frozen=True)
+class PersonaFound:
+    """Who the lead is."""
+
+    name: str | None
+    words: str | None
+    verdict: Verdict
+    """Failed: it is known to be none of the personas."""
+    because: str
+
+
+@dataclass(frozen=True)
+class StageFound:
+    """Whether a lead meets the agreed definition of a stage."""
+
+    stage: Stage
+    verdict: Verdict
+    met: tuple[str, ...]
+    failing: tuple[str, ...]
+    """Names of the criteria that fail."""
+    unknown: tuple[str, ...]
+    because: str
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Everything the agreed definitions say of a lead at a moment."""
+
+    fit: Fit
+    persona: PersonaFound
+    segment: str | None
+    criteria: Mapping[str, Finding]
+    mql: StageFound
+    sal: StageFound
+    sql: StageFound
+
+
+def facts_at(
+    lead: LeadRecord,
+    as_of: int,
+    *,
+    answers: Iterable[Answer] = (),
+    score: float | None = None,
+) -> LeadFacts:
+    """Gather what was known of a lead strictly before a moment.
+
+    Parameters
+    ----------
+    lead
+        Its records, whenever they became known.
+    as_of
+        The moment of looking, microseconds since the epoch.
+    answers
+        What sales recorded after contact.
+    score
+        Its points at that moment.
+    """
+    versions = [version for version in lead.versions if version.known_at < as_of]
+    newest = max(versions, key=lambda version: version.known_at, default=None)
+    told = sorted((a for a in answers if a.known_at < as_of), key=lambda a: a.known_at)
+    known_stages = (s for s in lead.stages if s.at < as_of and s.known_at < as_of)
+    return LeadFacts(
+        as_of=as_of,
+        attributes=dict(newest.attributes) if newest else {},
+        events=tuple(e for e in lead.events if e.occurred_at < as_of and e.known_at < as_of),
+        stages=tuple(sorted(known_stages, key=lambda s: (s.at, funnel_position(s.stage)))),
+        answers={answer.name: answer.value for answer in told},
+        score=score,
+    )
+
+
+def run_definitions(playbook: Playbook, facts: LeadFacts) -> Definitions:
+    """Run every agreed definition on what was known of a lead."""
+    looked = Looked(facts, playbook.kinds if playbook.taxonomy else SHIPPED_TAXONOMY)
+    fit = _grade(playbook.profile, looked)
+    looked = replace(looked, grades=fit.possible)
+    persona = _find_persona(playbook.profile, looked)
+    looked = replace(looked, persona=persona.name, persona_verdict=persona.verdict)
+    criteria = {
+        name: _judge(name, criterion.words, criterion, looked)
+        for name, criterion in playbook.stages.criteria.items()
+    }
+    stages = playbook.stages
+    return Definitions(
+        fit=fit,
+        persona=persona,
+        segment=_find_segment(playbook.profile, looked),
+        criteria=criteria,
+        mql=_define(Stage.MQL, stages.mql.all, stages.mql.any, criteria),
+        sal=_define(Stage.SAL, stages.sal.all, stages.sal.any, criteria),
+        sql=_define(Stage.SQL, stages.sql.all, stages.sql.any, criteria),
+    )
+
+
+def _judge(name: str, words: str, matching: Matching, looked: Looked) -> Finding:
+    verdict, decided = match(matching, looked)
+    told = say_list(list(dict.fromkeys(words for _, words in decided)))
+    starts = {
+        Verdict.MET: f"The lead {words}",
+        Verdict.FAILED: f'Not met: "{words}"',
+        Verdict.UNKNOWN: f'Not known: "{words}"',
+    }
+    return Finding(name, verdict, f"{starts[verdict]}: {told}.")
+
+
+def _grade(profile: Profile, looked: Looked) -> Fit:
+    findings, known, open_, failed_must, open_must = [], 0.0, 0.0, False, False
+    for rule in profile.ideal:
+        verdict, told = check(rule.when, looked)
+        findings.append(Finding(rule.words, verdict, f"{rule.words}: {verdict.value}, {told}."))
+        known += rule.weight * (verdict is Verdict.MET)
+        open_ += rule.weight * (verdict is Verdict.UNKNOWN)
+        failed_must |= rule.must and verdict is Verdict.FAILED
+        open_must |= rule.must and verdict is Verdict.UNKNOWN
+    total = sum(rule.weight for rule in profile.ideal)
+    best = _grade_of(profile, (known + open_) / total)
+    worst = _grade_of(profile, known / total)
+    possible = GRADES[GRADES.index(best) : GRADES.index(worst) + 1]
+    if failed_must:
+        possible = ("D",)
+    elif open_must and "D" not in possible:
+        possible = (*possible, "D")
+    return Fit(
+        possible[0] if len(possible) == 1 else None,
+        possible,
+        tuple(findings),
+        _say_fit(possible, findings),
+    )
+
+
+def _grade_of(profile: Profile, share: float) -> Grade:
+    # Weights add up in binary fractions; a share that is just reached must not be missed by them.
+    edges = profile.grades
+    reached = [share >= edge - 1e-9 for edge in (edges.A, edges.B, edges.C)]
+    return GRADES[reached.index(True)] if any(reached) else "D"
+
+
+def _say_fit(possible: Sequence[Grade], findings: Sequence[Finding]) -> str:
+    def named(verdict: Verdict) -> list[str]:
+        return [finding.name for finding in findings if finding.verdict is verdict]
+
+    parts = [
+        f"{words} {say_list(names)}"
+        for words, names in (
+            ("it is", named(Verdict.MET)),
+            ("it is not", named(Verdict.FAILED)),
+            ("it is not known to be", named(Verdict.UNKNOWN)),
+        )
+        if names
+    ]
+    return f"Fit {say_list(possible, 'or')}: {'; '.join(parts)}."
+
+
+def _find_persona(profile: Profile, looked: Looked) -> PersonaFound:
+    for persona in profile.personas:
+        verdict, decided = match(persona, looked)
+        told = say_list(list(dict.fromkeys(words for _, words in decided)))
+        if verdict is Verdict.MET:
+            return PersonaFound(persona.name, persona.words, verdict, f"{persona.words}: {told}.")
+        if verdict is Verdict.UNKNOWN:
+            because = f"It may be {persona.words}: {told}."
+            return PersonaFound(None, None, verdict, because)
+    return PersonaFound(None, None, Verdict.FAILED, "It is none of the personas.")
+
+
+def _find_segment(profile: Profile, looked: Looked) -> str | None:
+    """Find the first segment that a lead is known to be in, unless it may be in one before it."""
+    for segment in profile.segments:
+        verdict, _ = match(segment, looked)
+        if verdict is not Verdict.FAILED:
+            return segment.name if verdict is Verdict.MET else None
+    return None
+
+
+def _define(
+    stage: Stage,
+    every: Sequence[str],
+    some: Sequence[str],
+    criteria: Mapping[str, Finding],
+) -> StageFound:
+    verdict = combine(
+        [criteria[name].verdict for name in every], [criteria[name].verdict for name in some]
+    )
+    named = dict.fromkeys((*every, *some))
+    by_verdict = {
+        asked: tuple(name for name in named if criteria[name].verdict is asked)
+        for asked in Verdict
+    }
+    if verdict is Verdict.MET:
+        because = f"Meets the definition of {stage.upper()}."
+    else:
+        word = "Does not meet" if verdict is Verdict.FAILED else "It is not known to meet"
+        decided = " ".join(criteria[name].because for name in by_verdict[verdict])
+        because = f"{word} the definition of {stage.upper()}. {decided}"
+    return StageFound(
+        stage,
+        verdict,
+        by_verdict[Verdict.MET],
+        by_verdict[Verdict.FAILED],
+        by_verdict[Verdict.UNKNOWN],
+        because,
+    )
+
+
+def check_all(
+    conditions: Sequence[Condition], facts: LeadFacts, found: Definitions
+) -> tuple[Verdict, str]:
+    """Check conditions that must all hold, for rules outside the definitions; say what decided."""
+    looked = Looked(
+        facts, SHIPPED_TAXONOMY, found.fit.possible, found.persona.name, found.persona.verdict
+    )
+    checked = [check(condition, looked) for condition in conditions]
+    verdict = combine([told for told, _ in checked], [])
+    return verdict, say_list([words for told, words in checked if told is verdict])

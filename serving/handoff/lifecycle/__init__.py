@@ -1,0 +1,1 @@
+"""What happens to a handoff: decide, assign, work, respond, give back, sweep."""

@@ -1,0 +1,142 @@
+"""Finding a seller: by the playbook's routing, under one lock, so that turns are fair; or by hand."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text
+
+from serving.handoff.decision.definitions import run_definitions
+from serving.handoff.lifecycle.announce import announce
+from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.lead_facts import Known, read_known
+from serving.handoff.lifecycle.record import lock_handoff, take
+from serving.handoff.lifecycle.sellers import ensure_sellers, keep_ledger, read_ledger, read_roster
+from serving.handoff.machine.transitions import Signal, State
+from serving.handoff.playbook.kept import Agreed, read_agreed
+from serving.handoff.playbook.playbook import ASKS_FOR_SALES
+from serving.handoff.routing.rules import (
+    AccountOwner,
+    LeadToRoute,
+    Route,
+    assign_by_hand,
+    decide_route,
+)
+from serving.store.session import UnitOfWork
+from serving.store.tables import Assignment, Handoff
+
+TURN = 0x726F757465
+"""Key of the advisory lock under which leads are routed, one at a time."""
+
+DECIDES_WITHIN = timedelta(days=1)
+"""After so long a handoff that somebody must decide about is looked at again."""
+
+REFUSED = (Signal.HAND_ON, Signal.ANSWER_OVERDUE, Signal.CONTACT_OVERDUE)
+
+OWNER = """
+SELECT a.seller_id, a.at FROM assignment a JOIN handoff h USING (handoff_id)
+    JOIN lead l ON l.lead_id = h.lead_id
+WHERE l.account_id = %(account)s AND h.handoff_id <> %(own)s
+    AND a.ended_by IS DISTINCT FROM 'hand_on' ORDER BY a.at DESC LIMIT 1
+"""
+
+
+def _list_offered(work: UnitOfWork, handoff_id: int) -> tuple[str, ...]:
+    asked = select(Assignment.seller_id).where(
+        Assignment.handoff_id == handoff_id,
+        Assignment.ended_by.in_([signal.value for signal in REFUSED]),
+    )
+    ordered = work.session.scalars(asked.order_by(Assignment.assignment_number))
+    return tuple(dict.fromkeys(ordered))
+
+
+def _find_owner(work: UnitOfWork, known: Known, row: Handoff) -> AccountOwner | None:
+    if known.account_id is None:
+        return None
+    found = work.execute(OWNER, {"account": known.account_id, "own": row.handoff_id}).first()
+    return None if found is None else AccountOwner(found[0], found[1])
+
+
+def _as_lead(work: UnitOfWork, row: Handoff, known: Known, agreed: Agreed) -> LeadToRoute:
+    return LeadToRoute(
+        lead_id=row.lead_id,
+        since=row.handed_at or row.decided_at,
+        facts=known.facts,
+        found=run_definitions(agreed.playbook, known.facts),
+        value=row.value,
+        is_hand_raiser=ASKS_FOR_SALES in row.segments,
+        form=row.form,
+        account_id=known.account_id,
+        owner=_find_owner(work, known, row),
+        offered_to=_list_offered(work, row.handoff_id),
+    )
+
+
+def _take_turn(work: UnitOfWork) -> None:
+    work.session.flush()
+    work.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TURN})
+
+
+def seek_seller(work: UnitOfWork, row: Handoff, occasion: Occasion) -> Route:
+    """Give a queued handoff to whose turn it is, or have it wait; the lead is locked."""
+    agreed = read_agreed(work)
+    known = read_known(work, row.lead_id, occasion.at, agreed.playbook.kinds)
+    _take_turn(work)
+    ensure_sellers(work, agreed, occasion.at)
+    lead = _as_lead(work, row, known, agreed)
+    roster, ledger = read_roster(work, agreed), read_ledger(work)
+    route, ledger = decide_route(lead, roster, ledger, occasion.at)
+    if route.seller is not None and route.group is not None:
+        keep_ledger(work, ledger, route.group, route.seller)
+        _assign(work, row, route, occasion)
+    elif route.wait_until is not None:
+        row.next_at = max(route.wait_until, occasion.at + timedelta(seconds=1))
+    else:
+        row.next_at = occasion.at + DECIDES_WITHIN
+        tried = len(lead.offered_to)
+        key = f"needs-decision:{tried}:{_day(occasion.at)}"
+        told = {"because": route.because, "wrong": "nobody_can_get_it"}
+        announce(work, row, "handoff.escalated", key, occasion.at, **told)
+    work.session.flush()
+    return route
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"
+
+
+def _assign(work: UnitOfWork, row: Handoff, route: Route, occasion: Occasion) -> None:
+    number = take(work, row, Signal.ASSIGN, occasion, route=route, note=route.because)
+    announce(
+        work, row, "handoff.assigned", f"assigned:{number}", occasion.at, because=route.because
+    )
+
+
+def assign(
+    work: UnitOfWork, handoff_id: int, seller_id: str, reason: str, occasion: Occasion
+) -> Handoff:
+    """Give a handoff to the seller somebody chose, be it queued or in another's hands.
+
+    Raises
+    ------
+    ImpossibleMoveError
+        If it can go to nobody now.
+    UnknownSellerError
+        If the playbook in effect has no such seller.
+    """
+    row = lock_handoff(work, handoff_id)
+    if State(row.state) is not State.QUEUED:
+        take(work, row, Signal.REASSIGN, occasion, note=reason)
+    agreed = read_agreed(work)
+    _take_turn(work)
+    ensure_sellers(work, agreed, occasion.at)
+    route, ledger = assign_by_hand(
+        row.lead_id,
+        seller_id,
+        by=occasion.by,
+        reason=reason,
+        roster=read_roster(work, agreed),
+        ledger=read_ledger(work),
+        at=occasion.at,
+    )
+    keep_ledger(work, ledger, str(route.group), seller_id)
+    _assign(work, row, route, occasion)
+    return row

@@ -1,0 +1,92 @@
+"""What the background work does for handoffs: decides after scores, sweeps by the minute."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from serving.champion import ChampionDesk
+from serving.handoff.lifecycle.sweep import Broom, Swept, decide_about, sweep
+from serving.scoring.live.score import AfterScores
+from serving.scoring.live.stored import GivenScore
+from serving.scoring.served import list_served
+from serving.store.deferring import defer
+from serving.store.session import Store, UnitOfWork
+
+DECIDE = "baton.decide_leads"
+"""The job that decides about leads with new scores: apart from scoring, which it must not slow down."""
+
+SWEEP = "baton.sweep_handoffs"
+
+BANDS = """
+SELECT score_number, band FROM score WHERE lead_id = %(lead)s AND contract = %(contract)s
+ORDER BY as_of DESC, score_number DESC LIMIT 2
+"""
+
+
+def decide_after(desks: Sequence[ChampionDesk]) -> AfterScores:
+    """Build what has leads decided about once the main champion scored them."""
+
+    def after(work: UnitOfWork, given: Sequence[GivenScore]) -> None:
+        served = list_served(desks)
+        if not given or not served:
+            return
+        contract = given[0].score.contract
+        if contract == served[0].bundle.contract.text:
+            leads = [one.score.lead_id for one in given]
+            defer(work, DECIDE, {"lead_ids": leads, "contract": contract})
+
+    return after
+
+
+def _make_broom(store: Store, desks: Sequence[ChampionDesk], contract: str | None = None) -> Broom:
+    served = list_served(desks)
+    catalog = served[0].bundle.catalog if served else None
+    return Broom(store, np.random.default_rng(), catalog, contract)
+
+
+def decide_job(
+    store: Store,
+    desks: Sequence[ChampionDesk],
+    lead_ids: Sequence[str],
+    contract: str,
+    now: Callable[[], datetime],
+) -> Swept:
+    """Decide about leads that have new scores, and announce bands that changed."""
+    at = now()
+    with store.work() as work:
+        for lead_id in lead_ids:
+            _announce_band(work, lead_id, contract, at)
+    return decide_about(_make_broom(store, desks, contract), lead_ids, at)
+
+
+def sweep_job(store: Store, desks: Sequence[ChampionDesk], now: Callable[[], datetime]) -> Swept:
+    """Do all that time asks for now."""
+    served = list_served(desks)
+    contract = served[0].bundle.contract.text if served else None
+    return sweep(_make_broom(store, desks, contract), now())
+
+
+def _announce_band(work: UnitOfWork, lead_id: str, contract: str, at: datetime) -> None:
+    rows = list(work.execute(BANDS, {"lead": lead_id, "contract": contract}))
+    if len(rows) < 2 or rows[0][1] == rows[1][1]:
+        return
+    payload: dict[str, Any] = {
+        "lead_id": lead_id,
+        "contract": contract,
+        "from": rows[1][1],
+        "to": rows[0][1],
+        "because": _say_bands(rows[1][1], rows[0][1]),
+        "at": at.isoformat(),
+    }
+    work.announce(f"band:{rows[0][0]}", "lead.band_changed", payload, at, lead_id)
+
+
+def _say_bands(before: str | None, after: str | None) -> str:
+    known = "it had no score" if before is None else f"it was in band {before}"
+    return (
+        f"It has no score any more; {known}."
+        if after is None
+        else (f"It is in band {after} now; {known}.")
+    )

@@ -1,0 +1,1 @@
+"""The states of a handoff and the table of transitions. Pure."""

@@ -1,0 +1,1 @@
+"""The neutral look at rejected leads: sample, findings, report."""

@@ -1,0 +1,1 @@
+"""How persistently sales has to try to reach a lead. Pure."""

@@ -1,0 +1,1 @@
+"""Which seller gets a lead. Pure."""

@@ -1,0 +1,1 @@
+"""What both sides agreed and what was achieved."""

@@ -1,0 +1,1 @@
+"""Leads, events, stages, attempts as they come in: parsed, then written."""

@@ -1,0 +1,1 @@
+"""What Segment, RudderStack and Snowplow send, turned into records."""

@@ -1,0 +1,1 @@
+"""Scoring the leads of the store as things happen."""

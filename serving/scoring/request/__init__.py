@@ -1,0 +1,1 @@
+"""Scoring what is sent in a request."""

@@ -1,0 +1,265 @@
+"""A challenger in the champion's shadow: it scores what was asked, and only the log sees it.
+
+Leads wait in memory until a thread of its own scores them, so that no answer waits for the
+challenger and no failure of it reaches a caller. Each lead is read and computed once more, with
+the challenger's own catalogue: a server with a shadow does about twice the work.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from features import clock
+from features.compute.online import compute_rows
+from serving.champion import Champion, ChampionDesk, find_mark
+from serving.errors import RefusedError
+from serving.scoring.log import STATUSES, ScoredLog, ScoredRows
+from serving.scoring.request.records import ReadLead, read_lead
+from serving.scoring.schemas import LeadIn, LeadScore
+from serving.settings import ServingSettings
+from training.bundle import HIGHEST_POINTS, LOWEST_POINTS
+
+MOST_WAITING = 200_000
+"""Records (leads, their events and stage changes) that may wait; further leads are passed over."""
+
+LEADS_AT_A_TIME = 1_000
+COLUMNS = ("champion_points", "champion_probability", "champion_band")
+"""What the champion said of the same lead, beside the challenger's own columns: uncut points,
+chance, position of the band; NaN where not enough is known."""
+
+log = structlog.get_logger(__name__)
+
+
+class ShadowDesk(ChampionDesk):
+    """Keeps the challenger; unlike a champion it goes when its folder goes."""
+
+    def refresh(self, at: datetime) -> None:
+        """Look at the folder; forget the challenger if there is none any more. Never raises."""
+        if find_mark(self.folder) is None:
+            self.forget()
+        super().refresh(at)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A lead that the champion answered, waiting for the challenger."""
+
+    lead: LeadIn
+    champion: str
+    """Version of the champion."""
+    as_of: datetime
+    scored_at: datetime
+    points: float
+    probability: float
+    band: float
+
+    @property
+    def records(self) -> int:
+        """What it weighs while it waits."""
+        people = self.lead.colleagues or ()
+        brought = sum(1 + len(person.events) + len(person.stages) for person in people)
+        return 1 + len(self.lead.events) + len(self.lead.stages) + brought
+
+
+class Shadow:
+    """Scores with the challenger what the champion was asked, in a thread of its own."""
+
+    def __init__(self, desk: ShadowDesk, scored_log: ScoredLog, *, most_events: int) -> None:
+        self.desk = desk
+        self.log = scored_log
+        self.most_events = most_events
+        self.scored = 0
+        """Leads scored since the start, and those of whom not enough is known."""
+        self.passed_over = 0
+        """Leads not scored because too many waited."""
+        self.refused = 0
+        """Leads the challenger's catalogue cannot read."""
+        self.failures = 0
+        """Times the challenger failed."""
+        self._waiting: deque[Seen] = deque()
+        self._records = 0
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def add(
+        self,
+        champion: Champion,
+        leads: Sequence[LeadIn],
+        answers: Sequence[LeadScore],
+        scored_at: datetime,
+    ) -> None:
+        """Take in what was answered. Never waits, and does nothing without a challenger."""
+        challenger = self.desk.find_champion()
+        if challenger is None or challenger.bundle.version == champion.bundle.version:
+            return
+        names = [band.name for band in champion.bundle.bands]
+        seen = [
+            Seen(
+                lead,
+                champion.bundle.version,
+                answer.as_of,
+                scored_at,
+                np.nan if answer.points_uncut is None else answer.points_uncut,
+                np.nan if answer.probability is None else answer.probability,
+                np.nan if answer.band is None else float(names.index(answer.band.name)),
+            )
+            for lead, answer in zip(leads, answers, strict=True)
+        ]
+        with self._wake:
+            for one in seen:
+                weight = one.records
+                if self._records + weight > MOST_WAITING:
+                    self.passed_over += 1
+                    continue
+                self._waiting.append(one)
+                self._records += weight
+            self._wake.notify()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the leads in hand; those that wait are forgotten."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._stopped:
+                    self._wake.wait()
+                if self._stopped:
+                    return
+                seen = self._take()
+            self.score(seen)
+
+    def _take(self) -> list[Seen]:
+        """Take the oldest leads of one champion."""
+        first = self._waiting[0].champion
+        taken: list[Seen] = []
+        while (
+            self._waiting and len(taken) < LEADS_AT_A_TIME and self._waiting[0].champion == first
+        ):
+            one = self._waiting.popleft()
+            self._records -= one.records
+            taken.append(one)
+        return taken
+
+    def score(self, seen: Sequence[Seen]) -> None:
+        """Score leads of one champion and log both scores. Never raises."""
+        challenger = self.desk.find_champion()
+        if challenger is None:
+            return
+        try:
+            self._score(challenger, seen)
+        except Exception as error:  # noqa: BLE001 - edge of a job: a failing shadow hurts nobody
+            self.failures += 1
+            log.error(  # noqa: TRY400 - a traceback could hold what a lead sent
+                "shadow_failed",
+                challenger=challenger.bundle.version,
+                error=type(error).__name__,
+                leads=len(seen),
+            )
+
+    def _score(self, challenger: Champion, seen: Sequence[Seen]) -> None:
+        kept, reads = [], []
+        for one in seen:
+            try:
+                reads.append(self._read(challenger, one))
+                kept.append(one)
+            except RefusedError:
+                self.refused += 1
+        if reads:
+            self.log.add(score_rows(challenger, kept, reads))
+            self.scored += len(reads)
+
+    def _read(self, challenger: Champion, one: Seen) -> ReadLead:
+        bundle = challenger.bundle
+        # The moment the champion looked at, also where the lead names none.
+        return read_lead(
+            one.lead, bundle.catalog, bundle.contract.event, one.as_of, self.most_events
+        )
+
+
+def score_rows(
+    challenger: Champion, seen: Sequence[Seen], reads: Sequence[ReadLead]
+) -> ScoredRows:
+    """Score leads with the challenger, and put beside it what the champion said.
+
+    Returns
+    -------
+    ScoredRows
+        Status, band, chance and points are the challenger's; the columns are the champion's. Its
+        version names both models.
+    """
+    as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
+    catalog = challenger.bundle.catalog
+    matrix = compute_rows(catalog, [read.record for read in reads], as_of_us.tolist())
+    said = np.array([[o.points, o.probability, o.band] for o in seen], np.float32)
+    return shade_rows(challenger, seen[0].champion, said, matrix, as_of_us, seen[0].scored_at)
+
+
+def shade_rows(
+    challenger: Champion,
+    champion: str,
+    said: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    as_of_us: NDArray[np.int64],
+    scored_at: datetime,
+) -> ScoredRows:
+    """Score rows of the challenger's features, and put beside it what the champion said.
+
+    Parameters
+    ----------
+    champion
+        Version of the champion.
+    said : ndarray of shape (n_leads, 3), float32
+        What the champion said, in the order of ``COLUMNS``.
+    matrix : ndarray of shape (n_leads, n_features), float32
+    as_of_us : ndarray of shape (n_leads,), int64
+    """
+    bundle = challenger.bundle
+    known = np.array([why is None for why in bundle.find_unknown(matrix)])
+    scores = bundle.score(matrix[known])
+    probability, points = np.full(len(matrix), np.nan), np.full(len(matrix), np.nan)
+    probability[known], points[known] = scores.probability, scores.points
+    edges = np.array([band.points_from for band in bundle.bands])
+    shown = np.clip(points[known], LOWEST_POINTS, HIGHEST_POINTS)
+    band = np.full(len(matrix), -1, np.int8)
+    band[known] = (shown[:, None] < edges[None, :]).sum(axis=1)
+    scored, not_enough = (STATUSES.index(name) for name in ("scored", "not_enough_known"))
+    return ScoredRows(
+        version=f"{bundle.version}-beside-{champion}",
+        names=COLUMNS,
+        bands=tuple(band.name for band in bundle.bands),
+        scored_at=scored_at,
+        matrix=said,
+        as_of_us=as_of_us,
+        status=np.where(known, scored, not_enough).astype(np.int8),
+        band=band,
+        probability=probability,
+        points=points,
+    )
+
+
+def build_shadow(settings: ServingSettings) -> Shadow:
+    """Build a shadow with a desk and a log of its own."""
+    scored_log = ScoredLog(
+        settings.shadowed,
+        most_rows=settings.scored_buffer_rows,
+        keep_days=settings.scored_keep_days,
+    )
+    desk = ShadowDesk(settings.challenger, role="challenger")
+    return Shadow(desk, scored_log, most_events=settings.max_events)
