@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 LOCK := requirements/all.lock
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
-KERNELS := $(wildcard features/kernel/*.py features/catalog/*.py features/sources/*.py training/models/*.py)
+KERNELS := $(sort $(wildcard features/kernel/*.py features/catalog/*.py) $(shell grep -rl --include='*.py' numba features training))
 HISTORY := var/simulated
 LEADS ?= 20000
 # Of the timing benchmark: structure seeds, and leads of the logs that are learned from.

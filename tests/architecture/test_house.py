@@ -23,6 +23,17 @@ def test_every_module_says_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+FOLDERS = sorted({path.parent for path in SOURCES})
+MOST_MODULES = 15
+"""Beside each other in a folder: beyond it nobody sees what belongs together."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_folder_is_a_flat_hall(folder):
+    modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= MOST_MODULES, sorted(path.name for path in modules)
+
+
 def test_floors_and_rooms_hold():
     tool = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(

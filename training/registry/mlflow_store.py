@@ -287,7 +287,7 @@ def log_run(
 
     experiment = _experiment(client, settings, bundle.name)
     example = frame_of_rows(bundle.catalog, bundle.profile.matrix[:3])
-    code = [str(Path(__file__).parent.parent / name) for name in SOURCES]
+    code = [str(Path(__file__).parents[2] / name) for name in SOURCES]
     with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
         mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
         mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)})
