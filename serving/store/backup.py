@@ -12,7 +12,10 @@ from serving.store.errors import BackupFailedError
 
 def _run(program: str, url: URL, *words: str) -> None:
     # The password goes by the environment: words of a command are seen by all on the machine.
-    named = url.set(drivername="postgresql", password=None)
+    # ``URL.set`` cannot take one away.
+    named = URL.create(
+        "postgresql", url.username, None, url.host, url.port, url.database, url.query
+    )
     environment = build_guest_environment()
     if url.password is not None:
         environment["PGPASSWORD"] = str(url.password)

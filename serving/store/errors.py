@@ -19,6 +19,19 @@ class EmbeddedNotStartedError(ServingError):
         )
 
 
+class EmbeddedNotPrivateError(ServingError):
+    """Other users of the machine could reach the embedded PostgreSQL."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(
+            f"The embedded PostgreSQL is not opened, since others could reach it by {folder}: "
+            f"{reason}. Stop every Baton that uses it, give the folder to yourself alone (chmod "
+            "700), and start again."
+        )
+
+
 class UnsafeDurabilityError(ServingError):
     """The database may forget what it has confirmed."""
 

@@ -17,6 +17,7 @@ from serving.settings import ServingSettings
 from serving.store.embedded import EmbeddedPostgres
 from serving.store.errors import (
     CommitRefusedError,
+    EmbeddedNotPrivateError,
     EmbeddedNotStartedError,
     NoDatabaseError,
     SchemaMismatchError,
@@ -289,15 +290,18 @@ def _stood_in_the_way(error: StoreUnavailableError) -> bool:
 
 def _revive(engine: Engine, embedded: EmbeddedPostgres) -> None:
     """Have whoever finds the embedded server gone start it again."""
+    moved: dict[str, Any] = {}
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, arguments: Any, named: Any) -> Any:  # noqa: ARG001
         try:
-            return dialect.connect(*arguments, **named)
+            return dialect.connect(*arguments, **{**named, **moved})
         except dialect.dbapi.OperationalError:
             try:
-                embedded.start(patience_seconds=REVIVING_SECONDS)
-            except EmbeddedNotStartedError as error:
+                url = make_url(embedded.start(patience_seconds=REVIVING_SECONDS))
+            except (EmbeddedNotStartedError, EmbeddedNotPrivateError) as error:
                 # For those who ask, it is away like any other database: they come again.
                 raise dialect.dbapi.OperationalError(str(error)) from error
-            return dialect.connect(*arguments, **named)
+            # Somebody may have taken the folder of its socket: then it has a new one.
+            moved.update(dialect.create_connect_args(url)[1])
+            return dialect.connect(*arguments, **{**named, **moved})

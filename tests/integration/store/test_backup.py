@@ -7,7 +7,7 @@ from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
 from features import clock
-from serving.store.backup import restore_backup
+from serving.store.backup import restore_backup, write_backup
 from serving.store.commands import store_app
 from serving.store.errors import BackupFailedError
 from serving.store.session import Store
@@ -56,3 +56,22 @@ def test_a_file_that_is_no_backup_changes_nothing(store: Store, tmp_path: Path) 
         restore_backup(make_url(store.url), tmp_path / "torn.dump")
 
     assert list_leads(store) == ["ann"]
+
+
+def test_a_password_is_in_no_word_of_a_command_that_all_can_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/words\necho $PGPASSWORD > {tmp_path}/by'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr("serving.store.backup.find_program", lambda name: tmp_path / name)
+    (tmp_path / ".out.part").touch()
+
+    write_backup(make_url("postgresql+psycopg://ann:s3cret@db:5433/baton"), tmp_path / "out")
+
+    words = (tmp_path / "words").read_text()
+    assert "ann@db:5433/baton" in words
+    assert "s3cret" not in words
+    assert (tmp_path / "by").read_text().strip() == "s3cret"

