@@ -1,4 +1,4 @@
-# Every deed of the project. `make` alone lists them.
+# Every command of the project's own work. `make` alone lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -15,6 +15,12 @@ LEADS ?= 20000
 # Of the timing benchmark: structure seeds, and leads of the logs that are learned from.
 SEEDS ?= 0-9
 SIZES ?= 5000,20000
+# Tests by what they need: nothing but Python, or databases, processes, whole runs and the documents.
+UNIT := tests/architecture tests/unit tests/spec tests/property
+INTEGRATION := tests/integration tests/e2e tests/simulation tests/docs tests/crash
+# Of `make coverage`: what runs with the machine code, and what runs again without it.
+TESTS ?= tests
+KERNEL_TESTS ?= tests/spec tests/property tests/unit/models tests/unit/sources tests/unit/compute
 
 export UV_PYTHON_DOWNLOADS := never
 # Trust what the machine trusts, where it has a store: companies' proxies sign with their own roots.
@@ -24,13 +30,18 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_WAIT_POLICY := PASSIVE
 # Where bytecode is forbidden, every start of Python would compile anew what it imports: seconds each.
 export PYTHONDONTWRITEBYTECODE :=
-# A machine without libgomp borrows the copy that scikit-learn ships; see the `native` deed.
+# A machine without libgomp borrows the copy that scikit-learn ships; see the target `native`.
 export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CURDIR)/$(VENV)/lib/native
 
-.PHONY: help setup run serve test check format bench bench-timing crash lock clean
+# A file at a time on every core; the libraries inside take one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
-help: ## List the deeds
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+.PHONY: help setup run serve test test-fast test-unit test-integration test-slow coverage check format hooks
+.PHONY: docs docs-site docs-serve
+.PHONY: bench bench-timing crash lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(UV): requirements/uv.lock
 	@echo "• fetching uv"
@@ -75,8 +86,30 @@ run: var/champion/manifest.json ## Set up, train on a simulated market, and serv
 serve: $(READY) ## Serve the champion that is there
 	@$(BIN)/baton serve
 
-test: $(READY) ## Run all tests, a file at a time on every core
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+test: $(READY) ## Run the tests that prove the product, as CI does
+	@$(PYTEST) -m "not release"
+
+test-fast: $(READY) ## Run what needs neither database nor minutes: before each commit
+	@$(PYTEST) -m "not slow and not release" $(UNIT)
+
+test-unit: $(READY) ## Run the tests of single modules, of features by their specs, of properties and of the architecture
+	@$(PYTEST) -m "not release" $(UNIT)
+
+test-integration: $(READY) ## Run what needs databases, processes or documents, but not the slow ones
+	@$(PYTEST) -m "not slow and not release" $(INTEGRATION)
+
+test-slow: $(READY) ## Run the slow tests, those of a release, and the properties on many more examples: before a release
+	@$(PYTEST) -m "slow or release"
+	@HYPOTHESIS_PROFILE=night $(PYTEST) tests/property
+
+coverage: $(READY) ## Measure branch coverage (TESTS=tests/unit for a part); the kernels run once more without machine code
+	@rm -f var/coverage/data*
+	@mkdir -p var/coverage
+	@OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -n logical --dist loadfile -m "not slow and not release" $(TESTS)
+	@NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -n logical --dist loadfile -m "not slow and not release" $(KERNEL_TESTS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage html --quiet
+	@$(BIN)/python -m coverage report
 
 check: $(READY) ## Check format, lint, import contracts and types
 	@$(BIN)/ruff format --check .
@@ -88,8 +121,24 @@ format: $(READY) ## Format the code and mend what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+hooks: $(READY) ## Let git call make before a commit (check) and before a push (test-fast)
+	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
 docs: $(READY) ## Write the manual of features from the catalogue and its specs
 	@$(BIN)/python -m tests.spec.manual
+
+$(VENV)/.docs: $(READY) requirements/docs.lock
+	@echo "• installing what builds the site of the documentation (Sphinx)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/docs.lock
+	@touch $@
+
+docs-site: $(VENV)/.docs ## Build the documentation into var/site; a warning, a broken link or anything fetched from elsewhere fails
+	@$(BIN)/python -m sphinx -b html -c docs/sphinx -d var/sphinx --fail-on-warning --keep-going --quiet docs var/site
+	@$(BIN)/python -m docs.sphinx.check_site var/site
+	@echo "• var/site/index.html"
+
+docs-serve: docs-site ## Build the documentation and serve it on http://127.0.0.1:8001
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory var/site 8001
 
 $(VENV)/.bench: $(READY) requirements/bench.lock
 	@echo "• installing what the kernel is measured against (DuckDB, Polars)"
@@ -109,6 +158,7 @@ lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server --extra train --group test -o requirements/all.lock
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server -o requirements/server.lock
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group bench -c requirements/all.lock -o requirements/bench.lock
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group docs -c requirements/all.lock -o requirements/docs.lock
 
 clean: ## Throw away what was made: environment, simulated market, bundles
 	@rm -rf $(VENV) .uv var .mypy_cache .ruff_cache .pytest_cache

@@ -42,7 +42,7 @@ def test_floors_and_rooms_hold():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["all.lock", "server.lock", "bench.lock", "uv.lock"])
+@pytest.mark.parametrize("name", ["all.lock", "server.lock", "bench.lock", "docs.lock", "uv.lock"])
 def test_locks_carry_hashes_and_no_address(name):
     text = (ROOT / "requirements" / name).read_text()
     assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
@@ -75,5 +75,5 @@ def test_top_level_is_the_design_card():
     assert top - {path for path in top if path.startswith(".")} <= {
         "training", "serving", "features", "notebooks", "mlruns", "tests", "docs", "benchmarks",
         "requirements", "baton.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
-        "LICENSE", "compose.yaml", "Dockerfile",
+        "CONTRIBUTING.md", "LICENSE", "compose.yaml", "Dockerfile",
     }  # fmt: skip
