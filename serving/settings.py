@@ -263,11 +263,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def find_crash_point() -> str | None:
-    """Find where a crash test has this process end; None everywhere else."""
-    return os.environ.get("BATON_CRASH_AT")
-
-
 def build_guest_environment() -> dict[str, str]:
     """Build the environment of a guest process: ours without our settings, which hold secrets."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import structlog
 
 from features import clock
-from serving.crash_points import OUTBOX_AFTER_CLAIM, OUTBOX_AFTER_SEND, OUTBOX_AFTER_SETTLE, reach
 from serving.errors import ServingError
 from serving.store.session import Store
 
@@ -134,8 +133,6 @@ class Outbox:
         if not self.senders:
             return 0
         by, effects = self.claim()
-        if effects:
-            reach(OUTBOX_AFTER_CLAIM)
         if self.at_once == 1 or len(effects) < 2:
             for effect in effects:
                 self._send(by, effect)
@@ -158,9 +155,7 @@ class Outbox:
             self._settle_failure(by, effect, SendFailedError(type(error).__name__))
         else:
             self._count("sent")
-            reach(OUTBOX_AFTER_SEND)
             self._settle(by, effect, "done", None, None)
-            reach(OUTBOX_AFTER_SETTLE)
 
     def _settle_failure(self, by: str, effect: Effect, error: SendFailedError) -> None:
         self._count("failed")

@@ -15,10 +15,9 @@ from typing import Any
 import httpx
 import psutil
 
-from serving import crash_points
 from serving.commands import open_socket
 from serving.store.embedded import EmbeddedPostgres
-from tests.crash import victims
+from tests.crash import points, victims
 from tests.unit.serving.factories import write_small_bundle
 
 FORGETFUL = {
@@ -31,8 +30,8 @@ FORGETFUL = {
 """The control run: a database that confirms what it has not written."""
 
 POINTS = {
-    "api": [p for p in crash_points.POINTS if p.startswith("intake")],
-    "worker": [p for p in crash_points.POINTS if not p.startswith("intake")],
+    "api": [p for p in points.POINTS if p.startswith("intake")],
+    "worker": [p for p in points.POINTS if not p.startswith("intake")],
 }
 MOST_PASSES = 4
 STARTING_SECONDS = 60.0
@@ -147,9 +146,9 @@ class House:
         victim.at, victim.started = at, time.monotonic()
 
     def _choose_point(self, kind: str) -> str:
-        points = POINTS[kind]
-        self._next_point[kind] = (self._next_point[kind] + 1) % len(points)
-        return f"{points[self._next_point[kind]]}:{self.rng.randint(1, MOST_PASSES)}"
+        names = POINTS[kind]
+        self._next_point[kind] = (self._next_point[kind] + 1) % len(names)
+        return f"{names[self._next_point[kind]]}:{self.rng.randint(1, MOST_PASSES)}"
 
     def raise_the_dead(self, *, arm: bool) -> None:
         """Start again what has ended, and note where those ended that were to end by themselves."""

@@ -8,7 +8,6 @@ from io import StringIO
 from typing import Any
 
 from features import clock
-from serving import crash_points
 from serving.commands import run_server, set_up_logging
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.worker import Worker
@@ -18,6 +17,7 @@ from serving.scoring.log import ScoredLog
 from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings
 from serving.store.session import Store, UnitOfWork
+from tests.crash import points
 from tests.crash.effects import TOPIC, find_effect_key
 
 LEASE_SECONDS = 3
@@ -26,7 +26,7 @@ LEASE_SECONDS = 3
 
 def serve(settings: dict[str, Any], at: str | None) -> None:
     """Run the server, until killed or at a named point."""
-    crash_points.arm(at)
+    points.arm(at)
     set_up_logging("error")
     with redirect_stdout(StringIO()):  # what it tells people, a hundred times
         run_server(ServingSettings(**settings))
@@ -34,7 +34,7 @@ def serve(settings: dict[str, Any], at: str | None) -> None:
 
 def work(settings: dict[str, Any], at: str | None, receiver: str) -> None:
     """Run a worker whose scores lead to effects, until killed or at a named point."""
-    crash_points.arm(at)
+    points.arm(at)
     set_up_logging("error")
     asyncio.run(_work(ServingSettings(**settings), receiver))
 

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from features.taxonomy import default_taxonomy
 from serving.auth.guard import allow
 from serving.champion import ChampionDesk
-from serving.crash_points import INTAKE_AFTER_COMMIT, INTAKE_BEFORE_COMMIT, reach
 from serving.errors import InvalidBodyError
 from serving.http.dependencies import Now, check_json
 from serving.http.idempotency import DESCRIBED_KEY, REPLAYED, Answer, Once, answer_once, read_key
@@ -64,13 +63,9 @@ def _take_in_once(
 ) -> Answer:
     def deed(work: UnitOfWork) -> Answer:
         answer = partial(_answer, work, record, envelope, intake)
-        given = answer_once(work, once, intake.received_at, answer)
-        reach(INTAKE_BEFORE_COMMIT)
-        return given
+        return answer_once(work, once, intake.received_at, answer)
 
-    given = store.run(deed)
-    reach(INTAKE_AFTER_COMMIT)
-    return given
+    return store.run(deed)
 
 
 def _read_date(request: Request) -> datetime | None:

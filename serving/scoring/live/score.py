@@ -12,7 +12,6 @@ from features.contracts.records import StageRecord
 from features.kernel.packed import PackedLead
 from features.lifecycle.stages import CLOSED, Stage, funnel_position
 from serving.champion import Champion
-from serving.crash_points import SCORES_AFTER_CLAIM, SCORES_BEFORE_COMMIT, reach
 from serving.scoring.live.queue import (
     LATER,
     MODEL,
@@ -97,10 +96,7 @@ def score_due(
     taken = take_due(work, taken_at, most)
     if not taken or not served:
         return Pass(0)
-    reach(SCORES_AFTER_CLAIM)
-    scored = score_leads(work, served, taken, taken_at, now, after)
-    reach(SCORES_BEFORE_COMMIT)
-    return Pass(len(taken), scored)
+    return Pass(len(taken), score_leads(work, served, taken, taken_at, now, after))
 
 
 def score_leads(

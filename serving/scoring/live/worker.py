@@ -9,7 +9,6 @@ import structlog
 from features import clock
 from features.compute.online import compute_packed_rows
 from serving.champion import Champion, ChampionDesk
-from serving.crash_points import SCORES_AFTER_COMMIT, reach
 from serving.scoring.answers import build_scored_rows
 from serving.scoring.live.queue import read_due_state
 from serving.scoring.live.score import AfterScores, Pass, score_due, score_leads
@@ -105,8 +104,6 @@ class LiveScorer:
         except Exception as error:  # noqa: BLE001 - edge of a job: one bad lead must not stop the others
             log.error("pass_failed", error=type(error).__name__)  # noqa: TRY400 - may hold values
             return self._score_one_by_one()
-        if done.taken:
-            reach(SCORES_AFTER_COMMIT)
         self._account_for(served, done)
         return done.taken
 
