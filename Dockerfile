@@ -12,7 +12,8 @@ COPY requirements/uv.lock requirements/server.lock requirements/
 RUN pip install --require-hashes -r requirements/uv.lock \
  && uv pip install --python /opt/venv/bin/python --require-hashes --no-deps -r requirements/server.lock
 
-COPY pyproject.toml README.md LICENSE baton.py ./
+COPY pyproject.toml README.md LICENSE ./
+COPY baton baton
 COPY features features
 COPY training training
 COPY serving serving

@@ -28,9 +28,8 @@ def install(folder: Path) -> None:
     """Copy the sources, make the environment, run the steps, and ask the result for its help."""
     home, environment = folder / "baton", folder / "venv"
     venv.create(environment, with_pip=True)
-    for name in ("features", "training", "serving", "requirements"):
+    for name in ("baton", "features", "training", "serving", "requirements"):
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "baton.py", home)
     shutil.copy(ROOT / "pyproject.toml", home)
     python = environment / "bin" / "python"
     for step in [*read_steps((ROOT / "Dockerfile").read_text()), "python -m baton serve --help"]:

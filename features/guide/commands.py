@@ -47,6 +47,10 @@ def _refusals() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+features_app = typer.Typer(help="What Baton computes about a lead.", invoke_without_command=True)
+
+
+@features_app.callback()
 def families_command(
     context: typer.Context, history: HistoryOption = None, bundle: BundleOption = None
 ) -> None:
@@ -64,6 +68,7 @@ def families_command(
     console.print("`baton features list` shows them all, `baton features show NAME` one in full.")
 
 
+@features_app.command("list")
 def list_command(
     family: Annotated[
         str | None, typer.Argument(help="Only this family; the beginning of its name will do.")
@@ -94,6 +99,7 @@ def list_command(
         console.print(NO_ATTRIBUTES)
 
 
+@features_app.command("show")
 def show_command(
     name: Annotated[str, typer.Argument(help="Name of a feature, such as pricing_view_count_7d.")],
     history: HistoryOption = None,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from baton import app
+from baton.command_line import app
 from training.models.points import read_points
 
 

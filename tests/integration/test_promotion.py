@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import baton
+from baton.command_line import app
 from features.clock import from_us, to_us
 from features.compute.offline import compute_matrix
 from features.sources.history.folder import read_history
@@ -118,7 +118,7 @@ class House:
         install_champion(challenger, self.settings.challenger)
 
     def run(self, *words: str, answer: str = "") -> tuple[int, str]:
-        done = CliRunner().invoke(baton.app, [*words], input=answer)
+        done = CliRunner().invoke(app, [*words], input=answer)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         return done.exit_code, " ".join(done.output.split())
 

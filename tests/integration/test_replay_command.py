@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import baton
+from baton.command_line import app
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from features.sources.history import partitions
@@ -39,7 +39,7 @@ def replay(folder: Path, *words: str, draft: str = "draft.toml", history: str = 
         *("--history", str(folder / history), "--bundle", str(folder / "bundle")),
         *("--look", "weekly", "--out", str(folder / "out"), *words),
     )
-    return CliRunner(env={"COLUMNS": "120"}).invoke(baton.app, told)
+    return CliRunner(env={"COLUMNS": "120"}).invoke(app, told)
 
 
 def read_figures(folder: Path) -> dict:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-import baton
+from baton.command_line import app
 from features import clock
 from serving.auth.keys import find_key
 from serving.auth.people import sign_in
@@ -25,7 +25,7 @@ def run(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BATON_ALLOW_UNSAFE_DURABILITY", "true")
 
     def run(*arguments: str, typed: str | None = None) -> Result:
-        return CliRunner().invoke(baton.app, list(arguments), input=typed)
+        return CliRunner().invoke(app, list(arguments), input=typed)
 
     yield run
     structlog.reset_defaults()  # it would write to the last command's standard error

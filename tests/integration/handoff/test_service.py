@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from baton import app
+from baton.command_line import app
 from serving.handoff.decision.rules import ManualRequest
 from serving.handoff.lifecycle.clocks import list_moves, list_runs, read_pursuit
 from serving.handoff.lifecycle.context import Occasion

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import baton
+from baton.command_line import app
 from features.catalog.manifest import build_catalog
 from features.guide.choose import list_families
 from features.sources.history.folder import write_history
@@ -23,7 +23,7 @@ COLLEAGUES = Spec("", "days | 0\nann, account | A\nlook | .^", "| ann").timeline
 
 
 def features(*words: str, width: int = 120) -> Result:
-    return CliRunner(env={"COLUMNS": str(width)}).invoke(baton.app, ["features", *words])
+    return CliRunner(env={"COLUMNS": str(width)}).invoke(app, ["features", *words])
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Which leads will convert, why, and when to hand them over."""

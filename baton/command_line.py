@@ -1,0 +1,155 @@
+"""The one command line: mounts the commands of the three floors, and imports each when it is used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command is, and the line that ``--help`` shows of it; a test holds it to the command."""
+
+    where: str
+    """``module:name`` of a command's function, or of the application of a group."""
+    help: str
+    further: "Mapping[str, Entry]" = field(default_factory=dict)
+    """Commands of the group that come from other rooms than its own."""
+
+
+FEATURES = {
+    "compute": Entry(
+        "features.compute.commands:compute_command",
+        "Compute the features of every lead at many moments, and write them as Parquet or Arrow.",
+    ),
+}
+
+PLAYBOOK = {
+    "replay": Entry(
+        "serving.handoff.replay.command:replay_command",
+        "Tell what a draft would have done: handoffs, precision, recall, load, and the best cut.",
+    ),
+    "agree": Entry(
+        "serving.handoff.playbook.agree_command:agree_command",
+        "Agree to a playbook for one side. It takes effect once both sides have.",
+    ),
+}
+
+COMMANDS = {
+    "import": Entry(
+        "features.sources.commands:import_command",
+        "Turn files into a checked history: leads, events, stage changes, attempts.",
+    ),
+    "simulate": Entry(
+        "features.simulation.commands:simulate_command",
+        "Make up a market whose truth is known, and write its history.",
+    ),
+    "cold-start": Entry(
+        "training.commands.cold_start:cold_start_command",
+        "Make a champion of a points table, marked as not learned.",
+    ),
+    "audit": Entry(
+        "training.commands.audit:audit_command",
+        "Audit every field for knowledge of the outcome; print rule, figure, threshold and "
+        "advice.",
+    ),
+    "train": Entry(
+        "training.commands.train:train_command",
+        "Train on a history, write the bundle and its card, and register it in MLflow.",
+    ),
+    "backtest": Entry(
+        "training.commands.backtest:backtest_command",
+        "Walk forward through a history: train on what was known then, score, wait for the truth.",
+    ),
+    "recalibrate": Entry(
+        "training.commands.recalibrate:recalibrate_command",
+        "Move the level of a model's chances to what its newest matured labels say.",
+    ),
+    "promote": Entry(
+        "training.commands.promote:promote_command",
+        "Compare challenger and champion on leads neither knew; report the impact; change "
+        "champion.",
+    ),
+    "rollback": Entry(
+        "training.commands.promote:rollback_command",
+        "Put the previous champion back. Done twice, it is undone.",
+    ),
+    "score": Entry(
+        "training.commands.score:score_command",
+        "Score every lead of a history as of one moment, and write a Parquet file, a row per "
+        "lead.",
+    ),
+    "serve": Entry("serving.commands:serve_command", "Serve scores over HTTP until stopped."),
+    "worker": Entry(
+        "serving.worker_command:worker_command",
+        "Do the background work until stopped: live scores, what is to be sent, jobs.",
+    ),
+    "drift": Entry(
+        "serving.monitoring.commands:drift_command",
+        "Compare recent scored leads with those the model learned from.",
+    ),
+    "store": Entry("serving.store.commands:store_app", "The database that remembers."),
+    "keys": Entry("serving.auth.commands:keys_app", "Keys of machines that ask."),
+    "people": Entry("serving.auth.commands:people_app", "People who sign in."),
+    "leads": Entry("serving.privacy.commands:leads_app", "What is held on a person."),
+    "audit-log": Entry("serving.audit_log.commands:audit_log_app", "Who did what."),
+    "features": Entry(
+        "features.guide.commands:features_app", "What Baton computes about a lead.", FEATURES
+    ),
+    "playbook": Entry(
+        "serving.handoff.playbook.commands:playbook_app",
+        "The agreement of marketing and sales in a form that runs.",
+        PLAYBOOK,
+    ),
+}
+
+
+class LazyCommand(TyperCommand):
+    """A command of which only the name and the line of help are there until it is used."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name, help=entry.help)
+        self._entry = entry
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Import the command: a group comes with its further ones, which stay lazy."""
+        module, _, name = self._entry.where.partition(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            group = get_group(found)
+            add_lazily(group, self._entry.further)
+            return group
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(self.name)(found)
+        return get_command(alone)  # type: ignore[return-value]  # of one command, it is that
+
+    # The context that is made here carries the real command, which Typer then invokes.
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the arguments by the command itself."""
+        return self.load().make_context(*arguments, **options)
+
+
+def add_lazily(group: TyperGroup, entries: Mapping[str, Entry]) -> None:
+    """Add commands to a group without importing them."""
+    for name, entry in entries.items():
+        group.add_command(LazyCommand(name, entry))
+
+
+class Commands(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        add_lazily(self, COMMANDS)
+
+
+app = typer.Typer(name="baton", cls=Commands, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback(no_args_is_help=True)
+def baton() -> None:
+    """Which leads will convert, why, and when to hand them over."""
