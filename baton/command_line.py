@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command, get_group
+from typer.main import get_command, get_group_from_info
+from typer.models import TyperInfo
 
 
 @dataclass(frozen=True)
@@ -115,15 +116,13 @@ class LazyCommand(TyperCommand):
         super().__init__(name, help=entry.help)
         self._entry = entry
 
-    def load(self) -> TyperCommand | TyperGroup:
+    def load(self) -> "TyperCommand | CommandGroup":
         """Import the command: a group comes with its further ones, which stay lazy."""
         module, _, name = self._entry.where.partition(":")
         found = getattr(import_module(module), name)
         if isinstance(found, typer.Typer):
-            group = get_group(found)
-            add_lazily(group, self._entry.further)
-            return group
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            return build_group(found, self._entry.further)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(self.name)(found)
         return get_command(alone)  # type: ignore[return-value]  # of one command, it is that
 
@@ -133,21 +132,56 @@ class LazyCommand(TyperCommand):
         return self.load().make_context(*arguments, **options)
 
 
-def add_lazily(group: TyperGroup, entries: Mapping[str, Entry]) -> None:
-    """Add commands to a group without importing them."""
-    for name, entry in entries.items():
-        group.add_command(LazyCommand(name, entry))
+class CommandGroup(TyperGroup):
+    """A group whose help shows whole lines: Typer's own cuts them at the width of the screen."""
+
+    def add_lazily(self, entries: Mapping[str, Entry]) -> None:
+        """Add commands without importing them."""
+        for name, entry in entries.items():
+            self.add_command(LazyCommand(name, entry))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the name of each command, and the first paragraph of its help."""
+        paragraphs = ((command.help or "").split("\n\n")[0] for command in self.commands.values())
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, " ".join(words.split()))
+                    for name, words in zip(self.list_commands(ctx), paragraphs, strict=True)
+                ]
+            )
 
 
-class Commands(TyperGroup):
+class Commands(CommandGroup):
     """The group of all commands."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        add_lazily(self, COMMANDS)
+        self.add_lazily(COMMANDS)
 
 
-app = typer.Typer(name="baton", cls=Commands, add_completion=False, pretty_exceptions_enable=False)
+def build_group(application: typer.Typer, further: Mapping[str, Entry]) -> CommandGroup:
+    """Build the group of a room's application, with further commands of other rooms."""
+    group = get_group_from_info(
+        TyperInfo(application, cls=CommandGroup),
+        pretty_exceptions_short=True,
+        suggest_commands=True,
+        rich_markup_mode=None,
+    )
+    assert isinstance(group, CommandGroup)  # noqa: S101 - what ``cls`` asks for
+    group.add_lazily(further)
+    return group
+
+
+# Rich would draw boxes round help and errors, cut to the screen: it is slow to import, and what it
+# prints is hard to read in a pipe.
+app = typer.Typer(
+    name="baton",
+    cls=Commands,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 
 @app.callback(no_args_is_help=True)
