@@ -6,7 +6,7 @@ import typer
 
 from serving.settings import ServingSettings
 from serving.store.audit_log import list_entries, verify
-from serving.store.commands import EXIT_REFUSED, open_store
+from serving.store.opening import EXIT_REFUSED, open_store
 
 EXIT_BROKEN = 4
 """Exit code if the log is not as it was written."""

@@ -12,7 +12,7 @@ from serving.auth.roles import Role
 from serving.http.logs import keep_quiet
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
-from serving.store.commands import open_store
+from serving.store.opening import open_store
 
 ACTOR = "command"
 """How the audit log names whoever works at the machine itself."""

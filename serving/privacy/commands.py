@@ -11,7 +11,7 @@ from serving.http.logs import keep_quiet
 from serving.privacy.erase import erase, readmit
 from serving.privacy.export import export
 from serving.settings import ServingSettings
-from serving.store.commands import EXIT_REFUSED, open_store
+from serving.store.opening import EXIT_REFUSED, open_store
 
 ACTOR = "command"
 

@@ -14,7 +14,7 @@ from serving.handoff.playbook.kept import find_standing, list_versions, propose,
 from serving.handoff.playbook.read import read_playbook
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
-from serving.store.commands import open_store
+from serving.store.opening import open_store
 from serving.store.session import UnitOfWork
 from serving.store.tables import PlaybookVersion
 
