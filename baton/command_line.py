@@ -1,6 +1,6 @@
 """The one command line: mounts the commands of the three floors, and imports each when it is used."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -86,7 +86,7 @@ COMMANDS = {
     ),
     "serve": Entry("serving.commands:serve_command", "Serve scores over HTTP until stopped."),
     "worker": Entry(
-        "serving.worker_command:worker_command",
+        "serving.commands:worker_command",
         "Do the background work until stopped: live scores, what is to be sent, jobs.",
     ),
     "drift": Entry(
@@ -187,3 +187,17 @@ app = typer.Typer(
 @app.callback(no_args_is_help=True)
 def baton() -> None:
     """Which leads will convert, why, and when to hand them over."""
+
+
+def walk() -> Iterator[tuple[tuple[str, ...], TyperCommand | TyperGroup]]:
+    """Walk over every command and group, imported, with the words that call it; a group comes first."""
+    return _walk((), get_command(app))  # type: ignore[arg-type]  # of several commands, it is a group
+
+
+def _walk(
+    words: tuple[str, ...], command: TyperCommand | TyperGroup
+) -> Iterator[tuple[tuple[str, ...], TyperCommand | TyperGroup]]:
+    loaded = command.load() if isinstance(command, LazyCommand) else command
+    yield words, loaded
+    for name, below in getattr(loaded, "commands", {}).items():
+        yield from _walk((*words, name), below)

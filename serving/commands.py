@@ -1,135 +1,33 @@
-"""``baton serve``: start the server and say what to try."""
+"""``baton serve`` and ``baton worker``: read the settings, then import what works on them."""
 
-import gc
-import socket
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 
-from features import clock
-from serving.app import build_app, check_exposure
-from serving.auth.doorman import Doorman
-from serving.errors import PortTakenError, ServingError
-from serving.http.logs import set_up_logging
-from serving.scoring.examples import build_curl_lines, say_key
+from serving.errors import ServingError
 from serving.settings import ServingSettings
 
 EXIT_REFUSED = 2
-"""Exit code if the server may not or cannot start."""
-
-SHUTDOWN_SECONDS = 10
-"""Seconds requests under way have to finish after a stop."""
+"""Exit code if the server or the worker may not or cannot start."""
 
 
-def open_socket(host: str, port: int) -> socket.socket:
-    """Take hold of an address before anything else is started.
-
-    Raises
-    ------
-    PortTakenError
-        If it cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say what is wrong with the settings or the surroundings in a line, without a traceback."""
     try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PortTakenError(host, port, error.strerror or "no such address") from error
-    return listener
-
-
-class AnnouncingServer(uvicorn.Server):
-    """Says when it is ready to answer."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening, then say so."""
-        await super().startup(sockets)
-        # What was made so far stays: the collector need not look through it under requests.
-        gc.collect()
-        gc.freeze()
-        if self.started and not self.should_exit:
-            self._announce()
-
-
-def say_who_may_ask(settings: ServingSettings, address: str, doorman: Doorman) -> list[str]:
-    """Say how to get in, in lines for the terminal."""
-    if doorman.local is not None:
-        ticket = doorman.local.give_ticket(clock.now())
-        return [
-            f"Open it in a browser (signs in one, once): {address}/sign-in?ticket={ticket}",
-            f"Programs send the key in {settings.local_key}, which is for this machine alone.",
-        ]
-    if settings.has_store:
-        return [
-            "Keys for others: `baton keys create NAME --role crm`. People: `baton people add`."
-        ]
-    return ["Callers send the token of BATON_API_TOKEN."]
-
-
-def _announce(settings: ServingSettings, port: int, app: FastAPI) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{port}"
-    typer.echo(f"\nBaton is listening on {address}")
-    if app.state.champion_desk.find_champion() is None:
-        typer.echo(
-            f"No model is served yet: none could be loaded from {settings.champion}. "
-            "Train one with `baton train`; it is taken up without a restart."
-        )
-    for line in say_who_may_ask(settings, address, app.state.doorman):
-        typer.echo(line)
-    typer.echo("Try:\n")
-    for line in build_curl_lines(address, say_key(settings)):
-        typer.echo(f"  {line}\n")
-    typer.echo("Stop with Ctrl+C.")
-
-
-def run_server(settings: ServingSettings) -> None:
-    """Serve until stopped.
-
-    Raises
-    ------
-    ExposedWithoutTokenError
-        If the server would be open to the network, and nobody could have a key.
-    PortTakenError
-        If the address cannot be had.
-    ServingError
-        If the database is not there, or not as it must be.
-    """
-    check_exposure(settings)
-    listener = open_socket(settings.host, settings.port)
-    port = int(listener.getsockname()[1])
-    app = build_app(settings)
-    if app.state.store is not None:
-        # Before the server is begun, which would tell of a refusal by a traceback.
-        try:
-            app.state.store.open()
-        except ServingError:
-            listener.close()
-            raise
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=port,
-        log_config=None,
-        log_level=settings.log_level,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        lifespan="on",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    AnnouncingServer(config, lambda: _announce(settings, port, app)).run(sockets=[listener])
+        yield
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "BATON_" + "_".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"{name}: {problem['msg']}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
+    except ServingError as error:
+        typer.echo(f"{error} {getattr(error, 'fix', '')}".strip(), err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
 
 
 def serve_command(
@@ -146,15 +44,23 @@ def serve_command(
 ) -> None:
     """Serve scores over HTTP until stopped."""
     given: dict[str, Any] = {"host": host, "port": port, "champion": champion}
-    try:
+    with _refusals():
         settings = ServingSettings(**{k: v for k, v in given.items() if v is not None})
+        from serving.http.logs import set_up_logging
+        from serving.server import run_server
+
         set_up_logging(settings.log_level)
         run_server(settings)
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = "BATON_" + "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"{name}: {problem['msg']}", err=True)
-        raise typer.Exit(EXIT_REFUSED) from None
-    except ServingError as error:
-        typer.echo(f"{error} {getattr(error, 'fix', '')}".strip(), err=True)
-        raise typer.Exit(EXIT_REFUSED) from None
+
+
+def worker_command() -> None:
+    """Do the background work until stopped: live scores, what is to be sent, jobs."""
+    with _refusals():
+        settings = ServingSettings()
+        import asyncio
+
+        from serving.background import run_worker
+        from serving.http.logs import set_up_logging
+
+        set_up_logging(settings.log_level)
+        asyncio.run(run_worker(settings))

@@ -1,12 +1,10 @@
 """The reference of commands: what ``--help`` prints of each, found by walking the command line."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from typer.main import get_command
 from typer.testing import CliRunner
 
-import baton
+from baton.command_line import app, walk
 
 WIDTH = 100
 
@@ -29,19 +27,15 @@ class CommandHelp:
 
 def find_commands() -> list[CommandHelp]:
     """Find every command, each group before its members."""
-    return list(_walk(get_command(baton.app), ("baton",)))
-
-
-def _walk(command: object, words: tuple[str, ...]) -> Iterator[CommandHelp]:
-    members = dict(getattr(command, "commands", {}))
-    yield CommandHelp(words, bool(members), _read_help(words[1:]))
-    for name, member in members.items():
-        yield from _walk(member, (*words, name))
+    return [
+        CommandHelp(("baton", *words), hasattr(command, "commands"), _read_help(words))
+        for words, command in walk()
+    ]
 
 
 def _read_help(words: tuple[str, ...]) -> str:
     runner = CliRunner(env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH), "NO_COLOR": "1"})
-    result = runner.invoke(baton.app, [*words, "--help"], prog_name="baton")
+    result = runner.invoke(app, [*words, "--help"], prog_name="baton")
     if result.exit_code != 0:
         raise RuntimeError(f"`baton {' '.join(words)} --help` failed: {result.output}")
     return result.output.strip("\n")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from serving.commands import open_socket
+from serving.server import open_socket
 from serving.store.embedded import EmbeddedPostgres
 from tests.crash import points, victims
 from tests.unit.serving.factories import write_small_bundle

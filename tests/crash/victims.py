@@ -8,13 +8,14 @@ from io import StringIO
 from typing import Any
 
 from features import clock
-from serving.commands import run_server, set_up_logging
+from serving.http.logs import set_up_logging
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.worker import Worker
 from serving.notify.outbox import Effect
 from serving.scoring.live.stored import GivenScore
 from serving.scoring.log import ScoredLog
 from serving.scoring.served import BundleShelf
+from serving.server import run_server
 from serving.settings import ServingSettings
 from serving.store.session import Store, UnitOfWork
 from tests.crash import points

@@ -192,7 +192,7 @@ def test_what_is_written_down_holds_nothing_personal(tmp_path: Path) -> None:
 
 SCRIPT = """
 import json, sys, threading, urllib.request, pathlib, time
-from serving.commands import open_socket
+from serving.server import open_socket
 from serving.app import build_app
 from serving.settings import ServingSettings
 import uvicorn
@@ -311,7 +311,7 @@ def test_serve_prints_its_address_and_lines_to_try_and_logs_json(tmp_path: Path)
 
 
 def test_serve_says_what_to_do_when_it_may_not_or_cannot_start(tmp_path: Path) -> None:
-    from serving.commands import open_socket
+    from serving.server import open_socket
 
     taken = open_socket("127.0.0.1", 0)
     taken.listen()

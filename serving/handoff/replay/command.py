@@ -41,7 +41,12 @@ def replay_command(
         Path, typer.Option(help="Folder of an imported or simulated history.")
     ] = Path("var/simulated"),
     begin: Annotated[
-        str, typer.Option("--from", help="First day, e.g. 2026-01-05; by default see the manual.")
+        str,
+        typer.Option(
+            "--from",
+            help="First day, e.g. 2026-01-05; by default the first after the leads that the model "
+            f"learned from, else {LAST_WEEKS} weeks before the end.",
+        ),
     ] = "",
     end: Annotated[
         str, typer.Option("--to", help="Day after the last; by default the history's end.")

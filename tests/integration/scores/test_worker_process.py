@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 COMMAND = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps([n for n in sys.argv[1].split(",") if n in sys.modules])))
-from serving.worker_command import worker_command
+from serving.commands import worker_command
 worker_command()
 """
 

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
-from serving.commands import run_server
+from serving.server import run_server
 from serving.store.commands import store_app
 from serving.store.errors import (
     EmbeddedNotStartedError,

@@ -21,9 +21,9 @@ from features.clock import to_us
 from features.compute.online import compute_rows
 from features.taxonomy import default_taxonomy
 from serving.app import build_app
-from serving.commands import open_socket
 from serving.scoring.request.records import read_lead
 from serving.scoring.request.service import read_body
+from serving.server import open_socket
 from serving.settings import ServingSettings
 from training.bundle import Band, Contract, Scale, seal_bundle, write_bundle
 from training.models.linear import LinearModel, Term

@@ -1,16 +1,12 @@
-"""``baton worker``: the background work in a process of its own."""
+"""The background work in a process of its own."""
 
 import asyncio
 import signal
 from contextlib import suppress
 
 import typer
-from pydantic import ValidationError
 
 from features import clock
-from serving.commands import EXIT_REFUSED
-from serving.errors import ServingError
-from serving.http.logs import set_up_logging
 from serving.jobs.house import build_desks, build_house
 from serving.jobs.worker import Worker
 from serving.scoring.log import ScoredLog
@@ -62,19 +58,3 @@ async def run_worker(settings: ServingSettings) -> None:
         for one in logs:
             one.flush_safely()
         store.close()
-
-
-def worker_command() -> None:
-    """Do the background work until stopped: live scores, what is to be sent, jobs."""
-    try:
-        settings = ServingSettings()
-        set_up_logging(settings.log_level)
-        asyncio.run(run_worker(settings))
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = "BATON_" + "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"{name}: {problem['msg']}", err=True)
-        raise typer.Exit(EXIT_REFUSED) from None
-    except ServingError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_REFUSED) from None

@@ -1,0 +1,125 @@
+"""The server: take the address, start, say what to try, serve until stopped."""
+
+import gc
+import socket
+from collections.abc import Callable
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from features import clock
+from serving.app import build_app, check_exposure
+from serving.auth.doorman import Doorman
+from serving.errors import PortTakenError, ServingError
+from serving.scoring.examples import build_curl_lines, say_key
+from serving.settings import ServingSettings
+
+SHUTDOWN_SECONDS = 10
+"""Seconds requests under way have to finish after a stop."""
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Take hold of an address before anything else is started.
+
+    Raises
+    ------
+    PortTakenError
+        If it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(host, port, error.strerror or "no such address") from error
+    return listener
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Says when it is ready to answer."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then say so."""
+        await super().startup(sockets)
+        # What was made so far stays: the collector need not look through it under requests.
+        gc.collect()
+        gc.freeze()
+        if self.started and not self.should_exit:
+            self._announce()
+
+
+def say_who_may_ask(settings: ServingSettings, address: str, doorman: Doorman) -> list[str]:
+    """Say how to get in, in lines for the terminal."""
+    if doorman.local is not None:
+        ticket = doorman.local.give_ticket(clock.now())
+        return [
+            f"Open it in a browser (signs in one, once): {address}/sign-in?ticket={ticket}",
+            f"Programs send the key in {settings.local_key}, which is for this machine alone.",
+        ]
+    if settings.has_store:
+        return [
+            "Keys for others: `baton keys create NAME --role crm`. People: `baton people add`."
+        ]
+    return ["Callers send the token of BATON_API_TOKEN."]
+
+
+def _announce(settings: ServingSettings, port: int, app: FastAPI) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{port}"
+    typer.echo(f"\nBaton is listening on {address}")
+    if app.state.champion_desk.find_champion() is None:
+        typer.echo(
+            f"No model is served yet: none could be loaded from {settings.champion}. "
+            "Train one with `baton train`; it is taken up without a restart."
+        )
+    for line in say_who_may_ask(settings, address, app.state.doorman):
+        typer.echo(line)
+    typer.echo("Try:\n")
+    for line in build_curl_lines(address, say_key(settings)):
+        typer.echo(f"  {line}\n")
+    typer.echo("Stop with Ctrl+C.")
+
+
+def run_server(settings: ServingSettings) -> None:
+    """Serve until stopped.
+
+    Raises
+    ------
+    ExposedWithoutTokenError
+        If the server would be open to the network, and nobody could have a key.
+    PortTakenError
+        If the address cannot be had.
+    ServingError
+        If the database is not there, or not as it must be.
+    """
+    check_exposure(settings)
+    listener = open_socket(settings.host, settings.port)
+    port = int(listener.getsockname()[1])
+    app = build_app(settings)
+    if app.state.store is not None:
+        # Before the server is begun, which would tell of a refusal by a traceback.
+        try:
+            app.state.store.open()
+        except ServingError:
+            listener.close()
+            raise
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=port,
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    AnnouncingServer(config, lambda: _announce(settings, port, app)).run(sockets=[listener])
