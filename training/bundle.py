@@ -19,7 +19,7 @@ from features.catalog.manifest import Catalog
 from training.errors import BundleError
 from training.models.amount import AmountModel
 from training.models.linear import LinearModel
-from training.models.odds import POINTS_PER_LOGIT
+from training.models.odds import POINTS_PER_LOGIT, sigmoid
 from training.models.segmented import Plain, SegmentedModel, read_part
 from training.models.trees import TreeModel
 from training.reference_profile import ReferenceProfile, Support
@@ -123,14 +123,14 @@ class Scale:
     @property
     def base_probability(self) -> float:
         """Chance of the typical lead."""
-        return float(1.0 / (1.0 + np.exp(-self.base_logit)))
+        return float(sigmoid(self.base_logit))
 
     def scores(self, contributions: NDArray[np.float64]) -> Scores:
         """Scale contributions in margin to points and probabilities."""
         reasons = POINTS_PER_LOGIT * self.slope * contributions
         points = AVERAGE_POINTS + reasons.sum(axis=1)
         logits = self.base_logit + (points - AVERAGE_POINTS) / POINTS_PER_LOGIT
-        return Scores(1.0 / (1.0 + np.exp(-logits)), points, reasons)
+        return Scores(sigmoid(logits), points, reasons)
 
 
 @dataclass(frozen=True)

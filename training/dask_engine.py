@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.catalog.manifest import Catalog
 from features.compute.dask_backend import largest_first, on_workers
@@ -23,6 +24,7 @@ from features.compute.part import Job, compute_part, list_leads
 from features.contracts.history import History
 from features.sources.history.folder import open_history
 from training.engine import Engine
+from training.evaluation.calibration import compute_log_loss
 from training.models.boosting import MAX_ROUNDS, PATIENCE, fit_boosting, import_lightgbm
 from training.models.fit_data import FitData, Fitter, Progress
 from training.models.recipes import RECIPES, TREES
@@ -223,8 +225,7 @@ def find_best_round(trees: Any, judged: FitData) -> tuple[int, bool]:
     best, lowest = 1, np.inf
     for position in range(trees.num_trees()):
         margin += trees.predict(rows, raw_score=True, start_iteration=position, num_iteration=1)
-        losses = np.logaddexp(0.0, margin) - converted * margin
-        loss = float(np.average(losses, weights=judged.weights))
+        loss = compute_log_loss(converted, expit(margin), judged.weights)
         if loss < lowest:
             best, lowest = position + 1, loss
         elif position + 1 - best >= PATIENCE:

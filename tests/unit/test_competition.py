@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.selection.competition import FoldRow, choose, compare, losses
+from training.evaluation.calibration import list_log_losses
+from training.selection.competition import FoldRow, choose, compare
 
 
 def test_standard_errors_are_of_the_paired_difference_and_count_leads():
@@ -32,6 +33,6 @@ def test_the_simplest_within_one_standard_error_wins(behind, error, wins):
 
 
 def test_losses_are_finite_where_a_chance_is_certain_and_wrong():
-    found = losses(np.array([1, 0, 1], np.int8), np.array([0.0, 1.0, 0.5]))
+    found = list_log_losses(np.array([1, 0, 1], np.int8), np.array([0.0, 1.0, 0.5]))
     assert np.isfinite(found).all()
     assert found[2] == pytest.approx(np.log(2.0))

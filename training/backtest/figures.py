@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.calibration import measure_ece, measure_line
+from training.evaluation.calibration import list_log_losses, measure_ece, measure_line
 from training.evaluation.ranking import measure_auc, measure_lift
 from training.evaluation.resampling import Floats, Integers, number_leads
 
@@ -128,12 +128,6 @@ class Difference:
     standard_error: float
 
 
-def row_losses(y: NDArray[np.int8], p: Floats) -> Floats:
-    """Compute each row's log loss; chances are kept 1e-15 off 0 and 1."""
-    inside = np.clip(p, 1e-15, 1.0 - 1e-15)
-    return np.asarray(-np.where(y == 1, np.log(inside), np.log1p(-inside)), np.float64)
-
-
 def compare_losses(ours: Floats, theirs: Floats, lead_of: Integers) -> Difference:
     """Compare two rivals by their losses on the same rows; the standard error counts leads.
 
@@ -178,7 +172,7 @@ def _measure(
     chances: Mapping[str, Floats],
     rng: np.random.Generator,
 ) -> PeriodTable:
-    losses = {name: row_losses(y, chances[name]) for name in RIVALS if name in chances}
+    losses = {name: list_log_losses(y, chances[name]) for name in RIVALS if name in chances}
     best = min((n for n in BASELINES if n in losses), key=lambda name: losses[name].mean())
     leads, n_leads = number_leads(lead_of, len(y))
     counted = (len(y), n_leads, int(y.sum()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.clock import DAY_US, from_us, to_us
 from training.backtest.figures import (
@@ -20,7 +21,6 @@ from training.dataset.moments import FEWEST_OUTCOMES, Dataset, Moments, build_da
 from training.dataset.splits import Split, split_at
 from training.engine import IN_PROCESS, Engine
 from training.errors import TrainingError
-from training.evaluation.logistic import sigmoid
 from training.models import recipes
 from training.models.fit_data import margins
 from training.recalibration.level import follow_level
@@ -322,10 +322,10 @@ def _judge(moments: Moments, learned: Learned, static: _Static, origin: int, unt
     kept = np.full(len(own), np.nan)
     kept[follows] = _keep_level(own.take(follows), _calibrate(chosen, chosen.margins[follows]))
     chances = {
-        KEPT: sigmoid(kept[judged]),
+        KEPT: expit(kept[judged]),
         RETRAINED: chosen.probabilities[judged],
-        STATIC_KEPT: sigmoid(static.kept[everywhere]),
-        STATIC: sigmoid(static.log_odds[everywhere]),
+        STATIC_KEPT: expit(static.kept[everywhere]),
+        STATIC: expit(static.log_odds[everywhere]),
         BASE: np.full(int(judged.sum()), rate),
     }
     for fitted in learned.competition.fitted:

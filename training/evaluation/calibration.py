@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
+from sklearn.metrics import log_loss
 
 from training.evaluation.bins import BINS, assign_bins
 from training.evaluation.logistic import (
     compute_covariance,
+    compute_row_losses,
+    finite_logit,
     fit_logistic,
-    logit,
-    sigmoid,
 )
 from training.evaluation.resampling import (
     NORMAL_975,
@@ -87,13 +89,26 @@ class AffineFit:
 
     def apply(self, margin: ArrayLike) -> Floats:
         """Turn margins into probabilities."""
-        return sigmoid(self.slope * np.asarray(margin, dtype=np.float64) + self.intercept)
+        return np.asarray(expit(self.slope * np.asarray(margin, np.float64) + self.intercept))
 
 
-def compute_log_loss(y: Floats, p: ArrayLike) -> float:
-    """Compute the mean negative log likelihood per row; chances are kept 1e-15 off 0 and 1."""
-    inside = np.clip(np.asarray(p, dtype=np.float64), 1e-15, 1 - 1e-15)
-    return float(-(y * np.log(inside) + (1 - y) * np.log1p(-inside)).mean())
+def compute_log_loss(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Compute the mean negative log likelihood per row; ``p`` may be one chance for all rows.
+
+    Examples
+    --------
+    >>> round(compute_log_loss([1, 1], 0.5), 4)
+    0.6931
+    """
+    labels = np.asarray(y)
+    chances = np.broadcast_to(np.asarray(p, np.float64), labels.shape)
+    # A slice may hold one outcome only: the labels are not to be guessed from it.
+    return float(log_loss(labels, chances, sample_weight=weights, labels=[0, 1]))
+
+
+def list_log_losses(y: ArrayLike, p: ArrayLike) -> Floats:
+    """List the log loss of each row, for whoever compares two models row by row."""
+    return compute_row_losses(finite_logit(p), np.asarray(y, np.float64))
 
 
 def measure_losses(y: ArrayLike, p: ArrayLike, base_rate_train: float) -> Losses:
@@ -172,7 +187,7 @@ def measure_line(
     Intervals are 95 %, with a sandwich variance over leads.
     """
     labels = check_labels(y, "measure calibration on")
-    log_odds = logit(check_probabilities(p, len(labels)))
+    log_odds = finite_logit(check_probabilities(p, len(labels)))
     leads, _ = number_leads(lead_index, len(labels))
     nan = float("nan")
     if labels.min() == labels.max():

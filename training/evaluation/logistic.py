@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, logit
 
 from training.evaluation.resampling import Floats, Integers
 
@@ -41,7 +43,7 @@ def fit_logistic(
     beta = np.zeros(design.shape[1])
     loss = compute_loss(design @ beta + offset, targets, w)
     for _ in range(MOST_STEPS):
-        expected = sigmoid(design @ beta + offset)
+        expected = expit(design @ beta + offset)
         gradient = design.T @ (w * (expected - targets))
         hessian = (design * (w * expected * (1 - expected))[:, None]).T @ design
         # Separated classes flatten the likelihood for ever: the curvature tells before it ends.
@@ -74,7 +76,18 @@ def walk(
 
 def compute_loss(log_odds: Floats, targets: Floats, weights: Floats) -> float:
     """Sum the weighted negative log likelihood."""
-    return float((weights * (np.logaddexp(0, log_odds) - targets * log_odds)).sum())
+    return float((weights * compute_row_losses(log_odds, targets)).sum())
+
+
+def compute_row_losses(log_odds: Floats, targets: Floats) -> Floats:
+    """Compute the negative log likelihood of each row, whose target may lie between 0 and 1.
+
+    Examples
+    --------
+    >>> compute_row_losses(np.array([0.0, 800.0]), np.array([1.0, 0.0])).round(3).tolist()
+    [0.693, 800.0]
+    """
+    return np.asarray(np.logaddexp(0, log_odds) - targets * log_odds)
 
 
 def compute_covariance(
@@ -89,7 +102,7 @@ def compute_covariance(
 
     Liang, Zeger, Biometrika 73 (1986) 13, times leads / (leads - 1).
     """
-    expected = sigmoid(design @ fit.coefficients + offset)
+    expected = expit(design @ fit.coefficients + offset)
     bread = np.linalg.inv((design * (expected * (1 - expected))[:, None]).T @ design)
     n_leads = int(leads.max()) + 1
     scores = design * (targets - expected)[:, None]
@@ -98,18 +111,12 @@ def compute_covariance(
     return np.asarray(correction * bread @ (by_lead.T @ by_lead) @ bread)
 
 
-def sigmoid(log_odds: Floats) -> Floats:
-    """Turn log-odds into chances without overflow.
+def finite_logit(p: ArrayLike) -> Floats:
+    """Turn chances into log-odds; 0 and 1 are moved in by 1e-12 so that they stay finite.
 
     Examples
     --------
-    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
-    [0.0, 0.5, 1.0]
+    >>> finite_logit([0.0, 0.5, 1.0]).round(1).tolist()
+    [-27.6, 0.0, 27.6]
     """
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * log_odds)))
-
-
-def logit(p: Floats) -> Floats:
-    """Turn chances into log-odds; 0 and 1 are moved in by 1e-12 so that they stay finite."""
-    inside = np.clip(p, 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
+    return np.asarray(logit(np.clip(p, 1e-12, 1 - 1e-12)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logit
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from training.evaluation.resampling import (
@@ -160,7 +160,7 @@ def build_auc_interval(
         return Interval(low, high, "exact, no pair out of order")
     middle = logit(value)
     half = NORMAL_975 * np.sqrt(variance) / (value * (1 - value))
-    low, high = 1 / (1 + np.exp(-np.array([middle - half, middle + half])))
+    low, high = expit(np.array([middle - half, middle + half]))
     return Interval(float(low), float(high), method)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.calibration import compute_log_loss
 from training.models.design import build_design, build_terms, list_columns
 from training.models.fit_data import FitData, Progress
 from training.models.linear import LinearModel
@@ -27,13 +28,6 @@ def _build_solver(penalty: float, tolerance: float = 1e-6) -> Any:
     )
 
 
-def log_loss(
-    y: NDArray[np.int8], margin: NDArray[np.float64], weights: NDArray[np.float64]
-) -> float:
-    """Compute the weighted mean log loss of calibrated log-odds."""
-    return float(np.average(np.logaddexp(0.0, margin) - y * margin, weights=weights))
-
-
 def _choose_penalty(
     design: NDArray[np.float64], train: FitData, tuning: NDArray[np.bool_], progress: Progress
 ) -> float:
@@ -44,8 +38,8 @@ def _choose_penalty(
     for done, penalty in enumerate(PENALTIES):
         solver.set_params(C=penalty)
         solver.fit(fitted, train.converted[~tuning], train.weights[~tuning])
-        margin = solver.decision_function(judged)
-        losses[penalty] = log_loss(train.converted[tuning], margin, train.weights[tuning])
+        chances = solver.predict_proba(judged)[:, 1]
+        losses[penalty] = compute_log_loss(train.converted[tuning], chances, train.weights[tuning])
         progress((done + 1) / (len(PENALTIES) + 1))
     return min(losses, key=lambda penalty: losses[penalty])
 

@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from features.catalog.feature import Feature
-from training.evaluation.calibration import fit_affine
+from training.evaluation.calibration import compute_log_loss, fit_affine
 from training.models.design import measure_from_mean
 from training.models.fit_data import FitData, Progress
 from training.models.linear import LinearModel, Term
-from training.models.logistic import MOST_ROWS, log_loss
+from training.models.logistic import MOST_ROWS
 
 MOST_FEATURES = 10
 CANDIDATES = 16
@@ -80,7 +81,7 @@ def fit_naive_bayes(
         for one in chosen
     }
     share = float(np.average(own.converted, weights=own.weights))
-    prior = np.log(share / (1.0 - share)) if 0.0 < share < 1.0 else 0.0
+    prior = logit(share) if 0.0 < share < 1.0 else 0.0
     terms = measure_from_mean(terms, own.rows)
     bias = float(prior) + sum(term.mean for term in terms.values())
     progress(1.0)
@@ -136,7 +137,7 @@ def _weigh(one: Steps, codes: NDArray[np.int64], own: FitData, rows: Any) -> NDA
     if not 0.0 < share < 1.0:
         return np.zeros(len(positive))
     odds = (positive + PRIOR_ROWS * share) / (negative + PRIOR_ROWS * (1.0 - share))
-    return np.asarray(np.log(odds) - np.log(share / (1.0 - share)), np.float64)
+    return np.asarray(np.log(odds) - logit(share), np.float64)
 
 
 def _measure_information(one: Steps, codes: NDArray[np.int64], own: FitData, rows: Any) -> float:
@@ -182,7 +183,7 @@ def _take_one_by_one(
 
     def judge(margin: NDArray[np.float64]) -> float:
         calibrated = fit_affine(margin, came, weights)
-        return log_loss(came, calibrated.slope * margin + calibrated.intercept, weights)
+        return compute_log_loss(came, calibrated.apply(margin), weights)
 
     margin = np.zeros(len(judged))
     best, taken = judge(margin), list[int]()

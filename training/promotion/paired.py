@@ -11,6 +11,7 @@ from training.evaluation.calibration import (
     CalibrationError,
     CalibrationLine,
     compute_log_loss,
+    list_log_losses,
     measure_ece,
     measure_line,
 )
@@ -182,12 +183,6 @@ def build_gain(value: float, drawn: Floats, leads: Integers) -> Gain:
     return Gain(value, Interval(float(low), float(high), said))
 
 
-def row_losses(labels: Floats, p: Floats) -> Floats:
-    """Compute each row's log loss; chances are kept 1e-15 off 0 and 1."""
-    inside = np.clip(p, 1e-15, 1 - 1e-15)
-    return -(labels * np.log(inside) + (1 - labels) * np.log1p(-inside))
-
-
 def gain_losses(
     labels: Floats,
     chances: Sequence[Floats],
@@ -198,7 +193,7 @@ def gain_losses(
     resamples: int,
 ) -> tuple[Gain, tuple[SegmentGain, ...]]:
     """Measure the gain in log loss of everyone and of each segment, from one set of draws."""
-    losses = np.stack([row_losses(labels, p) for p in chances], axis=1)
+    losses = np.stack([list_log_losses(labels, p) for p in chances], axis=1)
     cells, names = number_segments(segments, len(labels))
     times = len(cells) // len(labels)
     values = np.column_stack([losses[:, 0] - losses[:, 1], np.ones(len(labels))])

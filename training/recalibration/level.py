@@ -16,9 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 
 from features.clock import DAY_US
-from training.evaluation.logistic import LogisticFit, compute_covariance, fit_logistic, sigmoid
+from training.evaluation.logistic import (
+    LogisticFit,
+    compute_covariance,
+    compute_row_losses,
+    fit_logistic,
+)
 from training.evaluation.resampling import (
     NORMAL_975,
     Floats,
@@ -91,10 +97,10 @@ def fit_level(
     labels = check_labels(y, "move the level by")
     offset = check_margins(log_odds, len(labels))
     leads, n_leads = number_leads(lead_index, len(labels))
-    chances = sigmoid(offset)
+    chances = expit(offset)
     mean = float(chances.mean())
     nobody = np.append(leads, n_leads)
-    targets, offsets = np.append(labels, mean), np.append(offset, np.log(mean) - np.log1p(-mean))
+    targets, offsets = np.append(labels, mean), np.append(offset, logit(mean))
     fit = fit_logistic(
         np.ones((len(targets), 1)),
         targets,
@@ -119,7 +125,7 @@ def _variance(
     own = slice(0, len(targets) - 1)
     ones = np.ones((len(targets) - 1, 1))
     plain = compute_covariance(fit, ones, targets[own], leads[own], offset=offset[own])[0, 0]
-    expected = sigmoid(offset + fit.coefficients[0])
+    expected = expit(offset + fit.coefficients[0])
     curved = expected * (1 - expected)
     seen = curved[own].sum()
     return float(plain * (seen / (seen + prior * curved[-1])) ** 2)
@@ -194,7 +200,7 @@ def _choose_memory(
     The first, no shift at all, stays unless the best is better by more than a standard error.
     """
     log_odds = offset + shifts
-    losses = np.logaddexp(0.0, log_odds) - labels * log_odds
+    losses = compute_row_losses(log_odds, labels)
     gains = losses[0] - losses
     totals = _sum_from_start(gains)[:, seen]
     # The variance of a sum over leads is the sum of their squares; a row that adds d to its
@@ -228,7 +234,7 @@ def _shifts(
 ) -> Floats:
     """Fit the shift per block on the labels of the ``memory`` leads that matured last."""
     begins = _begin_memory(leads, memory)
-    chances = sigmoid(offset)
+    chances = expit(offset)
     shifts = np.zeros(len(seen))
     shift = 0.0
     for position, end in enumerate(seen.tolist()):
@@ -259,10 +265,10 @@ def _begin_memory(leads: Integers, memory: int) -> Integers:
 
 def _solve(offset: Floats, converted: float, mean: float, prior: float, start: float) -> float:
     """Solve for the shift by Newton's method from the block before: two or three steps."""
-    level = np.log(mean) - np.log1p(-mean)
+    level = logit(mean)
     shift = start
     for _ in range(STEPS):
-        expected, pulled = sigmoid(offset + shift), float(sigmoid(level + shift))
+        expected, pulled = expit(offset + shift), float(expit(level + shift))
         gradient = expected.sum() - converted + prior * (pulled - mean)
         curved = (expected * (1 - expected)).sum() + prior * pulled * (1 - pulled)
         # A step of more than one in log-odds may leave the hollow that Newton's method needs.

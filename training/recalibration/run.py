@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.clock import from_us, to_us
 from features.contracts.history import History
@@ -27,7 +28,6 @@ from training.dataset.moments import Moments, look
 from training.engine import IN_PROCESS, Engine
 from training.errors import BundleError, TrainingError
 from training.evaluation.calibration import FEWEST_OF_A_KIND, compute_log_loss
-from training.evaluation.logistic import sigmoid
 from training.models.odds import POINTS_PER_LOGIT
 from training.recalibration.level import LevelFit, fit_level, follow_level, newest_labels
 from training.run.draft import make_draft, place_draft
@@ -94,7 +94,7 @@ class Relevel:
     @property
     def mean_after(self) -> float:
         """Mean chance that the moved level gives the same leads."""
-        return float(sigmoid(self.labelled.log_odds + self.level.shift).mean())
+        return float(expit(self.labelled.log_odds + self.level.shift).mean())
 
     @property
     def words(self) -> str:
@@ -123,8 +123,8 @@ class Relevel:
             "mean_chance_before": self.level.expected,
             "mean_chance_after": self.mean_after,
             "share_converted": self.level.observed,
-            "log_loss_before": compute_log_loss(y, sigmoid(own.log_odds)),
-            "log_loss_after": compute_log_loss(y, sigmoid(own.log_odds + self.level.shift)),
+            "log_loss_before": compute_log_loss(y, expit(own.log_odds)),
+            "log_loss_after": compute_log_loss(y, expit(own.log_odds + self.level.shift)),
         }
 
 
@@ -252,7 +252,7 @@ def write_releveled(found: Relevel, bundles: Path, data_fingerprint: str) -> Bun
     profile = old.profile
     scale = replace(old.scale, intercept=manifest["scale"]["intercept"])
     log_odds = scale.base_logit + (profile.points - AVERAGE_POINTS) / POINTS_PER_LOGIT
-    replace(profile, probability=sigmoid(log_odds)).write(draft)
+    replace(profile, probability=expit(log_odds)).write(draft)
     seal_bundle(draft)
     moved = load_bundle(draft)
     _write_card(draft, moved, found)
@@ -276,7 +276,7 @@ def _provenance(found: Relevel, data_fingerprint: str) -> dict[str, str]:
 def measure_moved_bands(found: Relevel) -> tuple[Band, ...]:
     """Measure each band on the labels that moved the level; one without any keeps no figure."""
     own = found.labelled
-    chances = sigmoid(own.log_odds + found.level.shift)
+    chances = expit(own.log_odds + found.level.shift)
     edges = np.array([band.points_from for band in found.bundle.bands])
     position = (own.points[:, None] < edges[None, :]).sum(axis=1)
     bands = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from features.catalog.manifest import Catalog
 from features.clock import from_us, to_us
@@ -109,7 +110,7 @@ def start_cold(
     table.check(catalog)
     rows = _look_at_open(history, options, catalog, cut)
     model = _build_model(catalog, table, rows)
-    base_logit = float(np.log(level.rate / (1.0 - level.rate)))
+    base_logit = float(logit(level.rate))
     scale = Scale(1.0, base_logit - model.bias, model.bias)
     contract = Contract(
         options.outcome.target.text, options.outcome.horizon_days, options.outcome.words

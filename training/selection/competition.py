@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from training.dataset.moments import Dataset
 from training.dataset.splits import Split, rolling_folds
 from training.engine import IN_PROCESS, Engine
-from training.evaluation.calibration import AffineFit, fit_affine
+from training.evaluation.calibration import (
+    AffineFit,
+    compute_log_loss,
+    fit_affine,
+    list_log_losses,
+)
 from training.models.fit_data import FitData, Fitter, margins
 from training.models.recipes import TREES, TUNED
 from training.selection.tuning import Budget, Tuned, tune
@@ -187,12 +192,6 @@ def fit_all(
     )
 
 
-def losses(y: NDArray[np.int8], p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute each row's log loss; chances are kept 1e-15 off 0 and 1."""
-    inside = np.clip(p, 1e-15, 1.0 - 1e-15)
-    return np.asarray(-np.where(y == 1, np.log(inside), np.log1p(-inside)), np.float64)
-
-
 def _judge_folds(
     dataset: Dataset,
     folds: list[Split],
@@ -210,7 +209,9 @@ def _judge_folds(
         for name, fitter in fitters.items():
             fitted = fit_calibrated(small, small.split, name, fitter, seed)
             judged = small.split.newest
-            found[name].append(losses(small.converted[judged], fitted.probabilities[judged]))
+            found[name].append(
+                list_log_losses(small.converted[judged], fitted.probabilities[judged])
+            )
             done += 1
             progress(station, done / todo)
     return found
@@ -219,7 +220,7 @@ def _judge_folds(
 def _judge_calibrated(dataset: Dataset, fitted: tuple[Fitted, ...]) -> tuple[FoldRow, ...]:
     later = dataset.split.calibrate
     y = dataset.converted[later]
-    found = {f.name: losses(y, f.probabilities[later]) for f in fitted}
+    found = {f.name: list_log_losses(y, f.probabilities[later]) for f in fitted}
     return compare(found, dataset.lead_of[later])
 
 
@@ -326,4 +327,4 @@ def _log_loss_later(
     small = narrow(dataset, dataset.split.within(rows))
     fitted = fit_calibrated(small, small.split, TREES, engine.fitters[TREES], seed, tell)
     later = small.split.calibrate
-    return float(losses(small.converted[later], fitted.probabilities[later]).mean())
+    return compute_log_loss(small.converted[later], fitted.probabilities[later])

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.clock import to_us
 from features.compute.offline import Snapshots
@@ -14,7 +15,6 @@ from features.lifecycle.stages import Stage
 from training.bundle import Scale
 from training.dataset.moments import Dataset
 from training.engine import Engine
-from training.evaluation.logistic import sigmoid
 from training.labels.moves import NEVER, read_moves
 from training.models.fit_data import margins
 from training.selection.competition import Fitted
@@ -71,7 +71,7 @@ def measure_exposure(
         return Exposure(None, None, _word_unexplored(int(lot.sum())))
     asked = Snapshots(found.lead, found.at)
     rows = engine.compute(dataset.catalog, dataset.moments.history, asked, progress=lambda _: None)
-    p = sigmoid(scale.slope * margins(chosen.model, rows) + scale.intercept)
+    p = expit(scale.slope * margins(chosen.model, rows) + scale.intercept)
     explored = _measure(found.converted[lot], p[lot], weights[lot], rng)
     ruled = None
     if (~lot).sum() >= FEWEST:

@@ -11,6 +11,7 @@ from features.catalog.manifest import Catalog
 from training.dataset.moments import Dataset
 from training.dataset.splits import Split
 from training.errors import UnknownSegmentError
+from training.evaluation.calibration import list_log_losses
 from training.models.fit_data import margins
 from training.models.segmented import SegmentedModel, SegmentPart
 from training.selection.competition import (
@@ -19,7 +20,6 @@ from training.selection.competition import (
     Progress,
     compare,
     fit_calibrated,
-    losses,
     narrow,
     usable_folds,
 )
@@ -141,7 +141,7 @@ def _fit(
     fitter = competition.fitters[name]
     fitted = fit_calibrated(small, small.split, name, fitter, seed)
     judged = small.split.newest
-    return losses(small.converted[judged], fitted.probabilities[judged])
+    return list_log_losses(small.converted[judged], fitted.probabilities[judged])
 
 
 def _lacking(dataset: Dataset, split: Split, fewest: dict[str, int]) -> str:

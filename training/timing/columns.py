@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.lifecycle.prices import Prices
 from training.models.boosting import import_lightgbm, regress
@@ -13,7 +14,7 @@ from training.timing.models.handoff_chances import (
     build_trees_data,
     fit_chance,
 )
-from training.timing.models.model import Chance, Floats, add_columns, pay, sigmoid
+from training.timing.models.model import Chance, Floats, add_columns, pay
 from training.timing.models.stopping import (
     WAIT,
     Side,
@@ -87,8 +88,8 @@ def ask_side(
     """
     full = add_columns(told.rows, 0.0, prices.promised_delay_days, load)
     made = add_columns(told.handoff_rows, told.handoffs.raised, prices.promised_delay_days, load)
-    accept, sql = sigmoid(chances[0].margins(full)), sigmoid(chances[1].margins(full) - less)
-    made_accept, made_sql = (sigmoid(chance.margins(made)) for chance in chances)
+    accept, sql = expit(chances[0].margins(full)), expit(chances[1].margins(full) - less)
+    made_accept, made_sql = (expit(chance.margins(made)) for chance in chances)
     bare = pay(prices, made_accept, made_sql)
     failed, brought = value_second_chances(told.decisions, told.handoffs, bare, prices)
     second = fit_second_chance(made_sql[failed], brought)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
@@ -14,14 +15,13 @@ from training.evaluation.calibration import (
     measure_losses,
 )
 from training.evaluation.errors import MarginError, ProbabilityError
-from training.evaluation.logistic import logit, sigmoid
 from training.evaluation.resampling import draw_totals, wilson
 
 
 def draw_calibrated(seed, n=20_000, snapshots=1):
     rng = np.random.default_rng(seed)
     leads = n // snapshots
-    p = sigmoid(rng.normal(-1.5, 1.0, leads))
+    p = expit(rng.normal(-1.5, 1.0, leads))
     y = (rng.random(leads) < p).astype(float)
     lead = np.repeat(np.arange(leads), snapshots)
     return y[lead], p[lead], lead
@@ -127,10 +127,10 @@ def test_slope_and_intercept_are_recovered(slope, shift):
     # given promises whose log-odds must be stretched and moved to be true
     rng = np.random.default_rng(4)
     margin = rng.normal(-1, 1, 40_000)
-    y = rng.random(40_000) < sigmoid(slope * margin + shift)
+    y = rng.random(40_000) < expit(slope * margin + shift)
 
     # when measured
-    line = measure_line(y, sigmoid(margin))
+    line = measure_line(y, expit(margin))
 
     # then they are found, within their interval
     assert line.slope == pytest.approx(slope, abs=0.06)
@@ -152,12 +152,12 @@ def test_line_agrees_with_scikit_learn():
 def test_intercept_in_the_large_makes_the_total_right():
     # given promises that are too low
     y, p, _ = draw_calibrated(5)
-    low = sigmoid(logit(p) - 0.7)
+    low = expit(logit(p) - 0.7)
 
     line = measure_line(y, low)
 
     # then moving every log-odds by it makes the promised total the one that came
-    assert sigmoid(logit(low) + line.intercept_in_the_large).mean() == pytest.approx(y.mean())
+    assert expit(logit(low) + line.intercept_in_the_large).mean() == pytest.approx(y.mean())
     assert not line.in_the_large_interval.covers(0)
 
 
@@ -239,7 +239,7 @@ def test_bands_state_promise_outcome_and_gap():
 def test_affine_fit_recovers_slope_and_intercept():
     rng = np.random.default_rng(8)
     margin = rng.normal(0, 2, 30_000)
-    y = rng.random(30_000) < sigmoid(0.6 * margin - 1.2)
+    y = rng.random(30_000) < expit(0.6 * margin - 1.2)
 
     fit = fit_affine(margin, y)
 
@@ -261,7 +261,7 @@ def test_affine_fit_of_separated_margins_is_finite():
 def test_affine_fit_does_not_depend_on_the_unit_of_the_margin():
     rng = np.random.default_rng(8)
     margin = rng.normal(0, 1, 2000)
-    y = rng.random(2000) < sigmoid(margin)
+    y = rng.random(2000) < expit(margin)
 
     plain, huge = fit_affine(margin, y), fit_affine(margin * 50 + 1000, y)
 
@@ -292,7 +292,7 @@ def test_a_reversed_model_keeps_a_slope_above_zero_and_says_so():
     # given margins that rank the slice upside down
     rng = np.random.default_rng(2)
     margin = rng.normal(0, 1, 5000)
-    y = rng.random(5000) < sigmoid(-margin - 1)
+    y = rng.random(5000) < expit(-margin - 1)
 
     fit = fit_affine(margin, y)
 
@@ -304,7 +304,7 @@ def test_a_reversed_model_keeps_a_slope_above_zero_and_says_so():
 def test_weights_count_rows():
     rng = np.random.default_rng(3)
     margin = rng.normal(0, 1, 300)
-    y = (rng.random(300) < sigmoid(margin)).astype(float)
+    y = (rng.random(300) < expit(margin)).astype(float)
 
     doubled = fit_affine(np.repeat(margin, 2), np.repeat(y, 2))
     weighted = fit_affine(margin, y, np.full(300, 2.0))

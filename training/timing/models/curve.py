@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US
@@ -20,14 +21,7 @@ from training.models.boosting import import_lightgbm
 from training.models.trees import TreeModel
 from training.timing.labels import ALONE, ENDED, GOES_ON, RAISED, Decisions
 from training.timing.models.handoff_chances import TREES, build_trees_data
-from training.timing.models.model import (
-    CURVE_DAYS,
-    CurveModels,
-    Floats,
-    Rows,
-    add_columns,
-    sigmoid,
-)
+from training.timing.models.model import CURVE_DAYS, CurveModels, Floats, Rows, add_columns
 
 MOST_DRAWS = 60_000
 PASSES, CURVE_ROUNDS = 2, 50
@@ -203,6 +197,6 @@ def _pass_moment(paths: Paths, ahead: _Ahead, moment: _Regression) -> None:
     kind = paths.decisions.followed_by[ahead.reached]
     y = np.where(ahead.came | (ahead.is_over & (kind == RAISED)), 1.0, 0.0)
     cut = ahead.is_over & ~ahead.came & ~np.isin(kind, (ENDED, ALONE, RAISED))
-    y[cut] = sigmoid(moment.goes_on())[cut]
+    y[cut] = expit(moment.goes_on())[cut]
     y[paths.comes[ahead.row]] = np.nan
     moment.fit(y)

@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.catalog.feature import Feature, Op
 from features.catalog.manifest import Catalog
+from training.evaluation.calibration import compute_log_loss
+from training.evaluation.logistic import fit_logistic
 from training.models.boosting import import_lightgbm, list_directions
 from training.models.design import build_design, build_terms, list_columns
 from training.models.fit_data import FitData
 from training.models.linear import LinearModel
-from training.models.logistic import log_loss
 from training.models.trees import TreeModel
 from training.timing.labels import Handoffs
 from training.timing.models.model import (
@@ -31,7 +33,6 @@ from training.timing.models.model import (
     Rows,
     add_columns,
     fill_delay,
-    sigmoid,
 )
 
 LARGEST_WEIGHT = 5.0
@@ -210,7 +211,8 @@ def _choose_mix(
         for share in SHARES:
             mixed = share * trees + (1.0 - share) * lines[place]
             slope, offset, by_day = calibrate(mixed, sample.y, sample.weight, days)
-            loss = log_loss(sample.y, offset + slope * mixed + by_day * days, sample.weight)
+            chance = expit(offset + slope * mixed + by_day * days)
+            loss = compute_log_loss(sample.y, chance, sample.weight)
             if loss < best:
                 best = loss
                 recipe = Recipe(rounds, penalty, share, slope, offset, raised, by_day)
@@ -235,33 +237,17 @@ def calibrate(
     """
     design = np.stack([margin, np.ones_like(margin), answer_days], axis=1)
     varies = answer_days.min() < answer_days.max()
-    beta = _newton(design[:, : 2 + varies], y, weight)
-    by_day = min(float(beta[2]), 0.0) if varies else 0.0
+    came = y.astype(np.float64)
+    fit = fit_logistic(design[:, : 2 + varies], came, weights=weight)
+    by_day = min(float(fit.coefficients[2]), 0.0) if varies and fit.settled else 0.0
     if varies and by_day == 0.0:
-        beta = _newton(design[:, :2], y, weight)
-    slope = float(np.clip(beta[0], LEAST_SLOPE, MOST_SLOPE))
-    if slope == beta[0]:
-        return slope, float(beta[1]), by_day
-    return slope, _find_offset(slope * margin + by_day * answer_days, y, weight), by_day
-
-
-def _newton(design: Floats, y: NDArray[np.int8], weight: Floats) -> Floats:
-    beta = np.zeros(design.shape[1])
-    beta[0] = 1.0
-    for _ in range(25):
-        chance = sigmoid(design @ beta)
-        gradient = design.T @ (weight * (y - chance))
-        curvature = (design * (weight * chance * (1.0 - chance))[:, None]).T @ design
-        beta = beta + np.linalg.solve(curvature + 1e-6 * np.eye(len(beta)), gradient)
-    return beta
-
-
-def _find_offset(margin: Floats, y: NDArray[np.int8], weight: Floats) -> float:
-    offset = 0.0
-    for _ in range(25):
-        chance = sigmoid(margin + offset)
-        offset += float((weight * (y - chance)).sum() / (weight * chance * (1 - chance)).sum())
-    return offset
+        fit = fit_logistic(design[:, :2], came, weights=weight)
+    # Where nothing tells a slope, the margin is taken as it is.
+    found = float(fit.coefficients[0]) if fit.settled else 1.0
+    slope = float(np.clip(found, LEAST_SLOPE, MOST_SLOPE))
+    held = slope * margin + by_day * answer_days
+    level = fit_logistic(design[:, 1:2], came, offset=held, weights=weight)
+    return slope, float(level.coefficients[0]), by_day
 
 
 def _settings(sample: Sample) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from features.lifecycle.prices import Prices
 from training.models.linear import LinearModel
+from training.models.odds import sigmoid
 from training.models.trees import TreeModel
 from training.timing.models.overlap_penalty import doubt
 
@@ -55,11 +56,6 @@ LEVEL = 0.8
 
 NORMAL_QUANTILE = 1.2815515655446004
 """Of the level, both sides."""
-
-
-def sigmoid(margin: Floats) -> Floats:
-    """Turn log-odds into chances."""
-    return np.asarray(1.0 / (1.0 + np.exp(-margin)))
 
 
 def average(told: Sequence[Floats]) -> Floats:

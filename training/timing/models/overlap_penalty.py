@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.models.boosting import draw_rows, regress
+from training.models.odds import sigmoid
 from training.models.trees import TreeModel
 
 Floats = NDArray[np.float64]
@@ -87,5 +88,5 @@ def doubt(scale: float, handed: Floats) -> Floats:
     >>> doubt(scale_doubt(3_600), np.log([1.0, 0.01, 1e-9]) - np.log([1.0, 0.99, 1.0])).round(2)
     array([0.01, 0.1 , 1.5 ])
     """
-    chance = 1.0 / (1.0 + np.exp(-handed))
+    chance = sigmoid(handed)
     return np.asarray(np.minimum(scale / np.sqrt(chance), MOST_DOUBT))

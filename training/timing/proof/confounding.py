@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from features.contracts.history import History
 from features.kernel.layout import lead_index
 from features.lifecycle.stages import Stage
-from training.evaluation.logistic import compute_covariance, fit_logistic, logit
+from training.evaluation.logistic import compute_covariance, finite_logit, fit_logistic
 from training.evaluation.resampling import NORMAL_975, Interval, number_leads
 from training.timing.labels import BY_LOT, Handoffs
 
@@ -81,7 +81,9 @@ def measure_surprise(
     unknown = Surprise(kind, n, float("nan"), Interval(float("nan"), float("nan"), "too few"))
     if min(n, len(own) - n) < FEWEST:
         return unknown
-    design = np.stack([np.ones(len(own)), logit(np.asarray(foretold, np.float64)), own], axis=1)
+    design = np.stack(
+        [np.ones(len(own)), finite_logit(np.asarray(foretold, np.float64)), own], axis=1
+    )
     targets = np.asarray(sql, np.float64)
     fit = fit_logistic(design, targets)
     if not fit.settled:

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.catalog.manifest import Catalog
-from training.evaluation.logistic import fit_logistic, logit, sigmoid
+from training.evaluation.logistic import finite_logit, fit_logistic
 from training.evaluation.resampling import Floats
 from training.models.boosting import draw_rows, import_lightgbm
 from training.timing.labels import Handoffs
@@ -81,7 +82,7 @@ def foretell_handoffs(
     rate = grow(RATE, catalog, own, handed[chosen] / days, weight=days, seed=seed)
     here = rows[paths.row]
     judged = ~np.repeat(learn_on, np.diff(paths.offsets)) & (paths.followed_by != CUT)
-    propensity = set_level(logit(chance.predict(here)), 0.0, handed, judged)
+    propensity = set_level(finite_logit(chance.predict(here)), 0.0, handed, judged)
     log_rate = np.log(np.maximum(rate.predict(here), 1e-7))
     leaves = set_level(log_rate, np.log(paths.working_days), handed, judged)
     known = 1.0 - (1.0 - lot) ** paths.working_days
@@ -98,7 +99,7 @@ def set_level(margin: Floats, offset: Floats | float, came: Floats, judged: Flag
     shift = np.broadcast_to(offset, margin.shape)
     fit = fit_logistic(columns[judged], came[judged], offset=shift[judged])
     level, slope = fit.coefficients if fit.settled else (0.0, 1.0)
-    return sigmoid(level + slope * margin + shift)
+    return np.asarray(expit(level + slope * margin + shift))
 
 
 def foretell_delay(

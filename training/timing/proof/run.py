@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.clock import to_us
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
-from training.evaluation.logistic import compute_covariance, fit_logistic, logit
+from training.evaluation.logistic import compute_covariance, finite_logit, fit_logistic
 from training.evaluation.resampling import NORMAL_975, Floats, number_leads
 from training.timing.dataset import TimingDataset
 from training.timing.labels import Logged
 from training.timing.models.log_value import Log
-from training.timing.models.model import TimingModel, add_columns, fill_delay, pay, sigmoid
+from training.timing.models.model import TimingModel, add_columns, fill_delay, pay
 from training.timing.proof.confounding import (
     check_hidden_picks,
     list_warnings,
@@ -89,8 +90,8 @@ def ask_as_made(
     own = np.ascontiguousarray(told.handoff_rows[:, list(model.columns)])
     delay = fill_delay(delay, model.prices.promised_delay_days)
     full = add_columns(own, told.handoffs.raised, delay, load)
-    accept = [sigmoid(family.accept.margins(full)) for family in model.families]
-    sql = [sigmoid(family.sql.margins(full)) for family in model.families]
+    accept = [expit(family.accept.margins(full)) for family in model.families]
+    sql = [expit(family.sql.margins(full)) for family in model.families]
     return np.mean(accept, axis=0), np.mean(sql, axis=0)
 
 
@@ -248,7 +249,7 @@ def measure_slope(
     foretold: Floats, came: NDArray[np.generic], lead: NDArray[np.int64]
 ) -> tuple[float, float, float]:
     """Measure the slope of outcomes on foretold log-odds, with its 95 % interval over leads."""
-    design = np.stack([np.ones(len(foretold)), logit(foretold)], axis=1)
+    design = np.stack([np.ones(len(foretold)), finite_logit(foretold)], axis=1)
     targets = came.astype(np.float64)
     fit = fit_logistic(design, targets)
     if not fit.settled:
