@@ -77,3 +77,21 @@ def test_top_level_is_the_design_card():
         "requirements", "baton", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
         "CONTRIBUTING.md", "LICENSE", "compose.yaml", "Dockerfile",
     }  # fmt: skip
+
+
+OWN_FORMULA = re.compile(
+    r"1(\.0)? ?/ ?\(1(\.0)? ?\+ ?np\.exp\(-"  # sigmoid
+    r"|np\.log\((\w+)\) ?- ?np\.log1?p?\((1(\.0)? ?)?- ?\3\)"  # logit
+    r"|np\.logaddexp\(0"  # log loss by log-odds
+)
+
+
+def test_sigmoid_logit_and_log_loss_are_written_once():
+    # SciPy and scikit-learn have them; serving, which has neither, reads them from one module.
+    own = {"training/models/odds.py", "training/evaluation/logistic.py"}
+    found = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] != "features" and OWN_FORMULA.search(path.read_text())
+    }
+    assert found == own
