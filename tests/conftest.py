@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,18 +92,14 @@ def trained_bundle(trained_run) -> Path:
     return trained_run.bundle.folder
 
 
-@pytest.fixture(scope="session")
-def database_server() -> Iterator[str]:
-    """Start a private PostgreSQL with one migrated database to copy; give its URL."""
-    import shutil
-    from tempfile import mkdtemp
-
+@contextmanager
+def run_database_server(home: Path) -> Iterator[str]:
+    """Run a private PostgreSQL with one migrated database to copy; give its URL."""
     from sqlalchemy import create_engine
 
     from serving.store.embedded import EmbeddedPostgres
     from serving.store.migrations import migrate
 
-    home = Path(mkdtemp(prefix="baton-pg-"))
     # Nothing here outlives the tests: no waiting for the disk.
     fast = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "'32MB'"}
     server = EmbeddedPostgres(home / "pg", {**fast, "autovacuum": "off", "max_wal_size": "'64MB'"})
@@ -114,6 +111,21 @@ def database_server() -> Iterator[str]:
     engine.dispose()
     yield url
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[str]:
+    """Start a private PostgreSQL, unless whoever runs many runs of tests has started one."""
+    import shutil
+    from tempfile import mkdtemp
+
+    given = os.environ.get("TEST_DATABASE_SERVER")
+    if given is not None:
+        yield given
+        return
+    home = Path(mkdtemp(prefix="baton-pg-"))
+    with run_database_server(home) as url:
+        yield url
     shutil.rmtree(home, ignore_errors=True)
 
 
