@@ -198,15 +198,18 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _fingerprint(digests: Mapping[str, str]) -> str:
-    """Hash what decides a score; card and pictures only describe it."""
-    deciding = {
-        name: digest
-        for name, digest in digests.items()
-        if name in {MANIFEST, SEGMENTS, AMOUNT, *REFERENCE}
+def _decides(name: str) -> bool:
+    """Whether a file has a say in a score; card and pictures only describe it."""
+    return (
+        name in {MANIFEST, SEGMENTS, AMOUNT, *REFERENCE}
         or name.endswith((TREES, LINEAR))
         or (name.startswith(TIMING) and not name.endswith(".png"))
-    }
+    )
+
+
+def _fingerprint(digests: Mapping[str, str]) -> str:
+    """Hash what decides a score."""
+    deciding = {name: digest for name, digest in digests.items() if _decides(name)}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
@@ -280,6 +283,11 @@ def _verify(folder: Path) -> str:
         path = folder / name
         if Path(name).name != name or not path.is_file() or _digest(path) != digest:
             raise BundleError(str(folder), f"is damaged: {name} is missing or changed")
+    for path in folder.iterdir():
+        if _decides(path.name) and path.name not in seal["files"]:
+            raise BundleError(str(folder), f"is damaged: {path.name} was never sealed")
+    if seal["fingerprint"] != _fingerprint(seal["files"]):
+        raise BundleError(str(folder), "is damaged: its fingerprint is not that of its files")
     return str(seal["fingerprint"])
 
 

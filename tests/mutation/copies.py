@@ -5,8 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,12 +138,3 @@ def _judge(answer: dict[str, Any]) -> tuple[str, str]:
     if found["broken"] or found["code"] or not found["passed"]:
         return "broken", (found["broken"] or [f"pytest ended with {found['code']}"])[0]
     return "passed", ""
-
-
-@contextmanager
-def start_database(folder: Path) -> Iterator[str]:
-    """Start a migrated PostgreSQL for all runs in one copy."""
-    from tests.conftest import run_database_server
-
-    with run_database_server(folder) as url:
-        yield url

@@ -62,15 +62,21 @@ SELECT points, band, answer FROM score WHERE lead_id = %(id)s AND as_of < %(look
     AND (%(contract)s::text IS NULL OR contract = %(contract)s)
 ORDER BY as_of DESC, score_number DESC LIMIT 1
 """
+# One that was closed later was open then: state and reason are only read of those that were closed.
 HANDOFFS = """
-SELECT h.handoff_id, h.state, coalesce(h.handed_at, h.decided_at), h.closed_at, h.seller_id, h.reason,
-    h.reason_text, (SELECT count(*) FROM attempt a WHERE a.handoff_id = h.handoff_id::text)
+SELECT h.handoff_id, h.state, coalesce(h.handed_at, h.decided_at),
+    CASE WHEN h.closed_at < %(look)s THEN h.closed_at END, h.seller_id, h.reason, h.reason_text, (
+        SELECT count(*) FROM attempt a
+        WHERE a.handoff_id = h.handoff_id::text AND a.known_at < %(look)s
+    )
 FROM handoff h WHERE h.lead_id = ANY(%(ids)s) AND h.decided_at < %(look)s ORDER BY h.handoff_id
 """
 DRAWN = """
 SELECT (SELECT count(*) FROM decision
-        WHERE propensity IS NOT NULL AND verdict = 'hand_off' AND at >= %(since)s),
-    (SELECT max(at) FROM decision WHERE propensity IS NOT NULL AND lead_id = ANY(%(ids)s))
+        WHERE propensity IS NOT NULL AND verdict = 'hand_off' AND at >= %(since)s
+            AND at < %(look)s),
+    (SELECT max(at) FROM decision
+        WHERE propensity IS NOT NULL AND lead_id = ANY(%(ids)s) AND at < %(look)s)
 """
 
 

@@ -13,13 +13,14 @@ from features.compute.online import compute_packed_row, compute_rows
 from serving.errors import InvalidBodyError
 from serving.intake.envelope import open_envelope
 from serving.intake.records.items import Landed
+from serving.intake.records.landing import lock_leads
 from serving.intake.service import Intake, take_in
 from serving.store.histories import read_histories
 from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
-from serving.store.session import Store
+from serving.store.session import Store, UnitOfWork
 from serving.store.tombstones import hash_id
 from tests.integration.intake.factories import CATALOG, ask, make_event, merge, send
-from tests.unit.serving.factories import NOW
+from tests.unit.serving.factories import NOW, wait_until
 
 
 def statuses(landed: Landed) -> list[str]:
@@ -296,6 +297,34 @@ def test_batches_that_cross_each_other_all_land_once(store: Store) -> None:
         assert find_differences(work, CATALOG, leads) == []
     packed = ask(store, "SELECT sum(length(records)) / 16 FROM packed_history")
     assert packed[0][0] == len(wanted)
+
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+"""
+
+
+def test_whoever_waits_for_a_row_to_be_created_holds_no_other_lead(store: Store) -> None:
+    """Else two batches that create and lock leads in turn would each wait for the other."""
+    send(store, "event", make_event("e1", lead_id="ann"))
+
+    def lock(work: UnitOfWork, *lead_ids: str) -> set[str]:
+        return set(lock_leads(work, dict.fromkeys(lead_ids, NOW), NOW, bare=True))
+
+    def lock_both() -> set[str]:
+        with store.work() as work:
+            return lock(work, "ann", "bob")
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.work() as work:
+            assert lock(work, "bob") == {"bob"}
+            other = pool.submit(lock_both)
+            wait_until(lambda: ask(store, WAITING) == [(1,)])
+            work.execute("SET LOCAL lock_timeout = '2s'")
+            assert lock(work, "ann") == {"ann"}
+        assert other.result() == {"ann", "bob"}
+    assert ask(store, "SELECT lead_id FROM lead ORDER BY 1") == [("ann",), ("bob",)]
 
 
 def test_what_is_sent_of_a_merged_lead_counts_for_the_one_it_is_by_now(store: Store) -> None:

@@ -176,6 +176,49 @@ def test_a_merged_person_is_erased_from_every_table_and_the_other_lead_is_not(
         assert dict(list(states)) == {"given_up": 4, "waiting": 2}
 
 
+KEPT_ANSWER = (
+    "INSERT INTO idempotency_key (scope, key, body_hash, status, media_type, answer, answered_at,"
+    " expires_at) VALUES ({scope}, {key}, '', 200, 'json', convert_to({answer}, 'UTF8'), now(), now())"
+)
+QUARANTINED = (
+    "INSERT INTO quarantined_item (source, record, body, body_hash, problem, received_at)"
+    " VALUES ('api', 'event', convert_to({body}, 'UTF8'), uuid_send(gen_random_uuid()), to_jsonb({problem}), now())"
+)
+EFFECT = (
+    "INSERT INTO outbox_effect (effect_key, topic, payload, last_problem, created_at, next_at)"
+    " VALUES ({effect_key}, 'mail', to_jsonb({payload}), {last_problem}, now(), now())"
+)
+JOB = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, args, lock, queueing_lock)"
+    " VALUES ('default', 'push', to_jsonb({args}), {lock}, {queueing_lock})"
+)
+MENTIONS = [
+    (insert, column)
+    for insert in (KEPT_ANSWER, QUARANTINED, EFFECT, JOB)
+    for column in re.findall(r"\{(\w+)\}", insert)
+]
+
+
+@pytest.mark.parametrize(("insert", "column"), MENTIONS, ids=[column for _, column in MENTIONS])
+def test_a_mention_in_any_one_text_is_enough(insert: str, column: str, store: Store) -> None:
+    """A batch is answered with all its leads: no other column of the kept answer names them."""
+    columns = re.findall(r"\{(\w+)\}", insert)
+    with store.work() as work:
+        for name in (ANN, BOB):
+            texts = {one: f"of somebody else, {len(name)}" for one in columns}
+            texts[column] = f'["x", "{name}"]'
+            named = {one: f"%({one})s::text" for one in columns}
+            work.execute(insert.format(**named), texts)
+    assert len(find_mentions(store, ANN)) == 1
+
+    with store.work() as work:
+        erased = erase(work, ANN, by="test", at=NOW)
+
+    assert sum(erased.rows.values()) == 1
+    assert find_mentions(store, ANN) == set()
+    assert len(find_mentions(store, BOB)) == 1
+
+
 def test_what_comes_late_does_not_revive_them(store: Store) -> None:
     fill(store, ANN)
     fill(store, OLD)

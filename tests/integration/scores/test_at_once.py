@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,20 @@ from sqlalchemy import text
 
 from features import clock as wall
 from serving.jobs.queries import list_failed, recover_stalled, try_again
+from serving.scoring.live.score import score_leads
+from serving.scoring.live.worker import LiveScorer
+from serving.scoring.served import list_served
 from serving.store.deferring import defer
 from serving.store.session import Store
-from tests.integration.scores.house import Clock, ask, drain, land, make_item, make_scorer
+from tests.integration.scores.house import (
+    Clock,
+    ask,
+    drain,
+    land,
+    make_event,
+    make_item,
+    make_scorer,
+)
 from tests.unit.serving.factories import wait_until
 
 LEADS = 40
@@ -65,6 +77,49 @@ def test_leads_listed_several_times_are_scored_and_none_is_left(
     assert {n for _, n in latest} == {1}
     moments = ask(store, "SELECT count(*), count(DISTINCT (lead_id, as_of)) FROM score")
     assert moments[0][0] == moments[0][1]
+
+
+def score_as_seen(store: Store, scorer: LiveScorer, seen_at: datetime, because: str) -> int:
+    """Score ann as a worker that saw her due back then, and only now gets the lock."""
+    served = list_served(scorer.desks)
+    with store.work() as work:
+        scored = score_leads(work, served, {"ann": [because]}, seen_at, scorer.now)
+    return sum(len(one.lead_ids) for one in scored)
+
+
+def test_a_lead_that_another_worker_served_meanwhile_is_not_scored_again(
+    store: Store, tmp_path: Path
+) -> None:
+    clock = Clock()
+    scorer = make_scorer(store, tmp_path, clock)
+    land(store, "lead", make_item("ann"), at=clock())
+    seen_at = clock.move(seconds=1)
+    clock.move(seconds=1)
+    drain(scorer)  # the other worker, while this one waits for the lock
+    clock.move(seconds=1)
+
+    assert score_as_seen(store, scorer, seen_at, "event") == 0
+    assert count_scores(store) == {"ann": 1}
+
+
+def test_what_the_other_worker_could_not_know_or_had_no_model_for_is_scored(
+    store: Store, tmp_path: Path
+) -> None:
+    clock = Clock()
+    scorer = make_scorer(store, tmp_path, clock)
+    land(store, "lead", make_item("ann"), at=clock())
+    seen_at = clock.move(seconds=1)
+    clock.move(seconds=1)
+    drain(scorer)
+    ((looked_at,),) = ask(store, "SELECT looked_at FROM lead")
+    # A server whose clock is behind that of the worker takes an event in.
+    behind = looked_at - timedelta(seconds=1)
+    land(store, "event", make_event("ann", "e1", behind), at=behind)
+
+    assert score_as_seen(store, scorer, seen_at, "event") == 1
+    assert score_as_seen(store, scorer, seen_at, "model") == 1
+    assert score_as_seen(store, scorer, clock.move(seconds=1), "event") == 1
+    assert count_scores(store) == {"ann": 4}
 
 
 KILLED = """

@@ -90,6 +90,34 @@ def test_an_old_request_and_one_that_was_answered_count_no_more():
     assert decide_now(activities=[asked()], earlier=answered).verdict is Verdict.KEEP
 
 
+def test_a_request_at_the_instant_of_the_answer_was_answered_by_it():
+    request = asked(days_ago=1.0)
+
+    def decide_answered(at):
+        answered = replace(RETURNED, ended_at=at, reason=SalesReason.WRONG_DATA)
+        return decide_now(activities=[request], earlier=answered).verdict
+
+    assert decide_answered(request.at) is Verdict.KEEP
+    assert decide_answered(request.at - timedelta(microseconds=1)) is Verdict.HAND_OFF
+
+
+def test_a_request_counts_from_the_first_instant_of_its_days_until_the_moment_of_looking():
+    tick = timedelta(microseconds=1)
+    oldest = NOW - timedelta(days=NEVER.hand_raiser_days)
+
+    verdicts = {
+        at: decide_now(activities=[Activity(at, "demo_request")]).verdict
+        for at in (oldest - tick, oldest, NOW - tick, NOW)
+    }
+
+    assert [verdict is Verdict.HAND_OFF for verdict in verdicts.values()] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
 def test_several_triggers_make_one_handoff():
     decision = decide_now(
         activities=[asked()], score=HIGH, timing=TimingFacts("now", "waiting gains nothing")

@@ -148,6 +148,23 @@ def test_whatever_is_clearly_wrong_keeps_the_champion(changes, said):
     assert decision.because[0] == said
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auc": make_gain(-0.04, 0.01)},
+        {"auc": make_gain(-0.04, -0.009)},
+        {"calibration_error": make_gain(-0.03, 0.01)},
+        {"calibration_error": make_gain(-0.03, -0.009)},
+        {"challenger": make_side(0.412, slope=(0.7, 0.9))},
+        {"challenger": make_side(0.412, slope=(1.2, 1.4))},
+        {"segments": (make_segment(-0.1, 0.001),)},
+    ],
+)
+def test_a_loss_that_is_not_certain_is_no_fault(changes):
+    """The nearer end of the interval decides: what may be noise keeps no better model out."""
+    assert decide_promotion(make_comparison(**changes)).verdict == Verdict.PROMOTE
+
+
 def test_all_faults_are_told_not_the_first_alone():
     bad = make_comparison(log_loss=make_gain(-0.02, -0.01), auc=make_gain(-0.05, -0.02))
 

@@ -45,3 +45,15 @@ def test_a_crowd_does_not_fill_the_memory_and_frees_nobody_who_waits():
 
     assert len(rates._buckets) <= MOST_KEPT
     assert rates.take("ann", 0.6) > 0.0
+
+
+def test_a_crowd_drives_out_whoever_waits_least():
+    rates = Rates(per_second=1.0, burst=10.0)
+    for _ in range(10):
+        rates.take("ann", 0.0)
+
+    # Each of the crowd has nine tokens left; ann has none.
+    for number in range(MOST_KEPT):
+        rates.take(str(number), 0.0)
+
+    assert rates.look("ann", 0.0) > 0.0
