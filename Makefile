@@ -38,7 +38,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile -
 
 .PHONY: help setup run serve test test-fast test-unit test-integration test-slow coverage check format hooks
 .PHONY: docs docs-site docs-serve
-.PHONY: bench bench-timing crash lock clean
+.PHONY: bench bench-timing crash mutants lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -153,6 +153,9 @@ bench-timing: $(READY) ## Measure the best moment to hand off beside other polic
 
 crash: $(READY) ## Kill servers, workers and the database under load, and count what was lost
 	@$(BIN)/python -m tests.crash
+
+mutants: $(READY) ## Take out one guard after the other in a copy of the tree: a quick test must fail of each
+	@$(BIN)/python -m tests.mutation $(if $(ONLY),--only '$(ONLY)')
 
 lock: $(UV) ## Resolve the dependencies anew (hashes, no index address)
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --extra server --extra train --group test -o requirements/all.lock

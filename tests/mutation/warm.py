@@ -30,7 +30,6 @@ LIBRARIES = (
     "procrastinate",
     "alembic.command",
     "fastapi",
-    "fastapi.testclient",
     "fastapi_offline",
     "uvicorn",
     "httpx",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from features.clock import DAY_US
-from training.evaluation.logistic import sigmoid
 from training.recalibration.level import PRIOR, fit_level, follow_level, newest_labels
 
 EASY = {"memories": (50, 400), "prior": 1.0}
@@ -15,7 +15,7 @@ EASY = {"memories": (50, 400), "prior": 1.0}
 def draw_labels(rng, n=400, *, shift=1.0, days=100):
     """Draw labels of chances that are off by a shift; each known ten days after it was looked at."""
     log_odds = rng.normal(-1.0, 1.0, n)
-    y = (rng.random(n) < sigmoid(log_odds + shift)).astype(np.int8)
+    y = (rng.random(n) < expit(log_odds + shift)).astype(np.int8)
     as_of = np.sort(rng.integers(0, days * DAY_US, n))
     return log_odds, y, as_of, as_of + 10 * DAY_US, np.arange(n)
 
