@@ -4,6 +4,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+from pygments.lexers.special import TextLexer
+from sphinx.highlighting import lexers
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -25,6 +28,10 @@ autodoc_typehints = "signature"
 html_theme = "furo"
 html_copy_source = False
 html_show_sphinx = False
+
+
+# GitHub knows the language, Pygments does not.
+lexers["csv"] = TextLexer()
 
 
 def setup(app) -> None:

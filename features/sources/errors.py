@@ -52,7 +52,7 @@ class MappingNotFoundError(SourcesError):
         self.shipped = tuple(shipped)
         super().__init__(
             f"There is no mapping {name!r}. Baton ships {', '.join(shipped)}; for your own, give "
-            "the path of a .toml file. docs/how-to/bring-your-own-crm-export.md shows how to "
+            "the path of a .toml file. docs/tutorials/bring-your-own-crm-export.md shows how to "
             "write one."
         )
 

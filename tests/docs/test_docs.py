@@ -20,7 +20,7 @@ LINKS = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def test_every_training_setting_is_described():
-    page = (ROOT / "docs/how-to/settings.md").read_text().split("## Training")[1]
+    page = (ROOT / "docs/reference/settings.md").read_text().split("## Training")[1]
     described = set(re.findall(r"^\| `BATON_([A-Z_]+)`", page, flags=re.MULTILINE))
     assert described == {name.upper() for name in TrainingSettings.model_fields}
 

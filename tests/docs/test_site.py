@@ -84,7 +84,7 @@ def test_what_did_not_change_is_not_written_again(generated):
     ("target", "turned"),
     [
         ("CHANGELOG.md", "changelog.md"),
-        ("docs/timing.md", "../timing.md"),
+        ("docs/explanation/timing.md", "../explanation/timing.md"),
         ("docs/how-to", "../how-to/index.md"),
         ("notebooks", "notebooks.md"),
         ("compose.yaml", "../../compose.yaml"),

@@ -58,7 +58,7 @@ def scraped(store: Store, database_url: str, tmp_path: Path) -> str:
 
 
 def test_every_metric_is_in_the_manual_with_its_type_and_a_meaning(scraped: str) -> None:
-    manual = (ROOT / "docs/how-to/metrics.md").read_text(encoding="utf-8")
+    manual = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(baton_\w+)` \| (\w+) \| (.+) \|$", manual, flags=re.MULTILINE)
     described = {name: kind for name, kind, meaning in rows if len(meaning) > 10}
 

@@ -16,7 +16,7 @@ from tests.spec.shapes import shape_of
 from tests.spec.spec import CATALOG, Chapter, Spec
 from tests.spec.timeline import MARKS
 
-PAGE = Path(__file__).parents[2] / "docs" / "features.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "features.md"
 MANY_GROUPS = 4
 """Features of at least so many kinds or groups share a line."""
 
@@ -32,7 +32,7 @@ table (whole, and streamed by partitions), Dask, the online row and the packed h
 
 On the command line, `baton features` shows the families, `baton features list` every feature, `baton features show
 pricing_view_count_7d` one in full; with `--history FOLDER` those of your own data. To add one, see
-[add a feature](how-to/add-a-feature.md).
+[add a feature](../how-to/add-a-feature.md).
 
 {contents}
 

@@ -29,7 +29,7 @@ from tests.integration.handoff.office import (
 from tests.integration.scores.house import Clock, drain, make_scorer
 from tests.unit.serving.factories import running_app
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "the-life-of-a-lead.md"
+PAGE = Path(__file__).parents[3] / "docs" / "tutorials" / "the-life-of-a-lead.md"
 OPENING = """\
 # The life of a lead
 

@@ -66,7 +66,7 @@ def test_a_guest_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_setting_is_described_in_the_manual() -> None:
-    manual = (ROOT / "docs/how-to/settings.md").read_text(encoding="utf-8")
+    manual = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
 
     for name in ServingSettings.model_fields:
         assert f"`BATON_{name.upper()}`" in manual

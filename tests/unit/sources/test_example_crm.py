@@ -6,7 +6,7 @@ from pathlib import Path
 from features.sources.import_history import run_import
 from features.sources.rejects import Reason, RejectKind
 
-HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "bring-your-own-crm-export.md"
+HOW_TO = Path(__file__).parents[3] / "docs" / "tutorials" / "bring-your-own-crm-export.md"
 FILE = re.compile(r"`export/(\w+\.csv)`\n\n```csv\n(.*?)```", re.DOTALL)
 
 
