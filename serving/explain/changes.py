@@ -4,11 +4,12 @@ The parts are differences of counterfactual scores, in one fixed order, each ste
 
 1. the old model, what was known at the old moment, looked at then (where it starts);
 2. the same records looked at at the new moment: **time**;
-3. each **field** whose value changed, in the order of their names;
-4. the **account**: another one, or what colleagues did;
-5. new **events**, kind by kind, in the order in which the first of each happened;
-6. new **stage** changes;
-7. the new **model**, if it is another one (where it ends).
+3. without the records that are the lead's no longer, since a **merge** was undone;
+4. each **field** whose value changed, in the order of their names;
+5. the **account**: another one, or what colleagues did;
+6. new **events**, kind by kind, in the order in which the first of each happened;
+7. new **stage** changes;
+8. the new **model**, if it is another one (where it ends).
 
 As in any such sequence, what two parts say together goes to the later one; another order would divide it
 otherwise. The order is from what nobody did, over what was learned, to what was done.
@@ -25,7 +26,7 @@ from features.compute.online import compute_rows
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion
 from training.bundle import Bundle
 
-What = Literal["time", "field", "account", "events", "stages", "model"]
+What = Literal["time", "merge", "field", "account", "events", "stages", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,19 @@ def known_by(record: LeadRecord, moment: int) -> LeadRecord:
         stages=tuple(m for m in record.stages if m.known_at < moment),
         colleagues=others,
     )
+
+
+def _parting_step(start: LeadRecord, end: LeadRecord, since: int) -> _Step | None:
+    """Take away what another lead had brought: it is no longer known of this one at the end."""
+    before, after = (
+        (*one.versions, *one.events, *one.stages) for one in (start, known_by(end, since))
+    )
+    gone = sum(record not in after for record in before)
+    if not gone:
+        return None
+    words = f"{gone} record{'s' if gone > 1 else ''} of another lead, since a merge was undone"
+    left = known_by(end, since)._replace(colleagues=start.colleagues)
+    return _Step("merge", None, gone, words, left)
 
 
 def _field_steps(start: LeadRecord, end: LeadRecord, moment: int) -> list[_Step]:
@@ -107,11 +121,19 @@ def _group_new_events(end: Sequence[EventRecord], since: int) -> dict[str, list[
 
 
 def build_steps(
-    record: LeadRecord, since: int, until: int, say_kind: Callable[[str, int], str]
+    start: LeadRecord,
+    end: LeadRecord,
+    since: int,
+    until: int,
+    say_kind: Callable[[str, int], str],
 ) -> list[_Step]:
     """Build the lead after each step, the first as known at the old moment."""
-    start, end = known_by(record, since), known_by(record, until)
+    start, end = known_by(start, since), known_by(end, until)
     steps = [_Step("time", None, 1, "time passed: what was known already grew older", start)]
+    parting = _parting_step(start, end, since)
+    if parting is not None:
+        steps.append(parting)
+        start = parting.record
     steps += _field_steps(start, end, until)
     current = steps[-1].record
     account = _account_step(current, start, end)
@@ -149,29 +171,31 @@ class Movement:
 
 
 def explain_change(
-    record: LeadRecord,
+    start: LeadRecord,
+    end: LeadRecord,
     since: int,
     until: int,
     before: Bundle,
     after: Bundle,
-    record_after: LeadRecord | None = None,
+    end_for_after: LeadRecord | None = None,
 ) -> Movement:
     """Take apart why a score moved; the module says in which order.
 
     Parameters
     ----------
-    record
-        The lead as known before ``until``, with the attributes the old model knows.
+    start, end
+        The lead as known before each moment, with the attributes the old model knows. What was one
+        with it may differ, and what its colleagues were one with.
     since, until
         The two moments, microseconds since the epoch.
     before, after
         The models of the two moments.
-    record_after
-        The lead with the attributes the new model knows; as ``record`` if left out.
+    end_for_after
+        The lead at the end, with the attributes the new model knows; as ``end`` if left out.
     """
     kinds = {kind.name: (kind.one, kind.many) for kind in before.catalog.taxonomy.kinds}
     steps = build_steps(
-        record, since, until, lambda kind, n: kinds.get(kind, (kind, kind))[n != 1]
+        start, end, since, until, lambda kind, n: kinds.get(kind, (kind, kind))[n != 1]
     )
     records = [steps[0].record, *(step.record for step in steps)]
     moments = [since, *([until] * len(steps))]
@@ -183,7 +207,7 @@ def explain_change(
     ]
     last_row, last = rows[-1:], points[-1]
     if after.version != before.version:
-        known = known_by(record if record_after is None else record_after, until)
+        known = known_by(end if end_for_after is None else end_for_after, until)
         last_row = compute_rows(after.catalog, [known], [until])
         last = float(after.score(last_row).points[0])
         words = f"model {after.version} in place of {before.version}"

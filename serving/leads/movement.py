@@ -82,8 +82,9 @@ def choose_moments(
 
 def _read(work: UnitOfWork, champion: Champion, lead: FoundLead, as_of: datetime) -> LeadRecord:
     record = read_record_as_of(work, champion.bundle.catalog, lead.lead_id, as_of)
-    if record is None or record.created_at >= clock.to_us(as_of):
-        raise LookedTooEarlyError(lead.created_at.isoformat(), as_of.isoformat())
+    if record.created_at >= clock.to_us(as_of):
+        created_at = clock.from_us(record.created_at)
+        raise LookedTooEarlyError(created_at.isoformat(), as_of.isoformat())
     return record
 
 
@@ -113,13 +114,16 @@ def tell_changes(
     """
     before = models.find_then(work, lead.lead_id, since)
     after = models.find_then(work, lead.lead_id, until)
-    record = _read(work, before, lead, until)
-    if record.created_at >= clock.to_us(since):
-        raise LookedTooEarlyError(lead.created_at.isoformat(), since.isoformat())
+    start, end = _read(work, before, lead, since), _read(work, before, lead, until)
     is_same = before.bundle.catalog == after.bundle.catalog
-    record_after = None if is_same else _read(work, after, lead, until)
     moved = explain_change(
-        record, clock.to_us(since), clock.to_us(until), before.bundle, after.bundle, record_after
+        start,
+        end,
+        clock.to_us(since),
+        clock.to_us(until),
+        before.bundle,
+        after.bundle,
+        None if is_same else _read(work, after, lead, until),
     )
     return Changes(
         lead_id=lead.lead_id,

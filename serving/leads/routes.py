@@ -167,7 +167,8 @@ def score(
     """Give the latest score, or, with `as_of`, what would have been said at that moment.
 
     A score that was given as of exactly that moment comes byte for byte as it was given; else it is
-    computed from what was known then, by the model that was in use then.
+    computed from what was known then, by the model that was in use then. Of a lead that was part of
+    another at that moment, that other one is spoken of.
     """
     lead = get_lead(work, lead_id)
     if as_of is None:
@@ -175,17 +176,14 @@ def score(
         if latest is None:
             raise NotScoredYetError
         return _json(latest.answer)
-    ahead = now if lead.looked_at is None else max(now, lead.looked_at)
-    if as_of > ahead:
-        raise MomentAheadError
+    _check_not_ahead(as_of, now, lead.looked_at)
     state = request.app.state
     answer = replay(
         work,
         state.shelf,
         state.desks,
-        lead.lead_id,
+        lead_id,
         as_of,
-        created_at=lead.created_at,
         contract=contract,
         anew=anew,
     )

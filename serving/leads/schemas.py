@@ -155,7 +155,7 @@ class ScoredMoment(Shaped):
 class ChangePart(Shaped):
     """One part of the difference."""
 
-    what: Literal["time", "field", "account", "events", "stages", "model"]
+    what: Literal["time", "merge", "field", "account", "events", "stages", "model"]
     name: str | None
     """The field, the kind of event, or the version of the model."""
     count: int

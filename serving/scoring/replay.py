@@ -7,14 +7,14 @@ through the same pass as a live score. Where a score was given at that very mome
 from collections.abc import Sequence
 from datetime import datetime
 
-from features import clock
-from features.kernel.packed import PackedLead
+from features.clock import from_us, to_us
 from serving.champion import Champion, ChampionDesk
 from serving.errors import LookedTooEarlyError, RefusedError
 from serving.scoring.live.stored import find_given_at
 from serving.scoring.packed_scores import score_packed
 from serving.scoring.people import read_people_as_of
 from serving.scoring.served import BundleShelf, choose_champion, find_version_in_use
+from serving.store.histories import find_survivor_then
 from serving.store.session import UnitOfWork
 
 
@@ -64,19 +64,6 @@ def find_champion_then(
     return shelf.get(version, moment)
 
 
-def check_moment(lead: PackedLead | None, as_of: datetime, created_at: datetime) -> PackedLead:
-    """Give the lead, if it was there at the moment asked about.
-
-    Raises
-    ------
-    LookedTooEarlyError
-        If not.
-    """
-    if lead is None or lead.created_at >= clock.to_us(as_of):
-        raise LookedTooEarlyError(created_at.isoformat(), as_of.isoformat())
-    return lead
-
-
 def replay(
     work: UnitOfWork,
     shelf: BundleShelf,
@@ -84,7 +71,6 @@ def replay(
     lead_id: str,
     as_of: datetime,
     *,
-    created_at: datetime,
     contract: str | None = None,
     anew: bool = False,
 ) -> bytes:
@@ -93,11 +79,9 @@ def replay(
     Parameters
     ----------
     lead_id
-        A lead that is not merged into another.
+        A lead that is there. Of one that was part of another at that moment, that one is spoken of.
     as_of
         The moment, not after now.
-    created_at
-        When the lead came to be.
     contract
         Which score; that of the main champion if left out.
     anew
@@ -113,6 +97,7 @@ def replay(
     LookedTooEarlyError, NoModelThenError, ModelGoneError
         If there is nothing to say.
     """
+    lead_id = find_survivor_then(work, lead_id, as_of)
     text = contract or choose_champion(desks, None).bundle.contract.text
     given = find_given_at(work, lead_id, text, as_of)
     if given is not None and not anew:
@@ -121,6 +106,7 @@ def replay(
         champion = shelf.get(given.model_version, as_of)
     else:
         champion = find_champion_then(work, shelf, desks, text, as_of)
-    lead = read_people_as_of(work, champion.bundle.catalog, lead_id, as_of)
-    found = check_moment(lead, as_of, created_at)
-    return score_packed(champion, {lead_id: found}, {lead_id: clock.to_us(as_of)}).encode(0)
+    lead, moment = read_people_as_of(work, champion.bundle.catalog, lead_id, as_of), to_us(as_of)
+    if lead.created_at >= moment:
+        raise LookedTooEarlyError(from_us(lead.created_at).isoformat(), as_of.isoformat())
+    return score_packed(champion, {lead_id: lead}, {lead_id: moment}).encode(0)

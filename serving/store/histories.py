@@ -12,19 +12,24 @@ from features.contracts.records import EventRecord, LeadRecord, LeadVersion, Sta
 from serving.store.cells import read_cells
 from serving.store.session import UnitOfWork
 
-# What was one with a lead at a moment: the merges that held then, walked down from the lead. They are
-# made and undone after every look, and at the latest when the next look is.
-MEMBERS = """
+# Merges are made and undone after every look at the leads, and at the latest when the next look is:
+# so a merge that begins at the moment of a look held for it, and one that ends then did not.
+HOLDS = "m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s"
+# All that was one with a lead at a moment: the merges that held then, walked down from the lead.
+# OFFSET 0, here and below, has PostgreSQL follow an index for each row: it takes a recursion for ten
+# times as long as it is, and would rather read whole tables.
+MEMBERS = f"""
 WITH RECURSIVE member (lead_id, kept, since) AS (
     SELECT lead_id, lead_id, '-infinity'::timestamptz FROM lead WHERE lead_id = ANY(%(ids)s)
     UNION ALL
-    SELECT m.merged_lead_id, member.kept, greatest(member.since, m.merged_at)
-    FROM merge m JOIN member ON m.kept_lead_id = member.lead_id
-    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+    SELECT below.lead_id, member.kept, greatest(member.since, below.since) FROM member, LATERAL (
+        SELECT m.merged_lead_id AS lead_id, m.merged_at AS since FROM merge m
+        WHERE m.kept_lead_id = member.lead_id AND {HOLDS} OFFSET 0
+    ) below
 )
 SELECT member.lead_id, kept, nullif(since, '-infinity'), created_at
 FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
-"""
+"""  # noqa: S608 - our own condition
 VERSIONS = """
 SELECT lead_id, known_at, account_id, attributes FROM lead_version
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s ORDER BY known_at, version_id
@@ -37,24 +42,56 @@ MOVES = """
 SELECT lead_id, at, known_at, stage, reason FROM stage_change
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s
 """
-COLLEAGUES = """
-WITH RECURSIVE member (lead_id) AS (
-    SELECT %(lead)s::text
-    UNION SELECT m.merged_lead_id FROM merge m JOIN member ON m.kept_lead_id = member.lead_id
-    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
-), named (lead_id) AS (
-    SELECT v.lead_id FROM lead_version v WHERE v.known_at < %(before)s AND v.account_id IN (
-        SELECT w.account_id FROM lead_version w JOIN member USING (lead_id)
-        WHERE w.account_id IS NOT NULL AND w.known_at < %(before)s
-    )
-    UNION SELECT m.kept_lead_id FROM merge m JOIN named ON m.merged_lead_id = named.lead_id
-    WHERE m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
+# Down to all that was one with the leads, over the accounts these named, up to what each lead that
+# named one of them was part of.
+COLLEAGUES = f"""
+WITH RECURSIVE member (lead_id, asked) AS (
+    SELECT id, id FROM unnest(%(ids)s::text[]) AS n (id)
+    UNION ALL
+    SELECT below.lead_id, member.asked FROM member, LATERAL (
+        SELECT m.merged_lead_id AS lead_id FROM merge m
+        WHERE m.kept_lead_id = member.lead_id AND {HOLDS} OFFSET 0
+    ) below
+), own AS (
+    SELECT DISTINCT asked, account_id FROM member, LATERAL (
+        SELECT v.account_id FROM lead_version v WHERE v.lead_id = member.lead_id
+            AND v.account_id IS NOT NULL AND v.known_at < %(before)s OFFSET 0
+    ) named_by_it
+), named AS (
+    SELECT account_id, theirs.lead_id FROM (SELECT DISTINCT account_id FROM own) AS a, LATERAL (
+        SELECT DISTINCT v.lead_id FROM lead_version v
+        WHERE v.account_id = a.account_id AND v.known_at < %(before)s OFFSET 0
+    ) theirs
+), part (lead_id, whole, steps) AS (
+    SELECT DISTINCT lead_id, lead_id, 0 FROM named
+    UNION ALL
+    SELECT part.lead_id, above.lead_id, steps + 1 FROM part, LATERAL (
+        SELECT m.kept_lead_id AS lead_id FROM merge m
+        WHERE m.merged_lead_id = part.whole AND {HOLDS} OFFSET 0
+    ) above
+), survivor AS (
+    SELECT DISTINCT ON (lead_id) lead_id, whole FROM part ORDER BY lead_id, steps DESC
 )
-SELECT lead_id FROM named WHERE lead_id <> %(lead)s AND NOT EXISTS (
-    SELECT 1 FROM merge m WHERE m.merged_lead_id = named.lead_id
-        AND m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s
-) ORDER BY 1
-"""
+SELECT asked, colleague FROM (
+    SELECT *, row_number() OVER (PARTITION BY asked ORDER BY colleague) AS place FROM (
+        SELECT DISTINCT asked, whole AS colleague
+        FROM own JOIN named USING (account_id) JOIN survivor USING (lead_id)
+    ) pairs WHERE colleague <> asked
+) numbered WHERE place <= %(most)s ORDER BY asked, colleague
+"""  # noqa: S608 - likewise
+SURVIVOR = f"""
+WITH RECURSIVE whole (lead_id, steps) AS (
+    SELECT %(lead)s::text, 0
+    UNION ALL
+    SELECT m.kept_lead_id, steps + 1 FROM whole JOIN merge m ON m.merged_lead_id = whole.lead_id
+    WHERE {HOLDS}
+)
+SELECT lead_id FROM whole ORDER BY steps DESC LIMIT 1
+"""  # noqa: S608 - likewise
+MOST_COLLEAGUES = 1_000
+"""Colleagues of one lead that count, by the order of their ids: a mail provider taken for an account
+must not make each of its leads as dear as all of them."""
+
 EVER = datetime.max.replace(tzinfo=clock.EPOCH.tzinfo, year=9000)
 
 
@@ -168,8 +205,34 @@ def read_histories(
 
 
 def find_colleagues(
-    work: UnitOfWork, lead_id: str, known_before: datetime | None = None
-) -> list[str]:
-    """Find the leads that are, or were, of one of the lead's accounts."""
-    asked = {"lead": lead_id, "before": known_before or EVER}
-    return list(work.execute(COLLEAGUES, asked).scalars())
+    work: UnitOfWork, lead_ids: Sequence[str], known_before: datetime | None = None
+) -> dict[str, list[str]]:
+    """Find, for each lead, those that are, or were, of one of its accounts.
+
+    Parameters
+    ----------
+    work
+        To read with.
+    lead_ids
+        Leads that are not merged into others, or were not at the moment that is asked for.
+    known_before
+        Count the accounts that were known before this moment, and the merges that held at it; those
+        of now, if left out.
+
+    Returns
+    -------
+    dict
+        By lead, at most ``MOST_COLLEAGUES`` each, in the order of their ids. A colleague that was
+        part of another lead is given as that one.
+    """
+    asked = {"ids": list(lead_ids), "before": known_before or EVER, "most": MOST_COLLEAGUES}
+    found: dict[str, list[str]] = {lead_id: [] for lead_id in lead_ids}
+    for lead_id, colleague in work.execute(COLLEAGUES, asked):
+        found[lead_id].append(colleague)
+    return found
+
+
+def find_survivor_then(work: UnitOfWork, lead_id: str, moment: datetime) -> str:
+    """Find which lead a lead was part of at a moment; itself if of none."""
+    found: str = work.execute(SURVIVOR, {"lead": lead_id, "before": moment}).scalar()
+    return found

@@ -13,7 +13,7 @@ from features.contracts.records import EventRecord, LeadRecord, LeadVersion, Sta
 from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_records
 from features.kernel.packed import RECORD_BYTES, PackedLead, pack_lead
-from serving.store.histories import find_colleagues, read_histories
+from serving.store.histories import read_histories
 from serving.store.session import Store, UnitOfWork
 
 STALE = ""
@@ -221,18 +221,6 @@ def read_packed(
             first, clock.to_us(known), records, moments, cells, tuple(accounts)
         )
     return {**found, **(pack_anew(work, catalog, stale) if stale else {})}
-
-
-def read_packed_with_colleagues(
-    work: UnitOfWork, catalog: Catalog, lead_id: str
-) -> PackedLead | None:
-    """Read one packed lead with the other leads of its accounts; None if there is no such lead."""
-    others = find_colleagues(work, lead_id)
-    packed = read_packed(work, catalog, [lead_id, *others])
-    if lead_id not in packed:
-        return None
-    own = packed.pop(lead_id)
-    return own._replace(colleagues=tuple(packed[other] for other in others if other in packed))
 
 
 def check_packed(store: Store, catalog: Catalog, leads_at_once: int = 500) -> tuple[int, int]:

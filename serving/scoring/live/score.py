@@ -27,11 +27,11 @@ from serving.scoring.live.stored import GivenScore, keep_scores
 from serving.scoring.packed_scores import PackedScores, score_packed
 from serving.scoring.people import (
     asks_for_accounts,
-    find_all_colleagues,
     find_moment,
     leave_out_unborn,
     read_people,
 )
+from serving.store.histories import find_colleagues
 from serving.store.session import UnitOfWork
 
 COLLEAGUES_AFTER = timedelta(seconds=20)
@@ -120,7 +120,7 @@ def score_leads(
     causes = _follow_merges(work, because)
     locked = _lock(work, causes, taken_at, with_colleagues=asks)
     causes = {lead_id: why for lead_id, why in causes.items() if lead_id in locked}
-    colleagues = find_all_colleagues(work, list(causes)) if asks else {}
+    colleagues = find_colleagues(work, list(causes)) if asks else {}
     main = served[0].bundle.catalog
     people = read_people(work, main, list(causes), keep=True, colleagues=colleagues)
     people = _leave_out_served(people, causes, locked, taken_at)
@@ -156,7 +156,7 @@ def _lock(
     """Lock leads and whose records their scores read; give when each lead was last looked at."""
     ids = set(causes)
     if with_colleagues:
-        ids.update(*find_all_colleagues(work, list(causes)).values())
+        ids.update(*find_colleagues(work, list(causes)).values())
     locked = {row[0]: row for row in work.execute(LOCK, {"ids": sorted(ids)})}
     merged = {i: row[1] for i, row in locked.items() if i in causes and row[1] is not None}
     for lead_id, survivor in merged.items():  # since we looked: it is for the other to be scored

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from features.catalog.manifest import Catalog
 from serving.intake.envelope import open_envelope
 from serving.intake.identity.merging import Hand, MergeRecord, merge_leads, undo_merge
 from serving.intake.records.items import Landed
@@ -48,16 +49,24 @@ def send(
 
 
 def merge(
-    store: Store, kept: str, merged: str, at: datetime = NOW, *, both_known: bool = True
+    store: Store,
+    kept: str,
+    merged: str,
+    at: datetime = NOW,
+    *,
+    both_known: bool = True,
+    catalog: Catalog = CATALOG,
 ) -> MergeRecord:
-    hand = Hand("ann the admin", at, CATALOG)
+    hand = Hand("ann the admin", at, catalog)
     return store.run(
         lambda work: merge_leads(work, kept, merged, "a twin", hand, both_known=both_known)
     )
 
 
-def undo(store: Store, merge_id: int, at: datetime = NOW) -> MergeRecord:
-    hand = Hand("bob the admin", at, CATALOG)
+def undo(
+    store: Store, merge_id: int, at: datetime = NOW, *, catalog: Catalog = CATALOG
+) -> MergeRecord:
+    hand = Hand("bob the admin", at, catalog)
     return store.run(lambda work: undo_merge(work, merge_id, hand))
 
 

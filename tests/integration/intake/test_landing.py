@@ -15,8 +15,8 @@ from serving.intake.envelope import open_envelope
 from serving.intake.records.items import Landed
 from serving.intake.records.landing import lock_leads
 from serving.intake.service import Intake, take_in
-from serving.store.histories import read_histories
-from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
+from serving.store.histories import find_colleagues, read_histories
+from serving.store.packed import find_differences, read_packed
 from serving.store.session import Store, UnitOfWork
 from serving.store.tombstones import hash_id
 from tests.integration.intake.factories import CATALOG, ask, make_event, merge, send
@@ -265,16 +265,10 @@ def test_colleagues_are_those_of_any_of_the_leads_accounts(store: Store) -> None
         send(store, "lead", {"lead_id": lead_id, "account_id": account})
     send(store, "lead", {"lead_id": "bob", "account_id": "globex"})
 
-    with store.work() as work:
-        ann = read_packed_with_colleagues(work, CATALOG, "ann")
-        bob = read_packed_with_colleagues(work, CATALOG, "bob")
-        dee = read_packed_with_colleagues(work, CATALOG, "dee")
+    with store.work(read_only=True) as work:
+        found = find_colleagues(work, ["ann", "bob", "cyd", "dee"])
 
-    assert ann is not None
-    assert bob is not None
-    assert dee is not None
-    counts = [len(lead.colleagues or ()) for lead in (ann, bob, dee)]
-    assert counts == [1, 2, 0]
+    assert found == {"ann": ["bob"], "bob": ["ann", "cyd"], "cyd": ["bob"], "dee": []}
 
 
 def test_batches_that_cross_each_other_all_land_once(store: Store) -> None:

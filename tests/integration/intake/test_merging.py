@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from features.clock import from_us, to_us
+from features.clock import to_us
 from features.compute.online import compute_packed_row, compute_rows
 from serving.errors import RefusedError
 from serving.intake.errors import (
@@ -20,9 +22,9 @@ from serving.intake.errors import (
     OneAlreadyError,
     SameLeadError,
 )
-from serving.store.histories import find_colleagues, read_histories
-from serving.store.packed import find_differences, read_packed, read_packed_with_colleagues
-from serving.store.session import Store, UnitOfWork
+from serving.scoring.people import read_people_as_of, read_record_as_of
+from serving.store.packed import find_differences, read_packed
+from serving.store.session import Store
 from serving.store.snapshots import read_store
 from serving.store.tombstones import hash_id
 from tests.integration.intake.factories import (
@@ -34,7 +36,8 @@ from tests.integration.intake.factories import (
     survivors,
     undo,
 )
-from tests.unit.serving.factories import NOW
+from tests.integration.scores.house import Clock, make_desk, make_scorer, replay_at
+from tests.unit.serving.factories import NOW, make_catalog, write_small_bundle
 
 
 def count_packed(store: Store, *lead_ids: str) -> list[int]:
@@ -198,14 +201,21 @@ def test_what_a_lead_brought_in_is_known_in_training_from_the_merge_on(store: St
 class Market:
     """Leads that act, merge and part at random, and what is expected of them."""
 
-    def __init__(self, store: Store, seed: int) -> None:
-        self.store, self.rng, self.at = store, random.Random(seed), NOW  # noqa: S311 - no secret
+    catalog = make_catalog(accounts=True)
+
+    def __init__(self, store: Store, folder: Path, seed: int) -> None:
+        self.store, self.rng, self.clock = store, random.Random(seed), Clock()  # noqa: S311 - no secret
+        bundle = write_small_bundle(folder / "champion", accounts=True)
+        self.scorer = make_scorer(store, folder, self.clock, desks=[make_desk(bundle, self.clock)])
+        self.scorer.note_champions()
         self.leads = [f"L{i}" for i in range(6)]
         self.events: dict[str, set[str]] = {lead_id: set() for lead_id in self.leads}
         self.merged: dict[int, tuple[str, str]] = {}
-        self.looks: list[tuple[str, int, bytes]] = []
         account = {"account_id": "acme"}
-        send(store, "lead", *({"lead_id": i, **(account if i < "L3" else {})} for i in self.leads))
+        self.send("lead", *({"lead_id": i, **(account if i < "L3" else {})} for i in self.leads))
+
+    def send(self, record: str, *items: dict[str, Any]) -> None:
+        send(self.store, record, *items, at=self.clock(), catalog=self.catalog)
 
     def root(self, lead_id: str) -> str:
         into = {merged: kept for kept, merged in self.merged.values()}
@@ -216,85 +226,72 @@ class Market:
     def act(self) -> None:
         lead_id = self.rng.choice(self.leads)
         event_id = f"e{sum(map(len, self.events.values()))}"
-        when = self.at - timedelta(minutes=self.rng.randint(0, 50_000))
-        event = make_event(event_id, lead_id=lead_id, occurred_at=when.isoformat())
-        send(self.store, "event", event, at=self.at)
+        when = self.clock() - timedelta(minutes=self.rng.randint(0, 50_000))
+        self.send("event", make_event(event_id, lead_id=lead_id, occurred_at=when.isoformat()))
         self.events[lead_id].add(event_id)
         if self.rng.random() < 0.4:
+            account = {"account_id": "globex"} if self.rng.random() < 0.3 else {}
             attributes = {"employees": self.rng.randint(1, 99)}
-            send(self.store, "lead", {"lead_id": lead_id, "attributes": attributes}, at=self.at)
+            self.send("lead", {"lead_id": lead_id, "attributes": attributes, **account})
 
     def merge(self) -> None:
         kept, merged = self.rng.sample(self.leads, 2)
         if self.root(kept) != kept or self.root(merged) != merged:
             return
-        made = merge(self.store, kept, merged, self.at)
+        made = merge(self.store, kept, merged, self.clock(), catalog=self.catalog)
         self.merged[made.merge_id] = (kept, merged)
 
     def part(self) -> None:
         if self.merged:
             merge_id = self.rng.choice(sorted(self.merged))
-            undo(self.store, merge_id, self.at)
+            undo(self.store, merge_id, self.clock(), catalog=self.catalog)
             del self.merged[merge_id]
 
-    def look(self) -> None:
-        """Look at every lead, as whoever scores them does."""
-        with self.store.work() as work:
-            for lead_id in self.leads:
-                if self.root(lead_id) == lead_id:
-                    self._look_at(work, lead_id)
-
-    def _look_at(self, work: UnitOfWork, lead_id: str) -> None:
-        packed = read_packed_with_colleagues(work, CATALOG, lead_id)
-        assert packed is not None
-        known = max(one.known_until for one in (packed, *(packed.colleagues or ())))
-        as_of = max(to_us(self.at), known + 1)
-        values = {"lead": lead_id, "at": from_us(as_of)}
-        work.execute("UPDATE lead SET looked_at = %(at)s WHERE lead_id = %(lead)s", values)
-        seen = compute_packed_row(CATALOG, packed, as_of).tobytes()
-        self.looks.append((lead_id, as_of, seen))
+    def score(self) -> None:
+        """Have some of the leads scored, as a worker does."""
+        for lead_id in self.leads:
+            if self.root(lead_id) == lead_id and self.rng.random() < 0.8:
+                self.scorer.score_lead(lead_id, ["asked"])
 
     def check(self) -> None:
         kept = {lead_id: self.root(lead_id) for lead_id in self.leads}
         assert survivors(self.store) == kept
         with self.store.work() as work:
             roots = sorted(set(kept.values()))
-            assert find_differences(work, CATALOG, roots) == []
-            for lead_id, packed in read_packed(work, CATALOG, roots).items():
+            assert find_differences(work, self.catalog, roots) == []
+            for lead_id, packed in read_packed(work, self.catalog, roots).items():
                 held = [len(self.events[one]) for one in self.leads if kept[one] == lead_id]
                 assert len(packed.records) == 16 * sum(held), lead_id
 
-    def replay(self) -> None:
-        with self.store.work(read_only=True) as work:
-            for lead_id, as_of, seen in self.looks:
-                assert replay(work, lead_id, as_of) == seen, (lead_id, from_us(as_of))
-
-
-def replay(work: UnitOfWork, lead_id: str, as_of: int) -> bytes:
-    """Compute a lead's features from its rows as of a moment of the past."""
-    before: datetime = from_us(as_of)
-    others = find_colleagues(work, lead_id, before)
-    rows = read_histories(work, [lead_id, *others], CATALOG, known_before=before)
-    colleagues = tuple(rows[other] for other in others)
-    record = rows[lead_id]._replace(colleagues=colleagues)
-    return compute_rows(CATALOG, [record], [as_of]).tobytes()
+    def replay(self) -> int:
+        """Replay every score that was given; tell how many there were."""
+        given = ask(self.store, "SELECT lead_id, as_of, answer FROM score")
+        for lead_id, as_of, answer in given:
+            again = replay_at(self.scorer, lead_id, as_of, anew=True)
+            assert again == bytes(answer), (lead_id, as_of)
+            with self.store.work(read_only=True) as work:
+                packed = read_people_as_of(work, self.catalog, lead_id, as_of)
+                record = read_record_as_of(work, self.catalog, lead_id, as_of)
+            row = compute_packed_row(self.catalog, packed, to_us(as_of))
+            assert row.tobytes() == compute_rows(self.catalog, [record], [to_us(as_of)]).tobytes()
+        return len(given)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_sequence_of_merges_and_undoings_loses_an_event_or_changes_the_past(
-    seed: int, store: Store
+    seed: int, store: Store, tmp_path: Path
 ) -> None:
-    market = Market(store, seed)
+    market = Market(store, tmp_path, seed)
     for _ in range(18):
-        market.at += timedelta(minutes=market.rng.randint(1, 2_000))
+        market.clock.move(minutes=market.rng.randint(1, 2_000))
         market.rng.choice([market.act, market.act, market.merge, market.merge, market.part])()
         market.check()
-        market.look()
+        market.score()
 
-    market.replay()
+    assert market.replay() > 30
 
     rows = ask(store, "SELECT lead_id, event_id FROM event")
     assert set(rows) == {(lead, one) for lead, held in market.events.items() for one in held}
     for merge_id in sorted(market.merged):
-        undo(store, merge_id, market.at)
+        undo(store, merge_id, market.clock(), catalog=market.catalog)
     assert all(lead_id == kept for lead_id, kept in survivors(store).items())

@@ -136,7 +136,7 @@ def drain(scorer: LiveScorer) -> None:
 
 def replay_at(scorer: LiveScorer, lead_id: str, as_of: datetime, **more: Any) -> bytes:
     with scorer.store.work(read_only=True) as work:
-        return replay(work, scorer.shelf, scorer.desks, lead_id, as_of, created_at=CREATED, **more)
+        return replay(work, scorer.shelf, scorer.desks, lead_id, as_of, **more)
 
 
 def ask(store: Store, query: str, **values: Any) -> list[Any]:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from features.clock import MICROSECOND
+from serving.intake.identity.merging import Hand, merge_leads
 from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
 from serving.scoring.request.service import Scoring, read_body, score_one
+from serving.store import histories
 from serving.store.packed import find_differences
 from serving.store.session import Store, UnitOfWork
 from tests.integration.scores.house import (
@@ -299,6 +301,64 @@ def test_what_a_colleague_does_moves_a_lead_and_is_replayed_alike(
     for name in ("ann", "bob", "cid"):
         for as_of, answer, *_ in read_given(store, name):
             assert replay_at(scorer, name, as_of, anew=True) == bytes(answer)
+
+
+def _land_of_accounts(scorer: LiveScorer, **accounts: str | None) -> None:
+    catalog, at = make_catalog(accounts=True), scorer.now()
+    for name, account in accounts.items():
+        land(scorer.store, "lead", make_item(name, account_id=account), at=at, catalog=catalog)
+
+
+def _merge(scorer: LiveScorer, kept: str, merged: str) -> int:
+    hand = Hand("ann the admin", scorer.now(), make_catalog(accounts=True))
+    return scorer.store.run(
+        lambda work: merge_leads(work, kept, merged, "a twin", hand, both_known=True)
+    ).merge_id
+
+
+def test_a_replay_across_a_colleagues_merge_gives_the_same_bytes(
+    account_scorer: LiveScorer,
+) -> None:
+    clock, scorer = account_scorer.now, account_scorer
+    assert isinstance(clock, Clock)
+    catalog = make_catalog(accounts=True)
+    _land_of_accounts(scorer, ann="acme", bob="acme", dee=None)
+    event = make_event("bob", "e1", clock() - timedelta(hours=1))
+    land(scorer.store, "event", event, at=clock(), catalog=catalog)
+    clock.move(minutes=1)
+    drain(scorer)
+    as_of, answer, *_ = read_given(scorer.store, "ann")[-1]
+
+    clock.move(minutes=1)
+    _merge(scorer, "dee", "bob")
+
+    assert replay_at(scorer, "ann", as_of, anew=True) == bytes(answer)
+    # And bob, asked about a moment at which he was none but himself, is answered as himself.
+    as_of, answer, *_ = read_given(scorer.store, "bob")[-1]
+    assert replay_at(scorer, "bob", as_of) == bytes(answer)
+    assert replay_at(scorer, "bob", as_of, anew=True) == bytes(answer)
+    clock.move(minutes=1)
+    drain(scorer)
+    as_of, answer, *_ = read_given(scorer.store, "dee")[-1]
+    assert replay_at(scorer, "bob", as_of) == bytes(answer)
+    as_of, answer, *_ = read_given(scorer.store, "ann")[-1]
+    assert replay_at(scorer, "ann", as_of, anew=True) == bytes(answer)
+
+
+def test_a_merged_colleague_counts_once_and_only_so_many_colleagues_count(
+    account_scorer: LiveScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = account_scorer
+    _land_of_accounts(scorer, ann="acme", bob="acme", cid="acme", dee="acme", eve="other")
+    _merge(scorer, "bob", "dee")
+
+    def find() -> dict[str, list[str]]:
+        with scorer.store.work(read_only=True) as work:
+            return histories.find_colleagues(work, ["ann", "cid", "eve"])
+
+    assert find() == {"ann": ["bob", "cid"], "cid": ["ann", "bob"], "eve": []}
+    monkeypatch.setattr(histories, "MOST_COLLEAGUES", 1)
+    assert find() == {"ann": ["bob"], "cid": ["ann"], "eve": []}
 
 
 def test_the_log_of_scores_needs_no_disk_to_score(store: Store, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_parts_add_up_to_the_difference_of_the_two_scores(
     record = draw_record(rng, colleagues=int(rng.integers(0, 3)))
     after = other if seed % 2 else bundle
 
-    moved = explain_change(record, SINCE, UNTIL, bundle, after)
+    moved = explain_change(record, record, SINCE, UNTIL, bundle, after)
 
     assert moved.points[0] == pytest.approx(score(bundle, record, SINCE), abs=1e-9)
     assert moved.points[1] == pytest.approx(score(after, record, UNTIL), abs=1e-9)
@@ -92,7 +92,7 @@ def make_record(**changes) -> LeadRecord:
 
 
 def test_if_nothing_was_learned_only_time_moved_the_score(bundle: Bundle) -> None:
-    moved = explain_change(make_record(), SINCE, UNTIL, bundle, bundle)
+    moved = explain_change(make_record(), make_record(), SINCE, UNTIL, bundle, bundle)
 
     assert kinds_of(moved.parts) == ["time"]
     assert moved.delta < 0
@@ -113,7 +113,7 @@ def test_each_part_names_its_cause(bundle: Bundle) -> None:
         stages=(StageRecord(new, new, "mql"),),
     )
 
-    moved = explain_change(record, SINCE, UNTIL, bundle, bundle)
+    moved = explain_change(record, record, SINCE, UNTIL, bundle, bundle)
 
     told = [(part.what, part.name, part.count) for part in moved.parts]
     assert told == [
@@ -135,7 +135,9 @@ def test_a_late_arrival_counts_when_it_became_known(bundle: Bundle) -> None:
     happened = SINCE - HOUR_US
     late = EventRecord(happened, SINCE + HOUR_US, "pricing_view", "web")
 
-    moved = explain_change(make_record(events=(late,)), SINCE, UNTIL, bundle, bundle)
+    record = make_record(events=(late,))
+
+    moved = explain_change(record, record, SINCE, UNTIL, bundle, bundle)
 
     assert [part.name for part in moved.parts] == [None, "pricing_view"]
 
@@ -149,7 +151,7 @@ def test_what_colleagues_do_is_a_part_of_its_own(bundle: Bundle) -> None:
     )
     lead = make_record(versions=(LeadVersion(CREATED, {}, "acme"),), colleagues=(colleague,))
 
-    moved = explain_change(lead, SINCE, UNTIL, bundle, bundle)
+    moved = explain_change(lead, lead, SINCE, UNTIL, bundle, bundle)
 
     assert kinds_of(moved.parts) == ["time", "account"]
     assert moved.parts[1].points > 0
@@ -159,6 +161,30 @@ def test_a_colleague_who_came_later_was_not_there_before() -> None:
     later = make_record(created_at=SINCE, versions=(LeadVersion(SINCE, {}, "acme"),))
 
     assert known_by(make_record(colleagues=(later,)), SINCE).colleagues == ()
+
+
+def test_what_a_merge_brought_and_its_undoing_took_away_is_a_part_of_its_own(
+    bundle: Bundle,
+) -> None:
+    old, new = SINCE - DAY_US, SINCE + HOUR_US
+    brought = EventRecord(old, old, "pricing_view", "web")
+    own = make_record(events=())
+    end = make_record(events=(EventRecord(new, new, "email_open", "email"),))
+
+    moved = explain_change(
+        make_record(events=(brought, brought)), end, SINCE, UNTIL, bundle, bundle
+    )
+
+    assert kinds_of(moved.parts) == ["time", "merge", "events"]
+    part = moved.parts[1]
+    assert (part.count, part.points < 0) == (2, True)
+    assert part.words == "2 records of another lead, since a merge was undone"
+    assert moved.points[1] == pytest.approx(score(bundle, end, UNTIL), abs=1e-9)
+    with_it, without = (
+        score(bundle, own._replace(events=(brought,) * 2), UNTIL),
+        score(bundle, own, UNTIL),
+    )
+    assert part.points == pytest.approx(without - with_it, abs=1e-9)
 
 
 def test_a_next_event_is_worth_what_the_score_with_it_says(bundle: Bundle) -> None:
