@@ -15,21 +15,23 @@ from serving.store.session import UnitOfWork
 # Merges are made and undone after every look at the leads, and at the latest when the next look is:
 # so a merge that begins at the moment of a look held for it, and one that ends then did not.
 HOLDS = "m.merged_at <= %(before)s AND coalesce(m.undone_at, 'infinity') > %(before)s"
-# All that was one with a lead at a moment: the merges that held then, walked down from the lead.
-# OFFSET 0, here and below, has PostgreSQL follow an index for each row: it takes a recursion for ten
-# times as long as it is, and would rather read whole tables.
-MEMBERS = f"""
-WITH RECURSIVE member (lead_id, kept, since) AS (
-    SELECT lead_id, lead_id, '-infinity'::timestamptz FROM lead WHERE lead_id = ANY(%(ids)s)
+# What was merged into the leads: directly, found by their ids, and step by step what was merged into that.
+BELOW = f"""
+below (lead_id, survivor, since) AS (
+    SELECT m.merged_lead_id, m.kept_lead_id, m.merged_at FROM merge m
+    WHERE m.kept_lead_id = ANY(%(ids)s) AND {HOLDS}
     UNION ALL
-    SELECT below.lead_id, member.kept, greatest(member.since, below.since) FROM member, LATERAL (
-        SELECT m.merged_lead_id AS lead_id, m.merged_at AS since FROM merge m
-        WHERE m.kept_lead_id = member.lead_id AND {HOLDS} OFFSET 0
-    ) below
+    SELECT m.merged_lead_id, survivor, greatest(since, m.merged_at)
+    FROM below JOIN merge m ON m.kept_lead_id = below.lead_id AND {HOLDS}
+), member (lead_id, survivor, since) AS (
+    SELECT id, id, NULL FROM unnest(%(ids)s::text[]) AS n (id) UNION ALL SELECT * FROM below
 )
-SELECT member.lead_id, kept, nullif(since, '-infinity'), created_at
-FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
 """  # noqa: S608 - our own condition
+MEMBERS = f"""
+WITH RECURSIVE {BELOW}
+SELECT member.lead_id, survivor, since, created_at
+FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
+"""  # noqa: S608 - likewise
 VERSIONS = """
 SELECT lead_id, known_at, account_id, attributes FROM lead_version
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s ORDER BY known_at, version_id
@@ -42,49 +44,39 @@ MOVES = """
 SELECT lead_id, at, known_at, stage, reason FROM stage_change
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s
 """
-# Down to all that was one with the leads, over the accounts these named, up to what each lead that
-# named one of them was part of.
+# From all that was one with the leads to the accounts that named, to the leads that named those, to what
+# these were part of. By ANY(ARRAY(...)), each step finds its rows by an index, however many merges and
+# versions there are: of a join of the steps, PostgreSQL expects too many rows and reads the whole table.
 COLLEAGUES = f"""
-WITH RECURSIVE member (lead_id, asked) AS (
-    SELECT id, id FROM unnest(%(ids)s::text[]) AS n (id)
-    UNION ALL
-    SELECT below.lead_id, member.asked FROM member, LATERAL (
-        SELECT m.merged_lead_id AS lead_id FROM merge m
-        WHERE m.kept_lead_id = member.lead_id AND {HOLDS} OFFSET 0
-    ) below
-), own AS (
-    SELECT DISTINCT asked, account_id FROM member, LATERAL (
-        SELECT v.account_id FROM lead_version v WHERE v.lead_id = member.lead_id
-            AND v.account_id IS NOT NULL AND v.known_at < %(before)s OFFSET 0
-    ) named_by_it
+WITH RECURSIVE {BELOW}, own AS (
+    SELECT DISTINCT survivor, account_id FROM member JOIN lead_version v USING (lead_id)
+    WHERE v.lead_id = ANY(ARRAY(SELECT lead_id FROM member))
+        AND account_id IS NOT NULL AND known_at < %(before)s
 ), named AS (
-    SELECT account_id, theirs.lead_id FROM (SELECT DISTINCT account_id FROM own) AS a, LATERAL (
-        SELECT DISTINCT v.lead_id FROM lead_version v
-        WHERE v.account_id = a.account_id AND v.known_at < %(before)s OFFSET 0
-    ) theirs
-), part (lead_id, whole, steps) AS (
-    SELECT DISTINCT lead_id, lead_id, 0 FROM named
+    SELECT DISTINCT account_id, lead_id FROM lead_version
+    WHERE account_id = ANY(ARRAY(SELECT account_id FROM own)) AND known_at < %(before)s
+), above (lead_id, whole, steps) AS (
+    SELECT m.merged_lead_id, m.kept_lead_id, 1 FROM merge m
+    WHERE m.merged_lead_id = ANY(ARRAY(SELECT lead_id FROM named)) AND {HOLDS}
     UNION ALL
-    SELECT part.lead_id, above.lead_id, steps + 1 FROM part, LATERAL (
-        SELECT m.kept_lead_id AS lead_id FROM merge m
-        WHERE m.merged_lead_id = part.whole AND {HOLDS} OFFSET 0
-    ) above
-), survivor AS (
-    SELECT DISTINCT ON (lead_id) lead_id, whole FROM part ORDER BY lead_id, steps DESC
+    SELECT above.lead_id, m.kept_lead_id, steps + 1
+    FROM above JOIN merge m ON m.merged_lead_id = above.whole AND {HOLDS}
+), wholes AS (
+    SELECT DISTINCT ON (lead_id) lead_id, whole FROM above ORDER BY lead_id, steps DESC
 )
-SELECT asked, colleague FROM (
-    SELECT *, row_number() OVER (PARTITION BY asked ORDER BY colleague) AS place FROM (
-        SELECT DISTINCT asked, whole AS colleague
-        FROM own JOIN named USING (account_id) JOIN survivor USING (lead_id)
-    ) pairs WHERE colleague <> asked
-) numbered WHERE place <= %(most)s ORDER BY asked, colleague
+SELECT survivor, colleague FROM (
+    SELECT *, row_number() OVER (PARTITION BY survivor ORDER BY colleague) AS place FROM (
+        SELECT DISTINCT survivor, coalesce(whole, lead_id) AS colleague
+        FROM own JOIN named USING (account_id) LEFT JOIN wholes USING (lead_id)
+    ) pairs WHERE colleague <> survivor
+) numbered WHERE place <= %(most)s ORDER BY survivor, colleague
 """  # noqa: S608 - likewise
 SURVIVOR = f"""
 WITH RECURSIVE whole (lead_id, steps) AS (
     SELECT %(lead)s::text, 0
     UNION ALL
-    SELECT m.kept_lead_id, steps + 1 FROM whole JOIN merge m ON m.merged_lead_id = whole.lead_id
-    WHERE {HOLDS}
+    SELECT m.kept_lead_id, steps + 1
+    FROM whole JOIN merge m ON m.merged_lead_id = whole.lead_id AND {HOLDS}
 )
 SELECT lead_id FROM whole ORDER BY steps DESC LIMIT 1
 """  # noqa: S608 - likewise
@@ -175,8 +167,8 @@ def read_histories(
     people: dict[str, _Person] = {}
     whose: dict[str, tuple[_Person, datetime | None]] = {}
     asked: dict[str, Any] = {"ids": list(lead_ids), "before": known_before or EVER}
-    for lead_id, kept, since, created_at in work.execute(MEMBERS, asked):
-        person = people.setdefault(kept, _Person(created_at))
+    for lead_id, survivor, since, created_at in work.execute(MEMBERS, asked):
+        person = people.setdefault(survivor, _Person(created_at))
         person.created_at = min(person.created_at, created_at)
         whose[lead_id] = (person, since)
     asked["ids"] = list(whose)

@@ -183,8 +183,6 @@ class Store:
             "lock_timeout": f"{settings.lock_timeout_seconds:g}s",
             "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
             "timezone": "UTC",
-            # Its statements take milliseconds, what it takes to compile one is a hundred of them.
-            "jit": "off",
         }
         options = " ".join(f"-c {name}={value}" for name, value in asked.items())
         engine = create_engine(
