@@ -4,7 +4,6 @@ The taxonomy is data: a playbook or mapping section, never code. Adding a kind c
 catalogue that is built from it and nothing else.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any
 
 from features.errors import TaxonomyError, UnknownKindError
 from features.lifecycle.reasons import REASON_NAMES, ReturnReason, fold_reason
+from features.toml import FILE, parse_toml
 
 OTHER = "other"
 """The kind and the channel of whatever the taxonomy does not name: counted, never dropped."""
@@ -294,4 +294,4 @@ def read_taxonomy(section: Mapping[str, Any]) -> Taxonomy:
 def default_taxonomy() -> Taxonomy:
     """Read the marketing taxonomy that ships with Baton."""
     text = files("features").joinpath("default_taxonomy.toml").read_text(encoding="utf-8")
-    return read_taxonomy(tomllib.loads(text))
+    return read_taxonomy(parse_toml(text, FILE))

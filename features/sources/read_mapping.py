@@ -33,6 +33,7 @@ from features.sources.mapping.taxonomy import (
     with_mapped_names,
 )
 from features.taxonomy import Taxonomy
+from features.toml import FILE, parse_toml
 
 TOP_KEYS = (
     *("name", "about", "time_zone", "time_format", "observed_from", "observed_until"),
@@ -105,7 +106,7 @@ def read_mapping(name_or_path: str) -> ImportMapping:
 def parse_mapping(text: bytes, file: str) -> ImportMapping:
     """Check a mapping file's text and turn it into its meaning."""
     try:
-        top = Section(file, "", tomllib.loads(text.decode("utf-8-sig")))
+        top = Section(file, "", parse_toml(text.decode("utf-8-sig"), FILE))
     except UnicodeDecodeError as error:
         raise MappingError(file, "", "text", "is not UTF-8. Save the file as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from features.catalog.feature import Feature
 from features.catalog.manifest import Catalog
+from features.toml import FILE, parse_toml
 from training.errors import PointsTableError
 from training.models.design import measure_from_mean
 from training.models.fit_data import FitData, Progress
@@ -93,7 +94,7 @@ def read_points(text: str) -> PointsTable:
         Naming the rule, what is wrong with it, and what it should be.
     """
     try:
-        read = msgspec.convert(tomllib.loads(text), _File)
+        read = msgspec.convert(parse_toml(text, FILE), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
         raise PointsTableError(str(problem)) from problem
     for number, rule in enumerate(read.rule, start=1):

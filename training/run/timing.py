@@ -12,6 +12,7 @@ import numpy as np
 from features.catalog.manifest import Catalog
 from features.contracts.history import History
 from features.lifecycle.prices import Prices
+from features.toml import FILE, parse_toml
 from training.card.report import to_plain
 from training.card.timing_plots import write_timing_plots
 from training.engine import IN_PROCESS, Engine
@@ -97,7 +98,7 @@ def read_timing_options(text: str) -> TimingOptions:
         If it cannot be read, or a price makes no sense.
     """
     try:
-        read = tomllib.loads(text)
+        read = parse_toml(text, FILE)
         told = msgspec.convert(read.get("timing", read), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
         raise TimingPricesError(str(problem)) from problem

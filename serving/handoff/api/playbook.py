@@ -116,7 +116,7 @@ def _compare(work: UnitOfWork, new: Playbook) -> PlaybookChecked:
 @router.post(
     "/check",
     summary="Check a draft, and say what it would change",
-    dependencies=[READ, JSON],
+    dependencies=[DRAFTS, JSON],
     responses=REFUSED,
 )
 def check(work: Reading, asked: PlaybookIn) -> PlaybookChecked:

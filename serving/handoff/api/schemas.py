@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from features.toml import DRAFT
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.http.texts import NO_NUL, ShortName
@@ -112,7 +113,7 @@ class AbsenceIn(Sent):
 class PlaybookIn(Sent):
     """A playbook, as TOML."""
 
-    body: Annotated[str, StringConstraints(max_length=500_000, pattern=NO_NUL)]
+    body: Annotated[str, StringConstraints(max_length=DRAFT.n_bytes, pattern=NO_NUL)]
     note: Text | None = None
     """What it is to change, for those who are to agree."""
 

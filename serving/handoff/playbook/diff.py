@@ -85,8 +85,10 @@ def _compare_lists(old: tuple[Any, ...], new: tuple[Any, ...], place: str) -> It
     if before is not None and after is not None:
         yield from _compare_named(before, after, place)
         return
-    gained = [say_value(entry) for entry in new if entry not in old]
-    lost = [say_value(entry) for entry in old if entry not in new]
+    # By what they say: tables that hold lists cannot be put into a set.
+    were, are = {repr(entry) for entry in old}, {repr(entry) for entry in new}
+    gained = [say_value(entry) for entry in new if repr(entry) not in were]
+    lost = [say_value(entry) for entry in old if repr(entry) not in are]
     said = [f"gains {say_list(gained)}"] if gained else []
     said += [f"loses {say_list(lost)}"] if lost else []
     yield place, say_list(said) or f"is now in the order {say_value(new)}", ""

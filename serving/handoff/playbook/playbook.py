@@ -23,7 +23,7 @@ from serving.handoff.playbook.sections.pursuit import Plan, Pursuit
 from serving.handoff.playbook.sections.returns import Returns
 from serving.handoff.playbook.sections.routing import Routing, RoutingRule, Seller
 from serving.handoff.playbook.sections.scale import Bands, Points
-from serving.handoff.playbook.sections.section import Section
+from serving.handoff.playbook.sections.section import Section, say_known
 from serving.handoff.playbook.sections.sla import Priority, Sla
 from serving.handoff.playbook.sections.stages import Stages
 from serving.handoff.playbook.sections.triggers import Triggers
@@ -157,7 +157,7 @@ def _say_strange(
     place: str, field: str, problem: str, where: str, known: tuple[str, ...]
 ) -> PlaybookProblem:
     section, _, rest = f"{place}.{field}".partition(".")
-    fix = f"Add {where}, or use one of: {', '.join(known) or 'none yet'}."
+    fix = f"Add {where}, or use one of: {say_known(known)}."
     return PlaybookProblem(section, rest, problem, fix)
 
 

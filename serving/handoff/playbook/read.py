@@ -4,16 +4,24 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib.resources import files
+from itertools import islice
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from features.toml import DRAFT, parse_toml
 from serving.handoff.playbook.errors import InvalidPlaybookError, PlaybookSyntaxError
 from serving.handoff.playbook.playbook import Playbook, find_problems
 from serving.handoff.playbook.problem import PlaybookProblem
 
 Place = tuple[str | int, ...]
 """The way to a value, as pydantic tells it: names of fields, keys and positions."""
+
+MOST_PROBLEMS = 100
+"""Problems that are worded; who made more has something else wrong."""
+
+MOST_CHARACTERS = 100
+"""Characters of a value or key that are said again."""
 
 
 def default_text() -> str:
@@ -40,7 +48,7 @@ def read_playbook(text: str, file: str = "playbook.toml") -> Playbook:
         With every problem found; those across sections only once each section is sound.
     """
     try:
-        told = tomllib.loads(text)
+        told = parse_toml(text, DRAFT)
     except tomllib.TOMLDecodeError as problem:
         said = str(problem)
         raise PlaybookSyntaxError(file, said[:1].lower() + said[1:]) from problem
@@ -48,7 +56,7 @@ def read_playbook(text: str, file: str = "playbook.toml") -> Playbook:
         playbook = Playbook.model_validate(told)
     except ValidationError as problem:
         raise InvalidPlaybookError(file, _list_problems(problem)) from problem
-    if across := tuple(find_problems(playbook)):
+    if across := tuple(islice(find_problems(playbook), MOST_PROBLEMS)):
         raise InvalidPlaybookError(file, across)
     return playbook
 
@@ -57,13 +65,14 @@ def _list_problems(problem: ValidationError) -> list[PlaybookProblem]:
     """Word every error once: a value that may be of several types has one for each of them."""
     errors = problem.errors(include_url=False)
     places = [_clean_place(error["loc"]) for error in errors]
+    # A list whose entries are all refused is not empty, whatever pydantic says of it.
+    above = {place[:length] for place in places for length in range(len(place))}
     found: dict[Place, PlaybookProblem] = {}
     for error, place in zip(errors, places, strict=True):
-        # A list whose entries are all refused is not empty, whatever pydantic says of it.
-        inside = any(other[: len(place)] == place != other for other in places)
-        if error["type"] != "too_short" or not inside:
-            worded = PlaybookProblem(*_split_place(place), *_word(error, place))
-            found.setdefault(place, worded)
+        if len(found) >= MOST_PROBLEMS:
+            break
+        if place not in found and (error["type"] != "too_short" or place not in above):
+            found[place] = PlaybookProblem(*_split_place(place), *_word(error, place))
     return list(found.values())
 
 
@@ -84,8 +93,13 @@ def _split_place(place: Place) -> tuple[str, str]:
     section = str(place[0]) if place else ""
     field = ""
     for part in place[1:]:
-        field += f"[{part}]" if isinstance(part, int) else f"{'.' if field else ''}{part}"
-    return section, field
+        step = f"[{part}]" if isinstance(part, int) else _shorten(part)
+        field += f"{'.' if field and isinstance(part, str) else ''}{step}"
+    return _shorten(section), field
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
 
 
 def _word(error: Mapping[str, Any], place: Place) -> tuple[str, str]:
@@ -98,11 +112,11 @@ def _word(error: Mapping[str, Any], place: Place) -> tuple[str, str]:
     if kind == "value_error":
         return _split_words(str(context["error"]))
     if kind in {"enum", "literal_error"}:
-        told = f"cannot be {error['input']!r}"
+        told = f"cannot be {_shorten(repr(error['input']))}"
         return told, f"Use one of: {context['expected'].replace(' or ', ', ')}."
     if kind == "string_pattern_mismatch":
         return (
-            f"{error['input']!r} cannot be a name",
+            f"{_shorten(repr(error['input']))} cannot be a name",
             "Use small letters, digits and underscores, beginning with a letter.",
         )
     return _word_shape(kind, error["msg"], place)
@@ -151,7 +165,7 @@ def _split_words(said: str) -> tuple[str, str]:
 
 
 def _say_near(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=2, cutoff=0.6)
+    near = get_close_matches(name[:MOST_CHARACTERS], known, n=2, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return f"Take it out, or use one of: {', '.join(known)}."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from serving.handoff.playbook.sections.packet import PacketSection
 from serving.handoff.playbook.sections.pursuit import Pursuit
 from serving.handoff.playbook.sections.returns import Returns
+from serving.handoff.playbook.sections.section import say_known
 from serving.handoff.playbook.sections.triggers import Triggers
 
 
@@ -34,7 +35,7 @@ def find_unknown_templates(packet: PacketSection, pursuit: Pursuit) -> Iterator[
                     where,
                     f"there is no template {step.template!r}",
                     f"Add [packet.templates.{step.template}], or use one of: "
-                    f"{', '.join(packet.templates)}.",
+                    f"{say_known(packet.templates)}.",
                 )
             elif template.channel is not step.channel:
                 yield CrossProblem(
@@ -61,5 +62,5 @@ def find_unknown_kinds(
                 section,
                 field,
                 f"{kind!r} is no kind of event of the taxonomy",
-                f"Use one of: {', '.join(kinds)}.",
+                f"Use one of: {say_known(kinds)}.",
             )

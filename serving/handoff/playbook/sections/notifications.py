@@ -1,6 +1,7 @@
 """``[notifications]``: who hears of what, over which channel, and the digests of each role."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -88,7 +89,7 @@ class Notifications(Section):
     @model_validator(mode="after")
     def _name_once(self) -> Self:
         names = [digest.name for digest in self.digests]
-        for name in names:
-            if names.count(name) > 1:
+        for name, count in Counter(names).items():
+            if count > 1:
                 raise ValueError(f"digests: two are called {name!r}; give one another name.")
         return self

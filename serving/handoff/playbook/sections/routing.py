@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from serving.handoff.playbook.sections.condition import Condition
-from serving.handoff.playbook.sections.section import Days, Name, Section, Words
+from serving.handoff.playbook.sections.section import Days, Name, Section, Words, say_known
 
 SellerId = Annotated[str, Field(min_length=1, max_length=200)]
 Hours = Annotated[float, Field(ge=0, le=24 * 60, allow_inf_nan=False)]
@@ -115,15 +115,16 @@ class Routing(Section):
     def _name_what_is_there(self) -> Self:
         _check_once("sellers", (seller.id for seller in self.sellers))
         _check_once("rules", (rule.name for rule in self.rules))
-        sellers = tuple(seller.id for seller in self.sellers)
-        _check_known("pool", "team", (self.pool,), self.teams)
+        sellers = dict.fromkeys(seller.id for seller in self.sellers)
+        teams, territories = dict.fromkeys(self.teams), dict.fromkeys(self.territories)
+        _check_known("pool", "team", (self.pool,), teams)
         for seller in self.sellers:
-            _check_known(f"seller {seller.id!r}", "team", (seller.team,), self.teams)
+            _check_known(f"seller {seller.id!r}", "team", (seller.team,), teams)
         for rule in self.rules:
             where = f"rule {rule.name!r}"
-            _check_known(where, "team", (rule.team,) if rule.team else (), self.teams)
+            _check_known(where, "team", (rule.team,) if rule.team else (), teams)
             _check_known(where, "seller", rule.sellers, sellers)
-            _check_known(where, "territory", rule.territories, tuple(self.territories))
+            _check_known(where, "territory", rule.territories, territories)
             _check_attributes(where, rule.when)
         used = {self.pool, *(rule.team for rule in self.rules if rule.team)}
         for team in sorted(used - {seller.team for seller in self.sellers}):
@@ -141,12 +142,12 @@ def _check_once(listed: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def _check_known(where: str, what: str, named: Iterable[str], known: tuple[str, ...]) -> None:
+def _check_known(where: str, what: str, named: Iterable[str], known: dict[str, None]) -> None:
     for name in named:
         if name not in known:
             raise ValueError(
                 f"{where} names the {what} {name!r}, which there is not; add it, or use one of: "
-                f"{', '.join(known) or 'none yet'}."
+                f"{say_known(known)}."
             )
 
 

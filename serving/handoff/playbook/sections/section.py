@@ -1,5 +1,7 @@
 """What the sections of a playbook have in common: frozen, closed, each field with its words."""
 
+from collections.abc import Collection
+from itertools import islice
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -17,3 +19,18 @@ class Section(BaseModel):
     """A table of the playbook. A field nobody knows is an error, since it would change nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+MOST_NAMED = 50
+"""Names that are said of those there are."""
+
+
+def say_known(names: Collection[str]) -> str:
+    """Say what there is to choose from.
+
+    >>> say_known(["a", "b"]), say_known(())
+    ('a, b', 'none yet')
+    """
+    further = len(names) - MOST_NAMED
+    said = ", ".join(islice(names, MOST_NAMED)) or "none yet"
+    return f"{said} and {further} more" if further > 0 else said

@@ -88,7 +88,9 @@ class Calendar(Section):
 
     time_zone: Words = "Europe/Amsterdam"
     """A name of the tz database."""
-    hours: tuple[Words, ...] = Field(default=("mon-fri 09:00-17:30",), min_length=1)
+    hours: tuple[Words, ...] = Field(
+        default=("mon-fri 09:00-17:30",), min_length=1, max_length=200
+    )
     """Opening hours by the clock on the wall, such as "mon-fri 09:00-17:30"."""
     country: Annotated[str, Field(min_length=2, max_length=3)] | None = None
     """Whose public holidays are free, as ISO 3166 writes it: NL, DE, US."""
