@@ -19,7 +19,8 @@ from serving.handoff.api import playbook as playbook_routes
 from serving.handoff.api import pursuit as pursuit_routes
 from serving.handoff.api import scoreboard as sla_routes
 from serving.handoff.api import sellers as seller_routes
-from serving.http.limits import LimitsMiddleware
+from serving.http.headers import HeadersMiddleware
+from serving.http.limits import LimitsMiddleware, Paths
 from serving.http.openapi import add_schemas
 from serving.http.problems import FaultMiddleware, add_problem_handlers
 from serving.http.traces import build_telemetry
@@ -50,13 +51,18 @@ from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes
-from serving.web.sign_in import add_sign_in
+from serving.web.sign_in import FORM_PATHS, add_sign_in
 
 DESCRIPTION = """\
 Scores leads and says why. A score is a chance (`probability`) and points: 50 is the typical
 lead, ten more double the odds, and the reasons add up to the score. Times carry their zone;
 what happened at or after `as_of` does not count. Refusals are RFC 9457 problems.
 """
+
+_PACKED = segment_routes.PATHS | {snowplow_routes.PATH}
+PATHS = Paths(
+    records=scoring_routes.PATHS | intake_routes.PATHS | _PACKED, packed=_PACKED, forms=FORM_PATHS
+)
 
 
 def check_exposure(settings: ServingSettings) -> None:
@@ -210,9 +216,9 @@ def build_app(settings: ServingSettings) -> FastAPI:
     check_guards(app)
     add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED, *DESCRIBED_MESSAGES))
     describe_guards(app)
-    # Added last runs first: everything is counted, then faults are caught, then limits checked.
-    packed_paths = segment_routes.PATHS | {snowplow_routes.PATH}
-    app.add_middleware(LimitsMiddleware, settings=settings, packed_paths=packed_paths)
+    # Added last runs first: every answer has its headers, everything is counted, then faults are caught, then limits checked.
+    app.add_middleware(LimitsMiddleware, settings=settings, paths=PATHS)
     app.add_middleware(FaultMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    app.add_middleware(HeadersMiddleware)
     return app

@@ -144,9 +144,13 @@ class BodyTooLargeError(RefusedError):
 
     status, slug, title = 413, "body-too-large", "Request body too large"
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, *, may_be_raised: bool = True) -> None:
         self.most_bytes = most_bytes
-        self.fix = "Send fewer leads per request, or raise BATON_MAX_BODY_BYTES."
+        self.fix = (
+            "Send fewer leads per request, or raise BATON_MAX_BODY_BYTES."
+            if may_be_raised
+            else "Send less: nothing that this address takes is as long."
+        )
         super().__init__(f"A request body may have at most {most_bytes:,} bytes.")
 
 

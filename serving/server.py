@@ -1,5 +1,6 @@
 """The server: take the address, start, say what to try, serve until stopped."""
 
+import asyncio
 import gc
 import socket
 from collections.abc import Callable
@@ -12,6 +13,11 @@ from features import clock
 from serving.app import build_app, check_exposure
 from serving.auth.doorman import Doorman
 from serving.errors import PortTakenError, ServingError
+from serving.http.connections import (
+    GuardedProtocol,
+    allow_many_connections,
+    watch_connections,
+)
 from serving.scoring.examples import build_curl_lines, say_key
 from serving.settings import ServingSettings
 
@@ -39,20 +45,51 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Says when it is ready to answer."""
+    """Says when it is ready to answer, and closes connections that keep it waiting."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
+        self._watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then say so."""
         await super().startup(sockets)
+        self._watch = asyncio.create_task(watch_connections(self.server_state.connections))
         # What was made so far stays: the collector need not look through it under requests.
         gc.collect()
         gc.freeze()
         if self.started and not self.should_exit:
             self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening and watching."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await super().shutdown(sockets)
+
+
+def build_server(
+    app: FastAPI, settings: ServingSettings, announce: Callable[[], None] = lambda: None
+) -> AnnouncingServer:
+    """Build the server around an application, as production runs it."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        http=GuardedProtocol,
+        ws="none",
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        # Whoever else could say on whose behalf it asks, and so hide among others.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return AnnouncingServer(config, announce)
 
 
 def say_who_may_ask(settings: ServingSettings, address: str, doorman: Doorman) -> list[str]:
@@ -110,16 +147,5 @@ def run_server(settings: ServingSettings) -> None:
         except ServingError:
             listener.close()
             raise
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=port,
-        log_config=None,
-        log_level=settings.log_level,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        lifespan="on",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    AnnouncingServer(config, lambda: _announce(settings, port, app)).run(sockets=[listener])
+    allow_many_connections()
+    build_server(app, settings, lambda: _announce(settings, port, app)).run(sockets=[listener])

@@ -89,7 +89,7 @@ class ServingSettings(BaseSettings):
     local_key: Path = Path("var/local.key")
     """File of the key that a server for this machine alone makes for itself, where there is no token."""
     key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = 5.0
-    """Seconds a key or session that was looked up is remembered: that long a revoked one may work."""
+    """Seconds a key that was looked up is remembered: that long a revoked one may work. Sessions are not."""
     session_hours: Annotated[float, Field(gt=0)] = 12.0
     """Hours after which people sign in again."""
     requests_per_second: Annotated[float, Field(ge=0)] = 2_000.0
@@ -180,6 +180,8 @@ class ServingSettings(BaseSettings):
     """Password to log in to it with."""
     send_timeout_seconds: Annotated[float, Field(ge=1, le=25)] = 15.0
     """Seconds the other side has to take a webhook, a chat message or a mail."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Addresses or networks, separated by commas, of proxies whose ``X-Forwarded-For`` and ``-Proto`` count."""
     plain_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts, separated by commas, that webhooks may go to by ``http``; all others need ``https``."""
     private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -190,7 +192,9 @@ class ServingSettings(BaseSettings):
     traces: bool = False
     """Whether requests are traced by OpenTelemetry, and sent where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
 
-    @field_validator("allowed_hosts", "plain_hosts", "private_networks", mode="before")
+    @field_validator(
+        "allowed_hosts", "plain_hosts", "private_networks", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):

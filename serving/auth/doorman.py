@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from time import monotonic
 
-from anyio import to_thread
+from anyio import Lock, to_thread
 from starlette.requests import Request
 
 from serving.auth.errors import ForeignPageError, TooOftenError
-from serving.auth.keys import find_key, split_key
+from serving.auth.keys import find_key, hash_secret, list_keys, split_key
 from serving.auth.local import LocalDoor
 from serving.auth.principals import BY_TOKEN, Principal, build_principal
 from serving.auth.rates import Rates
 from serving.auth.roles import Role
-from serving.auth.sessions import COOKIE, find_person, hash_token
+from serving.auth.sessions import COOKIE, find_person
 from serving.errors import TokenRefusedError
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -26,6 +26,9 @@ from serving.store.session import Store
 MOST_CACHED = 10_000
 FAILURES = (1.0, 60.0)
 """Wrong keys, and passwords, one address may send: so many a second, so many at once."""
+
+LIVE_SECONDS = 1.0
+"""Seconds for which all keys are remembered while somebody guesses."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -57,10 +60,13 @@ def check_own_page(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        is_own = site == "same-origin"
+        # "none": somebody typed the address, or opened a bookmark.
+        is_own = site == "same-origin" or (site == "none" and request.method in SAFE_METHODS)
     else:
-        own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-        is_own = request.headers.get("origin") == own
+        host = request.headers.get("host", "")
+        # A proxy that speaks TLS for us may not say so; a page by http may not speak for one by https.
+        schemes = {request.url.scheme, "https"}
+        is_own = request.headers.get("origin") in {f"{scheme}://{host}" for scheme in schemes}
     if not is_own:
         raise ForeignPageError
 
@@ -102,7 +108,9 @@ class Doorman:
         self._failures = Rates(*FAILURES)
         self._remember_seconds = settings.key_cache_seconds
         self._remembered: dict[bytes, _Remembered] = {}
-        self._known: set[bytes] = set()
+        self._live: dict[str, bytes] = {}
+        self._live_until = 0.0
+        self._live_lock = Lock()
         self.refused: dict[str, int] = {"unknown": 0, "not_allowed": 0, "too_often": 0}
         """Requests turned away, by why."""
 
@@ -128,10 +136,6 @@ class Doorman:
         if principal is not None and request.method not in SAFE_METHODS:
             check_own_page(request)
         return principal
-
-    def forget(self, token: str) -> None:
-        """Forget a session that has just ended."""
-        self._remembered.pop(hash_token(token), None)
 
     def check_rate(self, principal: Principal) -> None:
         """Count a request of somebody.
@@ -167,10 +171,7 @@ class Doorman:
     def _remember(self, digest: bytes, principal: Principal) -> None:
         if len(self._remembered) >= MOST_CACHED:
             self._remembered.clear()
-        if len(self._known) >= MOST_CACHED:
-            self._known.clear()
         self._remembered[digest] = _Remembered(principal, self.ticks() + self._remember_seconds)
-        self._known.add(digest)
 
     async def _find_by_key(self, request: Request, sent: str, at: datetime) -> Principal:
         digest = sha256(sent.encode()).digest()
@@ -178,39 +179,48 @@ class Doorman:
         if known is not None:
             return known
         address = request.client.host if request.client else ""
-        # Whoever was right before is not made to wait for others who guess from the same address.
-        wait = 0.0 if digest in self._known else self._failures.look(address, self.ticks())
-        if wait:
-            self.refused["too_often"] += 1
-            raise TooOftenError(wait, "Too many wrong keys came from this address.")
-        principal = await self._look_up(sent, at)
+        principal = self._find_here(sent) or await self._find_stored(sent, address, at)
         if principal is None:
-            self.refused["unknown"] += 1
-            self._failures.take(address, self.ticks())
+            wait = self._failures.take(address, self.ticks())
+            self.refused["too_often" if wait else "unknown"] += 1
+            if wait:
+                raise TooOftenError(wait, "Too many wrong keys came from this address.")
             raise TokenRefusedError(sent=True)
         self._remember(digest, principal)
         return principal
 
-    async def _look_up(self, sent: str, at: datetime) -> Principal | None:
+    def _find_here(self, sent: str) -> Principal | None:
         if self._token is not None and hmac.compare_digest(sent.encode(), self._token):
             return BY_TOKEN
         if self.local is not None and self.local.is_key(sent):
             return self.local.build_principal()
+        return None
+
+    async def _find_stored(self, sent: str, address: str, at: datetime) -> Principal | None:
         if self._store is None or split_key(sent) is None:
             return None
+        # Who guesses must not keep the database busy; nor lock out those who share the address.
+        guesses = self._failures.look(address, self.ticks()) > 0
+        if guesses and not await self._is_live(self._store, sent, at):
+            return None
         return await to_thread.run_sync(_read_key, self._store, sent, at)
+
+    async def _is_live(self, store: Store, sent: str, at: datetime) -> bool:
+        """Tell whether a key is one of all there are, which are read once a second at most."""
+        async with self._live_lock:
+            if self.ticks() >= self._live_until:
+                self._live = await to_thread.run_sync(_read_live_keys, store, at)
+                self._live_until = self.ticks() + LIVE_SECONDS
+        key_id, secret = split_key(sent) or ("", "")
+        return hmac.compare_digest(self._live.get(key_id, b""), hash_secret(secret))
 
     async def _find_by_session(self, token: str, at: datetime) -> Principal | None:
         if self.local is not None and (here := self.local.find_session(token, at)) is not None:
             return here
-        digest = hash_token(token)
-        known = self._recall(digest)
-        if known is not None or self._store is None:
-            return known
-        principal = await to_thread.run_sync(_read_session, self._store, token, at)
-        if principal is not None:
-            self._remember(digest, principal)
-        return principal
+        # Looked up each time: who is disabled, or signs out elsewhere, is out at once.
+        if self._store is None:
+            return None
+        return await to_thread.run_sync(_read_session, self._store, token, at)
 
 
 def build_doorman(settings: ServingSettings, store: Store | None) -> Doorman:
@@ -226,6 +236,11 @@ def _read_key(store: Store, sent: str, at: datetime) -> Principal | None:
         return (
             None if key is None else build_principal("key", key.key_id, key.name, Role(key.role))
         )
+
+
+def _read_live_keys(store: Store, at: datetime) -> dict[str, bytes]:
+    with store.work(read_only=True) as work:
+        return {key.key_id: key.secret_hash for key in list_keys(work, at)}
 
 
 def _read_session(store: Store, token: str, at: datetime) -> Principal | None:

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from features import clock
-from serving.auth.doorman import Doorman
+from serving.auth.doorman import Doorman, check_own_page
 from serving.auth.errors import NotAllowedError, UnguardedRouteError
 from serving.auth.principals import ANYONE_HERE, Principal
 from serving.auth.roles import Permission
@@ -34,9 +34,10 @@ class Guard:
 class Allow(Guard):
     """Lets in whoever may do one thing."""
 
-    def __init__(self, permission: Permission, *, here: bool = False) -> None:
+    def __init__(self, permission: Permission, *, here: bool = False, acts: bool = False) -> None:
         self.permission = permission
         self.here = here
+        self.acts = acts
 
     async def __call__(self, request: Request, sent: Sent) -> None:  # noqa: ARG002 - described only
         """Find who asks, and whether they may.
@@ -49,6 +50,8 @@ class Allow(Guard):
             If they may not.
         TooOftenError
             If they ask too often.
+        ForeignPageError
+            If a page of another site has a browser do something with its session.
         """
         doorman: Doorman = request.app.state.doorman
         if self.here and request.app.state.settings.is_local:
@@ -61,6 +64,8 @@ class Allow(Guard):
         if self.permission not in principal.permissions:
             doorman.refused["not_allowed"] += 1
             raise NotAllowedError(str(self.permission), principal.role)
+        if self.acts and principal.csrf_token is not None:
+            check_own_page(request)
         doorman.check_rate(principal)
         request.state.principal = principal
         request.state.caller = principal.actor
@@ -80,6 +85,11 @@ class AllowAnyone(Guard):
 def allow(permission: Permission) -> Dependency:
     """Let in whoever has a permission: ``APIRouter(dependencies=[allow("read scores")])``."""
     return Dependency(Allow(permission))
+
+
+def allow_acting(permission: Permission) -> Dependency:
+    """As `allow`, for a GET that leaves something behind: no page of another site may have it sent."""
+    return Dependency(Allow(permission, acts=True))
 
 
 def allow_here(permission: Permission) -> Dependency:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
@@ -58,6 +59,14 @@ async def check_json(request: Request) -> None:
     media_type = declared.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise NotJsonError(f"Content-Type: {declared}" if declared else "no Content-Type")
+
+
+def is_over_tls(request: Request) -> bool:
+    """Tell whether people reach the server by TLS: itself, or by a proxy as ``BATON_PUBLIC_URL`` says."""
+    settings: ServingSettings = request.app.state.settings
+    own = urlsplit(settings.public_url)
+    is_public = own.scheme == "https" and own.netloc == request.headers.get("host")
+    return request.url.scheme == "https" or is_public
 
 
 def prefers_html(request: Request) -> bool:

@@ -59,7 +59,10 @@ def take_in(work: UnitOfWork, record: Record, envelope: Envelope, intake: Intake
             results[position] = ItemResult("quarantined", item_number=number, problem=problem)
     if readable:
         landed = _land(work, record, [item for _, item in readable], intake)
-        for (position, _), result in zip(readable, landed, strict=True):
+        for (position, item), result in zip(readable, landed, strict=True):
+            result.clock = (
+                None if isinstance(item, ReadLead) and not item.tells_time else reader.skew.clock
+            )
             results[position] = result
     return count([result for result in results if result is not None])
 

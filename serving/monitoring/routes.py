@@ -3,11 +3,11 @@
 import math
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -265,9 +265,6 @@ def _answer_drift(desk: DriftDesk, found: DriftReport | TooFewRows | None, html:
     return _json({**answer, "is_refreshing": desk.is_running}, status, headers)
 
 
-Refresh = Annotated[bool, Query(description="Have a new report made.")]
-
-
 @router.get(
     "/drift",
     summary="Whether recent leads and scores still look like those the model learned from",
@@ -282,15 +279,36 @@ Refresh = Annotated[bool, Query(description="Have a new report made.")]
         **describe_problems(401, 422, 503),
     },
 )
-async def drift(request: Request, champion: InUse, now: Now, refresh: Refresh = False) -> Response:
+async def drift(request: Request, champion: InUse, now: Now) -> Response:
     """Give the newest drift report; as Evidently's page to browsers.
 
-    Reports are made in the background. With `refresh=true` a new one is begun; until it is
-    there, the last one is given.
+    Reports are made in the background, when the last one has become too old.
     """
     desk: DriftDesk = request.app.state.drift_desk
-    if refresh or desk.is_due(champion.bundle, now):
+    if desk.is_due(champion.bundle, now):
         await desk.start(champion.bundle, now, PATIENCE_SECONDS)
+    return await _give_drift(request, champion)
+
+
+@router.post(
+    "/drift",
+    summary="Have a new drift report made",
+    responses={
+        202: {
+            "description": "The first report is being made; ask again after `Retry-After` seconds."
+        },
+        **describe_problems(401, 503),
+    },
+)
+async def refresh_drift(request: Request, champion: InUse, now: Now) -> Response:
+    """Have a new drift report made in the background; until it is there, give the last one."""
+    desk: DriftDesk = request.app.state.drift_desk
+    await desk.start(champion.bundle, now, PATIENCE_SECONDS)
+    return await _give_drift(request, champion)
+
+
+async def _give_drift(request: Request, champion: Champion) -> Response:
+    desk: DriftDesk = request.app.state.drift_desk
     return await to_thread.run_sync(
         _answer_drift, desk, desk.find_report(champion.bundle), prefers_html(request)
     )

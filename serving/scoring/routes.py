@@ -41,6 +41,9 @@ async def get_scoring(
     return Scoring(champion, log, now, top, settings.max_batch, settings.max_events, shadow)
 
 
+PATHS = frozenset({"/v1/score", "/v1/score/batch", "/v1/timing"})
+"""Where bodies may be as long as records are."""
+
 With = Annotated[Scoring, Depends(get_scoring)]
 
 

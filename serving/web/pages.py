@@ -112,6 +112,11 @@ def build_landing_page(address: str, curl_lines: Sequence[str], caller: Principa
     return page.render(address=address, curl_lines=curl_lines, caller=caller)
 
 
+def build_docs_page() -> str:
+    """Build the page of the described API."""
+    return _environment.get_template("docs.html").render()
+
+
 def build_sign_in_page(
     form_token: str, target: str, *, by_password: bool, by_key: bool, problem: str | None
 ) -> str:

@@ -2,11 +2,12 @@
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, FastAPI, Form, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from serving.auth.doorman import Doorman, check_own_page
@@ -15,7 +16,8 @@ from serving.auth.guard import allow_anyone
 from serving.auth.people import sign_in
 from serving.auth.sessions import COOKIE, end_session, sign_form
 from serving.errors import RefusedError, TokenRefusedError
-from serving.http.dependencies import Now, Settings, prefers_html
+from serving.http.dependencies import Now, Settings, is_over_tls, prefers_html
+from serving.http.forms import read_form
 from serving.http.problems import refuse
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
@@ -32,8 +34,12 @@ router = APIRouter(
 )
 
 Target = Annotated[str, Query(max_length=2_000)]
-FormToken = Annotated[str, Form(max_length=200)]
-FormTarget = Annotated[str, Form(max_length=2_000)]
+
+FORM_PATHS = frozenset({"/sign-in", "/sign-in/key", "/sign-out"})
+"""Where forms come from whoever is there."""
+
+MOST_TARGET = 2_000
+MOST_EMAIL = 320
 
 
 def clean_target(target: str) -> str:
@@ -42,7 +48,11 @@ def clean_target(target: str) -> str:
     >>> clean_target("/v1/model"), clean_target("//evil.example"), clean_target("/\\evil.example")
     ('/v1/model', '/', '/')
     """
-    is_ours = target.startswith("/") and not target.startswith(("//", "/\\"))
+    is_ours = (
+        len(target) <= MOST_TARGET
+        and target.startswith("/")
+        and not target.startswith(("//", "/\\"))
+    )
     return target if is_ours and target.isprintable() else "/"
 
 
@@ -53,7 +63,7 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, hou
         max_age=int(hours * 3600),
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=is_over_tls(request),
     )
 
 
@@ -67,18 +77,31 @@ def _show_form(request: Request, target: str, refusal: RefusedError | None = Non
         by_key=settings.has_local_door,
         problem=str(refusal) if refusal else None,
     )
-    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-store"}
+    headers = {"Content-Security-Policy": PAGE_POLICY}
     response = HTMLResponse(page, refusal.status if refusal else 200, headers)
     _set_cookie(request, response, FORM_COOKIE, form_token, 1.0)
     return response
 
 
-def _check_form(request: Request, sent: str) -> None:
-    """Check that a form was made here, for this browser."""
+async def _take_form(request: Request) -> Mapping[str, str]:
+    """Read a form that was made here, for this browser; its body last of all.
+
+    Raises
+    ------
+    StaleFormError, ForeignPageError
+        If it was not.
+    TooOftenError
+        If too many came from that address.
+    """
     given = request.cookies.get(FORM_COOKIE, "")
-    if not given or not hmac.compare_digest(given.encode(), sent.encode()):
+    if not given:
         raise StaleFormError
     check_own_page(request)
+    request.app.state.doorman.count_try(request)
+    form = await read_form(request)
+    if not hmac.compare_digest(given.encode(), form.get("form_token", "").encode()):
+        raise StaleFormError
+    return form
 
 
 def _let_in(request: Request, token: str, target: str) -> Response:
@@ -105,23 +128,18 @@ async def sign_in_page(
 
 
 @router.post("/sign-in")
-async def sign_in_with_password(
-    request: Request,
-    now: Now,
-    settings: Settings,
-    email: Annotated[str, Form(max_length=320)],
-    password: Annotated[str, Form()],
-    form_token: FormToken = "",
-    target: FormTarget = "/",
-) -> Response:
+async def sign_in_with_password(request: Request, now: Now, settings: Settings) -> Response:
     """Sign somebody in by address and password."""
-    _check_form(request, form_token)
-    store = await get_store(request)
-    lasts = timedelta(hours=settings.session_hours)
+    target = "/"
     try:
-        request.app.state.doorman.count_try(request)
+        form = await _take_form(request)
+        target, email = form.get("target", "/"), form.get("email", "")[:MOST_EMAIL]
+        store = await get_store(request)
+        lasts = timedelta(hours=settings.session_hours)
+        limiter = request.app.state.sign_in_limiter
+        password = form.get("password", "")
         token = await to_thread.run_sync(
-            sign_in, store, email, password, now, lasts, limiter=request.app.state.sign_in_limiter
+            sign_in, store, email, password, now, lasts, limiter=limiter
         )
     except (SignInRefusedError, TooOftenError) as refusal:
         return _show_form(request, target, refusal)
@@ -129,17 +147,15 @@ async def sign_in_with_password(
 
 
 @router.post("/sign-in/key")
-async def sign_in_with_key(
-    request: Request,
-    now: Now,
-    key: Annotated[str, Form(max_length=500)],
-    form_token: FormToken = "",
-    target: FormTarget = "/",
-) -> Response:
+async def sign_in_with_key(request: Request, now: Now) -> Response:
     """Sign in whoever has the key of this machine."""
-    _check_form(request, form_token)
     doorman: Doorman = request.app.state.doorman
-    if doorman.local is None or not doorman.local.is_key(key.strip()):
+    try:
+        form = await _take_form(request)
+    except TooOftenError as refusal:
+        return _show_form(request, "/", refusal)
+    target = form.get("target", "/")
+    if doorman.local is None or not doorman.local.is_key(form.get("key", "").strip()):
         return _show_form(request, target, TokenRefusedError(sent=True))
     return _let_in(request, doorman.local.start_session(now), target)
 
@@ -151,15 +167,15 @@ def _end(store: Store, token: str, actor: str, at: datetime) -> None:
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, now: Now, form_token: FormToken = "") -> Response:
-    """End the session of whoever sends the form."""
+async def sign_out(request: Request, now: Now) -> Response:
+    """End the session of whoever sends the form; a body that nobody's session came with is left unread."""
     doorman: Doorman = request.app.state.doorman
     token = request.cookies.get(COOKIE, "")
     caller = await doorman.find(request, now)
     if caller is not None and caller.csrf_token is not None:
+        form_token = (await read_form(request)).get("form_token", "")
         if not hmac.compare_digest(sign_form(token).encode(), form_token.encode()):
             raise StaleFormError
-        doorman.forget(token)
         if caller.kind == "local" and doorman.local is not None:
             doorman.local.end_session(token)
         else:

@@ -95,7 +95,7 @@ def test_the_server_has_evidently_s_report_made_in_the_background(tmp_path: Path
 
         wait_until(lambda: client.get("/v1/drift").status_code == 200, seconds=240)
         found, page = client.get("/v1/drift").json(), client.get("/v1/drift", headers=HTML)
-        again = client.get("/v1/drift?refresh=true").json()
+        again = client.post("/v1/drift").json()
 
     assert found["evidently_problem"] is None
     assert found["verdict"] == "stable"

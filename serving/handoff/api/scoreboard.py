@@ -103,5 +103,5 @@ def sla_page(
 ) -> Response:
     """Show the same as a page."""
     found = read_scoreboard(work, choose_span(since, until, now), now, by)
-    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-store"}
+    headers = {"Content-Security-Policy": PAGE_POLICY}
     return HTMLResponse(build_scoreboard_page(found.model_dump()), headers=headers)

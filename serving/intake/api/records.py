@@ -9,6 +9,7 @@ import msgspec
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from features.taxonomy import default_taxonomy
@@ -24,6 +25,7 @@ from serving.intake.quarantine import get_item, list_items, settle
 from serving.intake.records.items import Landed, Record, Sent
 from serving.intake.records.reading import Intake
 from serving.intake.service import take_in, try_again, try_all_again
+from serving.scoring.moments import read_moment
 from serving.store.dependencies import InStore, Reading, Work
 from serving.store.session import Store, UnitOfWork
 
@@ -31,6 +33,9 @@ FALLBACK = default_taxonomy()
 """What names of events mean as long as no model has said otherwise."""
 
 MOST_REPLAYED = 1_000
+
+PATHS = frozenset(f"/v1/{name}" for name in ("events", "stages", "attempts", "leads"))
+"""Where bodies may be as long as records are."""
 
 router = APIRouter(prefix="/v1", tags=["intake"], dependencies=[allow("send records")])
 mending = APIRouter(prefix="/v1", tags=["intake"], dependencies=[allow("mend records")])
@@ -69,12 +74,11 @@ def _take_in_once(
 
 
 def _read_date(request: Request) -> datetime | None:
-    """Read the sender's clock off the Date header."""
+    """Read the sender's clock off the Date header; None where that holds no time that can be."""
     try:
-        sent = parsedate_to_datetime(request.headers.get("date", ""))
-    except ValueError:
+        return read_moment(parsedate_to_datetime(request.headers.get("date", "")).isoformat())
+    except (ValueError, TypeError, OverflowError, PydanticCustomError):
         return None
-    return sent if sent.tzinfo is not None else None
 
 
 async def _take_body(

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from serving.intake.records.skew import Clock
+
 Record = Literal["lead", "event", "stage", "attempt"]
 Tool = Literal["segment", "snowplow"]
 """A tool whose messages we take as they are."""
@@ -102,7 +104,7 @@ class EventBatch(msgspec.Struct, forbid_unknown_fields=True):
 
     events: list[EventItem]
     sent_at: Moment | None = None
-    """When the sender's clock says it was sent: times are corrected by how far that clock is off."""
+    """When the sender's clock says it was sent: if that lies ahead of ours, times are put right."""
 
 
 class StageBatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,6 +145,9 @@ class ItemResult(msgspec.Struct, omit_defaults=True):
     """Its number in the quarantine."""
     problem: dict[str, Any] | None = None
     """What is wrong with it: a Problem."""
+    clock: Clock | None = None
+    """`corrected`: the sender's clock is off, and the times were put right by as much; `doubtful`: it
+    came long after it was sent, or long before, which no clock explains: the times stand as sent."""
 
 
 class Landed(msgspec.Struct):

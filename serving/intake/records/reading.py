@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,15 +23,14 @@ from serving.intake.records.items import (
     Record,
     StageItem,
 )
-from serving.intake.records.skew import FUTURE, correct, find_skew
-from serving.scoring.moments import read_moment
+from serving.intake.records.skew import FUTURE, NONE, Skew, correct, find_skew
+from serving.scoring.moments import FIRST, read_moment
 from serving.scoring.request.attributes import read_cells
 
 MOST_ITEM_BYTES = 64 * 1024
 """An item larger than this is no record of what happened but a document."""
 
 STAGES = frozenset(Stage)
-NO_TIME_AT_ALL = timedelta(0)
 
 _NUL = re.compile(rb"\\(?:(u0000)|.)", re.DOTALL)
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
@@ -46,7 +45,7 @@ class Reader:
     taxonomy: Taxonomy
     catalog: Catalog | None = None
     """Of the champion, whose attributes have types; None where there is none."""
-    skew: timedelta = NO_TIME_AT_ALL
+    skew: Skew = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,11 @@ class Intake:
     """Of the champion; None where there is none."""
     received_at: datetime
 
-    def reader(self, sent_at: datetime | None = None) -> Reader:
+    def reader(
+        self, sent_at: datetime | None = None, first_received_at: datetime | None = None
+    ) -> Reader:
         """Give what items are read with."""
-        skew = find_skew(sent_at, self.received_at)
+        skew = find_skew(sent_at, self.received_at, first_received_at)
         return Reader(self.received_at, self.taxonomy, self.catalog, skew)
 
 
@@ -124,6 +125,11 @@ class ReadLead:
     attributes: Mapping[str, Any]
     changed_at: datetime | None
 
+    @property
+    def tells_time(self) -> bool:
+        """Whether it has a time of the sender's clock."""
+        return self.created_at is not None or self.changed_at is not None
+
 
 ReadItem = ReadEvent | ReadStage | ReadAttempt | ReadLead
 
@@ -181,6 +187,8 @@ def _moment(reader: Reader, field: str, sent: str) -> datetime:
     if moment > reader.received_at + FUTURE:
         fix = "Check the date; send what happened once it has."
         raise _refuse(field, "lies more than a day in the future", fix)
+    if moment < FIRST:
+        raise _refuse(field, "lies too far in the past to be right", "Check the year of the time.")
     return moment
 
 

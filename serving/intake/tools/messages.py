@@ -17,6 +17,7 @@ from serving.intake.records.items import ItemResult, Status, Tool
 from serving.intake.records.landing import land_happenings, lock_leads
 from serving.intake.records.leads import land_leads
 from serving.intake.records.reading import Intake, ReadEvent, ReadLead, decode_item, read_item
+from serving.intake.records.skew import Clock
 from serving.intake.tools import segment, snowplow
 from serving.intake.tools.said import Said
 from serving.store.session import UnitOfWork
@@ -53,20 +54,25 @@ class _Heard:
     lead_id: str
     record: ReadEvent | ReadLead | None
     result: ItemResult | RefusedError
+    clock: Clock | None = None
 
 
-def _read_record(said: Said, lead_id: str, intake: Intake) -> ReadEvent | ReadLead | None:
+def _read_record(said: Said, lead_id: str, intake: Intake) -> _Heard:
     """Read the record of a message by the rules for all records."""
-    reader = intake.reader(said.sent_at)
+    reader = intake.reader(said.sent_at, said.first_received_at)
+    result = ItemResult("unchanged", lead_id)
     if said.event is not None:
         event = {**said.event, "lead_id": lead_id}
         if "occurred_at" not in event:
             event["occurred_at"], reader = intake.received_at.isoformat(), intake.reader()
-        return cast("ReadEvent", read_item("event", msgspec.json.encode(event), reader))
+        read = cast("ReadEvent", read_item("event", msgspec.json.encode(event), reader))
+        return _Heard(said, lead_id, read, result, reader.skew.clock)
     if said.lead is not None:
-        lead = {**said.lead, "lead_id": lead_id}
-        return cast("ReadLead", read_item("lead", msgspec.json.encode(lead), reader))
-    return None
+        sent = {**said.lead, "lead_id": lead_id}
+        lead = cast("ReadLead", read_item("lead", msgspec.json.encode(sent), reader))
+        clock = reader.skew.clock if lead.tells_time else None
+        return _Heard(said, lead_id, lead, result, clock)
+    return _Heard(said, lead_id, None, result)
 
 
 def _find_holders(work: UnitOfWork, said: Sequence[Said]) -> dict[Name, str]:
@@ -105,13 +111,14 @@ def _land(work: UnitOfWork, heard: Sequence[_Heard], intake: Intake) -> None:
         happened = [cast("ReadEvent", one.record) for one in events]
         statuses = land_happenings(work, happened, at, catalog)
         for one, item, status in zip(events, happened, statuses, strict=True):
-            one.result = ItemResult(cast("Status", status), item.lead_id, item.id)
+            status = cast("Status", status)
+            one.result = ItemResult(status, item.lead_id, item.id, clock=one.clock)
     leads = [one for one in heard if isinstance(one.record, ReadLead)]
     if leads:
         told = [cast("ReadLead", one.record) for one in leads]
         statuses = land_leads(work, told, at, catalog)
         for one, status in zip(leads, statuses, strict=True):
-            one.result = ItemResult(cast("Status", status), one.lead_id)
+            one.result = ItemResult(cast("Status", status), one.lead_id, clock=one.clock)
 
 
 def _name(
@@ -223,11 +230,9 @@ def land_messages(
             results[position] = ItemResult("erased", lead_id)
             continue
         try:
-            record = _read_record(one, lead_id, intake)
+            heard[position] = _read_record(one, lead_id, intake)
         except RefusedError as refusal:
             results[position] = refusal
-            continue
-        heard[position] = _Heard(one, lead_id, record, ItemResult("unchanged", lead_id))
     if heard:
         _take_up(work, tool, list(heard.values()), holders, intake)
     for position, each in heard.items():

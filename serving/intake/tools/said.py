@@ -27,6 +27,8 @@ class Said:
     """Fields of an event, but for its lead; without ``occurred_at`` it happens now."""
     lead: Mapping[str, Any] | None = None
     """Fields of a lead, but for its id."""
+    first_received_at: datetime | None = None
+    """By the clock of whoever took the message first and passed it on, where it tells."""
 
 
 @dataclass(frozen=True, slots=True)

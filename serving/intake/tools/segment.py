@@ -5,6 +5,7 @@ either of ``userId`` and ``anonymousId`` may be null, RudderStack puts traits in
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +40,7 @@ class SegmentMessage(msgspec.Struct, rename="camel", kw_only=True):
     timestamp: str | None = None
     original_timestamp: str | None = None
     sent_at: str | None = None
+    received_at: str | None = None
 
 
 def _part(fields: Fields, name: str) -> dict[str, Any]:
@@ -227,4 +229,5 @@ def translate(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | N
         raise refuse(
             "type", "is none of the types of messages", f"Use one of: {', '.join(TYPES)}."
         )
-    return read(message, taxonomy, _sent_at(message, sent_at))
+    said = read(message, taxonomy, _sent_at(message, sent_at))
+    return replace(said, first_received_at=find_moment(message.received_at))

@@ -54,7 +54,8 @@ def test_the_cookie_is_for_this_server_alone_and_secure_where_the_page_is(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
     let_in(store)
-    with browsing(make_app(tmp_path, database_url)) as browser:
+    app = make_app(tmp_path, database_url, trusted_proxies="127.0.0.1")
+    with browsing(app) as browser:
         browser.follow_redirects = False
         plain = sign_in(browser).headers["set-cookie"]
         # Behind a proxy that speaks TLS; the browser here does not, so it carries the cookie by hand.

@@ -211,6 +211,79 @@ def test_a_clock_that_is_off_is_put_right(
         assert occurred_at == happened
 
 
+@pytest.mark.parametrize("behind_minutes", [0, 5, 60])
+def test_a_message_passed_on_later_says_whether_it_waited_or_its_clock_is_off(
+    behind_minutes: int, client: httpx.Client, store: Store
+) -> None:
+    taken = clock.now() - timedelta(days=30)  # by a queue that passes it on today
+    sent_at = taken - timedelta(minutes=behind_minutes)
+    happened = sent_at - timedelta(minutes=5)
+
+    told = send(
+        client,
+        track(
+            "m-1",
+            userId="u-1",
+            originalTimestamp=happened.isoformat(),
+            sentAt=sent_at.isoformat(),
+            receivedAt=taken.isoformat(),
+        ),
+    )
+
+    is_clock = behind_minutes == 5
+    wanted = happened + timedelta(minutes=5) if is_clock else happened
+    assert ask(store, "SELECT occurred_at FROM event") == [(wanted,)]
+    word = {0: None, 5: "corrected", 60: "doubtful"}[behind_minutes]
+    assert told["results"][0].get("clock") == word
+
+
+def test_a_tracker_that_sends_hours_later_does_not_move_what_happened(
+    client: httpx.Client, store: Store
+) -> None:
+    happened = clock.now().replace(microsecond=0) - timedelta(hours=3, minutes=5)
+    sent = happened + timedelta(minutes=5)
+    event = {
+        "e": "pv",
+        "url": "https://a.example/pricing",
+        "uid": "u-1",
+        "duid": "d-1",
+        "eid": "e-1",
+    }
+    times = {"dtm": f"{happened.timestamp():.0f}000", "stm": f"{sent.timestamp():.0f}000"}
+
+    answer = client.post(
+        "/com.snowplowanalytics.snowplow/tp2",
+        json={"data": [{**event, **times}]},
+        auth=(KEY, ""),
+    )
+
+    assert ask(store, "SELECT occurred_at FROM event") == [(happened,)]
+    assert answer.json()["results"][0]["clock"] == "doubtful"
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 0001 00:00:00 +1400",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+        "Mon, 32 Foo 2026 99:99:99 GMT",
+        "0",
+        "9" * 5_000,
+    ],
+)
+def test_no_date_header_is_a_fault_of_the_server(
+    date: str, client: httpx.Client, store: Store
+) -> None:
+    event = {"lead_id": "ann", "name": "x", "occurred_at": WHEN}
+
+    answer = client.post("/v1/events", json=event, headers={"Date": date}, auth=(KEY, ""))
+
+    assert answer.status_code == 200, answer.text
+    assert ask(store, "SELECT occurred_at FROM event") == [(datetime.fromisoformat(WHEN),)]
+
+
 def test_a_message_without_time_happened_when_it_came(client: httpx.Client, store: Store) -> None:
     send(client, {"type": "track", "userId": "u-1", "event": "x", "messageId": "m-1"})
     ((known_after,),) = ask(store, "SELECT known_at - occurred_at FROM event")

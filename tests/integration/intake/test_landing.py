@@ -3,7 +3,7 @@
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -119,6 +119,48 @@ def test_clocks_that_are_off_are_put_right(store: Store) -> None:
         ("e1", NOW - timedelta(hours=1), NOW),
         ("e2", NOW, NOW),
     ]
+
+
+def test_a_delay_is_not_taken_for_a_clock_and_the_answer_says_so(store: Store) -> None:
+    three_hours_ago = (NOW - timedelta(hours=3)).isoformat()
+    long_ago = (NOW - timedelta(days=10)).isoformat()
+
+    landed = send(store, "event", make_event(occurred_at=long_ago), sent_at=three_hours_ago)
+
+    assert ask(store, "SELECT occurred_at FROM event") == [(NOW - timedelta(days=10),)]
+    assert [result.clock for result in landed.results] == ["doubtful"]
+
+
+def test_the_same_bytes_days_later_change_nothing(store: Store) -> None:
+    def told(industry: str, changed_at: datetime) -> dict[str, Any]:
+        attributes = {"industry": industry}
+        return {"lead_id": "ann", "attributes": attributes, "changed_at": changed_at.isoformat()}
+
+    older, newer = told("software", NOW), told("logistics", NOW + timedelta(hours=1))
+    send(store, "lead", older, sent_at=NOW.isoformat())
+    later = NOW + timedelta(hours=1)
+    send(store, "lead", newer, sent_at=later.isoformat(), at=later)
+
+    again = send(store, "lead", older, sent_at=NOW.isoformat(), at=NOW + timedelta(days=3))
+
+    assert statuses(again) == ["outdated"]
+
+
+@pytest.mark.parametrize("sent_at", ["1980-01-01T00:00:00Z", "2199-12-31T00:00:00Z"])
+def test_no_clock_carries_a_time_out_of_its_century(store: Store, sent_at: str) -> None:
+    landed = send(store, "event", make_event(occurred_at="1980-01-02T00:00:00Z"), sent_at=sent_at)
+
+    assert [result.clock for result in landed.results] == ["doubtful"]
+    assert ask(store, "SELECT occurred_at FROM event") == [(datetime(1980, 1, 2, tzinfo=UTC),)]
+
+
+def test_bounds_hold_for_times_that_were_put_right(store: Store) -> None:
+    ahead = (NOW + timedelta(hours=12)).isoformat()
+
+    landed = send(store, "event", make_event(occurred_at="1980-01-01T01:00:00Z"), sent_at=ahead)
+
+    assert statuses(landed) == ["quarantined"]
+    assert landed.results[0].problem["errors"][0].path == "occurred_at"
 
 
 def test_what_lands_after_a_look_counts_only_after_it(store: Store) -> None:

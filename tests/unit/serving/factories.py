@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import uvicorn
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
@@ -23,7 +22,7 @@ from features.taxonomy import default_taxonomy
 from serving.app import build_app
 from serving.scoring.request.records import read_lead
 from serving.scoring.request.service import read_body
-from serving.server import open_socket
+from serving.server import build_server, open_socket
 from serving.settings import ServingSettings
 from training.bundle import Band, Contract, Scale, seal_bundle, write_bundle
 from training.models.linear import LinearModel, Term
@@ -211,7 +210,8 @@ def running_app(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator
     """
     listener = open_socket("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    bare = ServingSettings(database_url="off")  # bare apps of tests have none of their own
+    server = build_server(app, getattr(app.state, "settings", bare))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
