@@ -5,8 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from features import clock
+from serving.app import build_app
 from serving.auth.guard import Allow, find_guards, list_routes
 from serving.auth.people import disable_person
 from serving.auth.roles import Role
@@ -24,7 +26,7 @@ from tests.integration.auth.factories import (
     make_key,
     sign_in,
 )
-from tests.unit.serving.factories import make_settings, running, running_app
+from tests.unit.serving.factories import make_settings, running_app
 
 GUESS = "baton_" + "a" * 12 + "_" + "0" * 48
 
@@ -32,6 +34,12 @@ GUESS = "baton_" + "a" * 12 + "_" + "0" * 48
 def guess(client: httpx.Client, times: int, **headers: str) -> list[int]:
     sent = {**bearer(GUESS), **headers}
     return [client.get("/v1/audit", headers=sent).status_code for _ in range(times)]
+
+
+def stop_the_clock(app: FastAPI) -> FastAPI:
+    """Have no time pass for those who count requests: a slow machine would give tokens back."""
+    app.state.doorman.ticks = lambda: 100.0
+    return app
 
 
 def test_a_key_never_used_before_is_let_in_while_others_guess_from_its_address(
@@ -44,7 +52,7 @@ def test_a_key_never_used_before_is_let_in_while_others_guess_from_its_address(
     monkeypatch.setattr(
         doorman, "_read_key", lambda s, sent, at: looked_up.append(sent) or real(s, sent, at)
     )
-    app = make_app(tmp_path, database_url)
+    app = stop_the_clock(make_app(tmp_path, database_url))
     with running_app(app, {}) as client:
         assert guess(client, 70)[-1] == 429
         # Guesses of that address do not reach the database one by one any more.
@@ -58,7 +66,7 @@ def test_a_key_never_used_before_is_let_in_while_others_guess_from_its_address(
 def test_the_address_a_caller_claims_is_not_believed(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
-    with running_app(make_app(tmp_path, database_url), {}) as client:
+    with running_app(stop_the_clock(make_app(tmp_path, database_url)), {}) as client:
         statuses = [guess(client, 1, **{"X-Forwarded-For": f"10.0.0.{n}"})[0] for n in range(70)]
 
     assert statuses[-1] == 429
@@ -67,7 +75,7 @@ def test_the_address_a_caller_claims_is_not_believed(
 def test_a_proxy_that_is_named_is_believed(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
-    app = make_app(tmp_path, database_url, trusted_proxies="127.0.0.1")
+    app = stop_the_clock(make_app(tmp_path, database_url, trusted_proxies="127.0.0.1"))
     with running_app(app, {}) as client:
         statuses = [guess(client, 1, **{"X-Forwarded-For": f"10.0.0.{n}"})[0] for n in range(70)]
 
@@ -75,7 +83,8 @@ def test_a_proxy_that_is_named_is_believed(
 
 
 def test_guesses_of_the_machines_key_are_counted(tmp_path: Path) -> None:
-    with running(make_settings(tmp_path)) as client:
+    app = stop_the_clock(build_app(make_settings(tmp_path)))
+    with running_app(app) as client:
         origin = {"Origin": str(client.base_url).rstrip("/")}
         token = client.get("/sign-in").cookies[FORM_COOKIE]
         form = {"key": "guessed", "form_token": token}
@@ -104,8 +113,6 @@ def test_whoever_is_disabled_acts_no_more_however_long_keys_are_remembered(
 
 
 def test_every_get_that_writes_is_marked_so(tmp_path: Path) -> None:
-    from serving.app import build_app
-
     app = build_app(make_settings(tmp_path, database_url="postgresql://nobody@127.0.0.1:1/none"))
     writing = [
         route
