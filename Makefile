@@ -16,7 +16,7 @@ LEADS ?= 20000
 SEEDS ?= 0-9
 SIZES ?= 5000,20000
 # Tests by what they need: nothing but Python, or databases, processes, whole runs and the documents.
-UNIT := tests/architecture tests/unit tests/spec tests/property
+UNIT := tests/architecture tests/unit tests/spec tests/property tests/mutation
 INTEGRATION := tests/integration tests/e2e tests/simulation tests/docs tests/crash
 # Of `make coverage`: what runs with the machine code, and what runs again without it.
 TESTS ?= tests
@@ -89,8 +89,8 @@ serve: $(READY) ## Serve the champion that is there
 test: $(READY) ## Run the tests that prove the product, as CI does
 	@$(PYTEST) -m "not release"
 
-test-fast: $(READY) ## Run what needs neither database nor minutes: before each commit
-	@$(PYTEST) -m "not slow and not release" $(UNIT)
+test-fast: $(READY) ## Run the tests of single modules and of the guards, but not the slow ones: before each commit
+	@$(PYTEST) -m "not slow and not release" $(UNIT) $$($(BIN)/python -m tests.mutation.list_tests $(UNIT))
 
 test-unit: $(READY) ## Run the tests of single modules, of features by their specs, of properties and of the architecture
 	@$(PYTEST) -m "not release" $(UNIT)

@@ -133,6 +133,7 @@ def matrix_of(zone: ZoneInfo, events, moves, ends: datetime) -> bytes:
         return compute_matrix(CATALOG, read_history(report.folder), asked).tobytes()
 
 
+@pytest.mark.slow
 @given(st.lists(events, max_size=8), st.lists(moves, max_size=3), moments, zones)
 def test_the_same_instants_exported_by_clocks_of_another_zone_give_the_same_row(
     events, moves, ends, zone

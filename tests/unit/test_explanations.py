@@ -65,6 +65,7 @@ def test_every_column_has_a_name_of_its_own_in_words():
     assert not [name for name in names if "_" in name or "{" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [LINEAR, TREES])
 def test_reasons_are_in_points_and_interactions_share_them_out(explained, later, name):
     model, explanation = explained[name]
@@ -86,6 +87,7 @@ def test_reasons_are_in_points_and_interactions_share_them_out(explained, later,
     assert f"{strongest.strength:.2f} points" in explanation.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [LINEAR, TREES])
 def test_pictures_are_written_and_nothing_is_left_behind(explained, tmp_path, name):
     plt.close("all")
@@ -149,6 +151,7 @@ def test_the_card_shows_each_picture_it_has_and_a_card_without_is_left_alone(exp
     assert written | {"stability.png"} == set(PICTURES)
 
 
+@pytest.mark.slow
 def test_a_run_that_draws_nothing_never_imports_shap():
     script = "import sys, training.run.pipeline, training.card.explanations; assert 'shap' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -122,6 +122,7 @@ def test_refitting_stops_when_the_time_is_over_but_never_before_the_second():
     assert spread.lowest == spread.highest == pytest.approx(2.0 * spread.points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [LINEAR, TREES])
 def test_on_a_market_with_one_strong_signal_it_is_a_reason_in_every_refit(name, tmp_path):
     data, later = draw_data(n=1500), draw_data(seed=8, n=300)

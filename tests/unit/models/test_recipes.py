@@ -85,6 +85,7 @@ def test_a_row_of_nothing_known_and_an_unseen_category_get_a_finite_score(fitted
     assert np.isfinite(margins(model, nothing)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fitter", list(FITTERS))
 def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstacle(fitter):
     data = draw_data()

@@ -21,6 +21,7 @@ def later() -> np.ndarray:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:LightGBM binary classifier with TreeExplainer:UserWarning")
 def test_reasons_of_trees_are_those_of_shap_and_of_lightgbm_itself(later):
     data = draw_data()

@@ -1,12 +1,14 @@
 """Settings are searched within a budget, and a recorded search can be repeated."""
 
 import numpy as np
+import pytest
 
 from tests.unit.models.test_recipes import draw_data
 from training.models.boosting import BOOSTING, fit_boosting, list_directions
 from training.selection.tuning import SPACE, Budget, tune
 
 
+@pytest.mark.slow
 def test_the_same_trials_find_the_same_settings():
     data = draw_data(n=1500)
     told = []
@@ -26,6 +28,7 @@ def test_time_ends_a_search_and_without_any_there_is_none():
     assert tune(data, Budget(), lambda _: None).trials == 0
 
 
+@pytest.mark.slow
 def test_more_never_lowers_the_chance_where_the_field_agrees():
     data = draw_data()
     up = [i for i, d in enumerate(list_directions(data.catalog)) if d > 0]

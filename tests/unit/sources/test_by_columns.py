@@ -138,6 +138,7 @@ def _blocks_of(size: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAPPINGS)
 @settings(deadline=None, max_examples=30)
 @given(
@@ -193,6 +194,7 @@ time_types = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(table=typed_rows, time_type=time_types, coded=st.booleans(), wide=st.booleans())
 def test_a_parquet_file_gives_the_same_either_way(
