@@ -95,7 +95,7 @@ COMMANDS = {
     ),
     "store": Entry("serving.store.commands:store_app", "The database that remembers."),
     "keys": Entry("serving.auth.commands:keys_app", "Keys of machines that ask."),
-    "people": Entry("serving.auth.commands:people_app", "People who sign in."),
+    "users": Entry("serving.auth.commands:users_app", "People who sign in."),
     "leads": Entry("serving.privacy.commands:leads_app", "What is held on a person."),
     "audit-log": Entry("serving.audit_log.commands:audit_log_app", "Who did what."),
     "features": Entry(

@@ -43,7 +43,7 @@ LEADS = 20_000
 def make_bundle() -> Path:
     """Train LightGBM on a simulated market, unless that was done before."""
     from training.engine import Engine
-    from training.models.recipes import RECIPES, TREES
+    from training.models.candidates import CANDIDATES, TREES
     from training.run.options import RunOptions
     from training.run.pipeline import train
     from training.run.timing import TimingOptions
@@ -56,7 +56,7 @@ def make_bundle() -> Path:
     options = RunOptions(
         Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=12), "bench", timing=TimingOptions()
     )
-    trees = Engine(fitters={TREES: RECIPES[TREES]})  # the dearer case
+    trees = Engine(fitters={TREES: CANDIDATES[TREES]})  # the dearer case
     run = train(market.history, options, BUNDLES, data_fingerprint="bench", engine=trees)
     return run.bundle.folder
 
@@ -73,7 +73,7 @@ def bench(
 ) -> None:
     """Measure: the feature job beside others, streaming, one lead, reasons, the server."""
     print_machine()
-    deeds = {
+    runs = {
         "job": lambda: measure_job(events, repeats),
         "scale": lambda: measure_scale(scale_events),
         "cold": measure_cold_start,
@@ -95,11 +95,11 @@ def bench(
         "timing-real": measure_real_timing,
         "training": lambda: measure_training(leads),
     }
-    if only and only not in deeds:
-        raise typer.BadParameter(f"Choose one of: {', '.join(deeds)}.", param_hint="--only")
-    for name, deed in deeds.items():
+    if only and only not in runs:
+        raise typer.BadParameter(f"Choose one of: {', '.join(runs)}.", param_hint="--only")
+    for name, run in runs.items():
         if only in {"", name}:
-            deed()
+            run()
 
 
 if __name__ == "__main__":

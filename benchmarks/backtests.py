@@ -12,7 +12,7 @@ from features.sources.history.folder import read_history
 from training.backtest.figures import BASE, POINTS, SELECTED, STATIC
 from training.backtest.walk import Plan
 from training.commands.backtest import run_backtest
-from training.commands.options import read_day, read_grid, read_memory, read_outcome
+from training.commands.options import read_day, read_grid, read_lookback, read_outcome
 from training.dataset.protected import list_left_out
 
 REAL_DATA = Path("../shared/data")
@@ -59,18 +59,18 @@ def find_history(name: str) -> Path:
 
 def measure_backtests() -> None:
     """Print a row per data set, and the random-fold AUC beside that of the walk."""
-    rows, said = [], []
+    rows, lines = [], []
     for walk in WALKS:
         began = perf_counter()
         history = read_history(find_history(walk.data))
         plan = Plan(
             walk.every_days * DAY_US,
             read_day(walk.begin),
-            read_memory(walk.memory),
+            read_lookback(walk.lookback),
             drop=frozenset(one.field for one in list_left_out(history, ())),
         )
         asked = (read_outcome("won", walk.horizon), read_grid(walk.seen_at))
-        backtest, tables, flattery = run_backtest(
+        backtest, tables, optimism = run_backtest(
             history, *asked, plan, lambda _what, _share: None
         )
         *periods, every = tables
@@ -90,7 +90,7 @@ def measure_backtests() -> None:
         )
         chosen = ", ".join(sorted({period.chosen for period in backtest.periods}))
         took = f"{perf_counter() - began:.0f} s"
-        said.append(f"{walk.words} (chose {chosen}; {took}): {flattery.words}")
+        lines.append(f"{walk.words} (chose {chosen}; {took}): {optimism.words}")
         console.print(f"{walk.words}: walked in {took}", highlight=False)
     print_table(
         "Walk forward, P(won): what is served, and its rivals (95 % intervals over leads)",
@@ -107,5 +107,5 @@ def measure_backtests() -> None:
         ],
         rows,
     )
-    for line in said:
+    for line in lines:
         console.print(line, highlight=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.measure import print_table
 
-DEED = """
+COMMAND = """
 import resource, sys, time
 start = time.perf_counter()
 from features.compute.warm import warm
@@ -23,7 +23,7 @@ def measure_cold_start(repeats: int = 5) -> None:
     found = []
     for _ in range(repeats + 1):
         done = subprocess.run(
-            [sys.executable, "-c", DEED],
+            [sys.executable, "-c", COMMAND],
             capture_output=True,
             text=True,
             check=True,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.job_house import run_house
 from benchmarks.job_log import draw_job
+from benchmarks.job_stack import run_jobs
 from benchmarks.measure import console, print_table, take_cpu
 
 VENV = Path("var/bench/featuretools")
@@ -20,7 +20,7 @@ UV = Path(".uv/bin/uv")
 PACKAGES = ("featuretools==1.31.0", "pandas==2.3.3", "pyarrow", "setuptools<81")
 MOMENTS = 150
 
-DEED = """
+COMMAND = """
 import json, sys, time, warnings
 warnings.filterwarnings("ignore")
 import featuretools as ft, pandas as pd, pyarrow.parquet as pq
@@ -65,16 +65,16 @@ def measure_featuretools(n_moments: int = MOMENTS) -> None:
     """Print what a moment costs in featuretools, and what a whole log would."""
     _make_environment()
     job = draw_job(1_000_000)
-    command = [PYTHON, "-c", DEED, job.events.parent, str(n_moments)]
+    command = [PYTHON, "-c", COMMAND, job.events.parent, str(n_moments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     found = json.loads(done.stdout.splitlines()[-1])
-    matrix = run_house(job)
+    matrix = run_jobs(job)
     if found["sum"] != float(matrix[:n_moments, :40].sum()):
         raise AssertionError("featuretools counts differently")
     per_moment = found["cpu"] / found["moments"]
-    ours = float(np.median(take_cpu(lambda: run_house(job), repeats=5))) / len(matrix)
+    ours = float(np.median(take_cpu(lambda: run_jobs(job), repeats=5))) / len(matrix)
     row = (
         f"{found['moments']:,}",
         f"{found['events']:,}",

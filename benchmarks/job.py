@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.job_house import EXACT, full_catalog, job_catalog, read_log, run_house
 from benchmarks.job_log import JobLog, draw_job
+from benchmarks.job_stack import EXACT, full_catalog, job_catalog, read_log, run_jobs
 from benchmarks.measure import console, print_table
 from features.catalog.feature import Op
 from features.catalog.manifest import Catalog
@@ -19,15 +19,15 @@ from features.kernel.packed import columns_of_packed, pack_columns
 from features.kernel.plan import build_plan
 from features.kernel.rows import fill_rows
 
-HOUSE_64 = "house, float64, one thread"
+BATON_64 = "Baton, float64, one thread"
 
 NEARLY = 1e-9
 """Largest relative difference between the house and another engine, in double precision."""
 
 
-def _take_cpu(deed: Callable[[], object]) -> tuple[float, float]:
+def _take_cpu(action: Callable[[], object]) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
-    deed()
+    action()
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
@@ -88,8 +88,8 @@ def measure_job(n_events: int = 1_000_000, repeats: int = 5) -> None:
         name: largest_difference(job_catalog(), exact, run(job)) for name, run in others.items()
     }
     del exact
-    run_house(job)  # once before it counts
-    engines = {"house": run_house, HOUSE_64: run_in_doubles, **others}
+    run_jobs(job)  # once before it counts
+    engines = {"house": run_jobs, BATON_64: run_in_doubles, **others}
     cpu: dict[str, list[float]] = {name: [] for name in engines}
     wall: dict[str, list[float]] = {name: [] for name in engines}
     for turn in range(repeats):
@@ -97,12 +97,12 @@ def measure_job(n_events: int = 1_000_000, repeats: int = 5) -> None:
             spent, took = _take_cpu(lambda run=run: run(job))
             cpu[name].append(spent)
             wall[name].append(took)
-        told = ", ".join(f"{name} {x[-1] / n_events * 1e9:,.0f}" for name, x in cpu.items())
-        console.print(f"turn {turn + 1} of {repeats}: {told} ns", highlight=False)
+        per_kind = ", ".join(f"{name} {x[-1] / n_events * 1e9:,.0f}" for name, x in cpu.items())
+        console.print(f"turn {turn + 1} of {repeats}: {per_kind} ns", highlight=False)
     rows = []
     for name, spent in cpu.items():
         ratio, ratio_64 = (
-            np.median(np.array(spent) / np.array(cpu[ours])) for ours in ("house", HOUSE_64)
+            np.median(np.array(spent) / np.array(cpu[ours])) for ours in ("house", BATON_64)
         )
         rows.append(
             (
@@ -148,9 +148,9 @@ def measure_parts(job: JobLog, repeats: int) -> None:
             compute_columns(k, *read_log(job, n))
 
         spent = []
-        for deed in (kernel, from_store, from_log):
-            deed()
-            taken = [_take_cpu(deed)[0] / job.n_events * 1e9 for _ in range(repeats)]
+        for action in (kernel, from_store, from_log):
+            action()
+            taken = [_take_cpu(action)[0] / job.n_events * 1e9 for _ in range(repeats)]
             spent.append(f"{np.median(taken):,.0f} ({min(taken):,.0f})")
         rows.append((f"{words}: {len(catalog.features)}", *spent))
     headings = ["columns", "kernel, one thread, warm", "packed store to matrix", "log to matrix"]

@@ -35,11 +35,11 @@ class JobLog:
 def draw_moments(rng: np.random.Generator, n_leads: int) -> tuple[np.ndarray, ...]:
     """Draw creations, and per moment of looking its lead and time; and how many each lead has."""
     created = START + rng.integers(0, 200 * DAY_US, n_leads)
-    n_looks = rng.integers(4, 9, n_leads)
+    n_snapshots = rng.integers(4, 9, n_leads)
     step = np.where(rng.random(n_leads) < 0.2, 28, 7) * DAY_US
-    lead = np.repeat(np.arange(n_leads), n_looks)
-    nth = np.arange(len(lead)) - np.repeat(np.cumsum(n_looks) - n_looks, n_looks)
-    return created, lead, created[lead] + (nth + 1) * step[lead], n_looks
+    lead = np.repeat(np.arange(n_leads), n_snapshots)
+    nth = np.arange(len(lead)) - np.repeat(np.cumsum(n_snapshots) - n_snapshots, n_snapshots)
+    return created, lead, created[lead] + (nth + 1) * step[lead], n_snapshots
 
 
 def draw_times(
@@ -70,12 +70,12 @@ def draw_job(n_events: int, seed: int = 1) -> JobLog:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     n_leads = n_events // 20
-    created, look_lead, as_of, n_looks = draw_moments(rng, n_leads)
+    created, look_lead, as_of, n_snapshots = draw_moments(rng, n_leads)
     weights = rng.lognormal(np.log(10), np.sqrt(2 * np.log(2)), n_leads)
     per_lead = np.maximum(1, np.round(weights * n_events / weights.sum())).astype(np.int64)
     lead = np.repeat(np.arange(n_leads), per_lead)
-    first_look = np.cumsum(n_looks) - n_looks
-    at = draw_times(rng, lead, created, as_of[first_look + n_looks - 1])
+    first_look = np.cumsum(n_snapshots) - n_snapshots
+    at = draw_times(rng, lead, created, as_of[first_look + n_snapshots - 1])
     # One in a hundred lies exactly on a moment of looking, or on the edge of one of its windows.
     exact = np.flatnonzero(rng.random(len(at)) < 0.01)
     look = first_look[lead[exact]] + rng.integers(0, 4, len(exact))

@@ -12,12 +12,12 @@ import numpy as np
 from benchmarks.measure import print_table
 from benchmarks.over_http import LOCAL_KEY, find_port, start_server
 from features import clock
-from serving.champion import ChampionDesk
+from serving.champion import ModelHolder
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
-from serving.scoring.served import BundleShelf
+from serving.scoring.models_in_use import ModelCache
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from training.bundle import Bundle, load_bundle
@@ -56,10 +56,10 @@ def measure_passes(folder: Path) -> list[tuple[str, ...]]:
     settings = ServingSettings(postgres=HOME / "postgres", champion=folder)
     store = Store(settings)
     store.open()
-    desk = ChampionDesk(folder)
-    desk.refresh(clock.now())
+    holder = ModelHolder(folder)
+    holder.refresh(clock.now())
     scored_log = ScoredLog(HOME / "scored", most_rows=10**6, keep_days=1)
-    scorer = LiveScorer(store, [desk], BundleShelf(HOME / "served"), scored_log, most=250)
+    scorer = LiveScorer(store, [holder], ModelCache(HOME / "served"), scored_log, most=250)
     rng, rows = np.random.default_rng(4), []
     for n_events in SIZES:
         n_leads = LEADS if n_events < 500 else LEADS // 10

@@ -12,25 +12,25 @@ from rich.table import Table
 console = Console(width=110)
 
 
-def _take(deed: Callable[[], object], repeats: int, clock: Callable[[], float]) -> np.ndarray:
+def _take(action: Callable[[], object], repeats: int, clock: Callable[[], float]) -> np.ndarray:
     """Time a deed again and again by a clock, after one run that does not count."""
-    deed()
+    action()
     taken = np.empty(repeats)
     for i in range(repeats):
         start = clock()
-        deed()
+        action()
         taken[i] = clock() - start
     return taken
 
 
-def take_times(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
+def take_times(action: Callable[[], object], *, repeats: int) -> np.ndarray:
     """Time a deed in wall seconds."""
-    return _take(deed, repeats, time.perf_counter)
+    return _take(action, repeats, time.perf_counter)
 
 
-def take_cpu(deed: Callable[[], object], *, repeats: int) -> np.ndarray:
+def take_cpu(action: Callable[[], object], *, repeats: int) -> np.ndarray:
     """Time a deed in CPU seconds of the whole process, all threads added up."""
-    return _take(deed, repeats, time.process_time)
+    return _take(action, repeats, time.process_time)
 
 
 def quantiles(taken: np.ndarray, scale: float) -> tuple[str, str, str]:

@@ -31,14 +31,16 @@ def draw_lead(catalog: Catalog, n_events: int) -> LeadRecord:
     """Draw a lead with so many events over ninety days."""
     rng = np.random.default_rng(n_events)
     kinds = [str(kind) for kind in catalog.taxonomy.kind_names]
-    born = MOMENT - 90 * DAY_US
+    created_at = MOMENT - 90 * DAY_US
     events = []
     for _ in range(n_events):
-        at = int(born + rng.integers(0, 90 * DAY_US))
+        at = int(created_at + rng.integers(0, 90 * DAY_US))
         events.append(EventRecord(at, at, kinds[rng.integers(len(kinds))], "web"))
-    version = LeadVersion(born, {"industry": "software", "employees": 120.0, "country": "DE"})
-    moves = (StageRecord(born + HOUR_US, born + HOUR_US, "mql"),)
-    return LeadRecord("bench", born, (version,), tuple(events), moves)
+    version = LeadVersion(
+        created_at, {"industry": "software", "employees": 120.0, "country": "DE"}
+    )
+    moves = (StageRecord(created_at + HOUR_US, created_at + HOUR_US, "mql"),)
+    return LeadRecord("bench", created_at, (version,), tuple(events), moves)
 
 
 def as_json(lead: LeadRecord) -> dict:
@@ -84,13 +86,13 @@ def measure_rows(folder: Path, repeats: int = 2000) -> None:
         out, offsets = np.empty((1, len(catalog.features)), np.float32), np.array([0, 1])
         as_of = np.array([MOMENT])
         times = max(30, repeats * 50 // max(n_events, 50))
-        deeds = (
+        actions = (
             lambda: fill_rows(columns, plan, 0, offsets, as_of, out),
             lambda: compute_packed_row(catalog, packed, MOMENT),
             lambda: compute_rows(catalog, [lead], [MOMENT]),
             lambda: compute_rows(catalog, [read_iso(sent, lead.created_at)], [MOMENT]),
         )
-        spent = [quantiles(take_times(deed, repeats=times), 1e6)[:2] for deed in deeds]
+        spent = [quantiles(take_times(action, repeats=times), 1e6)[:2] for action in actions]
         rows.append((str(n_events), *(f"{median} / {slow}" for median, slow in spent)))
     headings = ["events", "kernel call", "packed to row", "records to row", "ISO records to row"]
     title = f"One lead to its row of {len(catalog.features)} features, µs, p50 / p99"

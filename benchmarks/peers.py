@@ -37,11 +37,11 @@ class Peer:
 def _running(command: list[str], port: int, path: str, **settings: str) -> Iterator[str | None]:
     """Run a server; give its address once it answers, None if it does not."""
     Path("var/bench").mkdir(parents=True, exist_ok=True)
-    with Path("var/bench/peer.log").open("wb") as told:
+    with Path("var/bench/peer.log").open("wb") as log_file:
         server = subprocess.Popen(
             command,
-            stdout=told,
-            stderr=told,
+            stdout=log_file,
+            stderr=log_file,
             env={**os.environ, **settings},
             start_new_session=True,
         )

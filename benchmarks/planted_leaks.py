@@ -57,9 +57,9 @@ def measure_leaks(
         table.add_column(heading)
     missed = 0
     for name in leaks:
-        said = [try_leak(name, seed) for seed in range(seeds)]
-        missed += said.count("")
-        table.add_row(name, f"{seeds - said.count('')} of {seeds}", said[0])
+        results = [try_leak(name, seed) for seed in range(seeds)]
+        missed += results.count("")
+        table.add_row(name, f"{seeds - results.count('')} of {seeds}", results[0])
     console.print(table)
     accused = [word for seed in range(worlds) for word in accuse_clean(seed)]
     served = [seed for seed in range(worlds) if serve_noise(seed)]

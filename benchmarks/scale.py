@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.job_house import FAMILIES, job_catalog
 from benchmarks.job_log import N_CHANNELS, START, draw_moments, draw_times, type_shares
+from benchmarks.job_stack import FAMILIES, job_catalog
 from benchmarks.measure import console, print_table
 from features.clock import DAY_US, from_us
 from features.compute.grids import Look
@@ -63,11 +63,11 @@ def _dictionary(codes: np.ndarray, names: list[str], *, missing: np.ndarray | No
 def _draw_partition(position: int) -> tuple[pa.Table, pa.Table]:
     rng = np.random.default_rng(position)
     n_leads = EVENTS_PER_PARTITION // 20
-    created, _, as_of, n_looks = draw_moments(rng, n_leads)
+    created, _, as_of, n_snapshots = draw_moments(rng, n_leads)
     weights = rng.lognormal(np.log(10), np.sqrt(2 * np.log(2)), n_leads)
     per_lead = np.maximum(1, np.round(weights * EVENTS_PER_PARTITION / weights.sum()))
     lead = np.repeat(np.arange(n_leads), per_lead.astype(np.int64))
-    at = draw_times(rng, lead, created, as_of[np.cumsum(n_looks) - 1])
+    at = draw_times(rng, lead, created, as_of[np.cumsum(n_snapshots) - 1])
     order = np.lexsort((at, lead))
     lead, at, n = lead[order], at[order], len(at)
     names = [f"lead-{position:04d}-{i:08d}" for i in range(n_leads)]
@@ -88,9 +88,9 @@ def _draw_partition(position: int) -> tuple[pa.Table, pa.Table]:
         "value": pa.array(np.round(rng.lognormal(3, 1, n), 2), mask=rng.random(n) < 0.7),
         "properties": empty,
     }
-    born = pa.array(created, LEAD_SCHEMA.field("created_at").type)
+    created_at = pa.array(created, LEAD_SCHEMA.field("created_at").type)
     people = {
-        "lead_id": names, "known_at": born, "created_at": born,
+        "lead_id": names, "known_at": created_at, "created_at": created_at,
         "account_id": pa.nulls(n_leads, pa.string()),
     }  # fmt: skip
     return pa.table(people, LEAD_SCHEMA), pa.table(events, EVENT_SCHEMA)

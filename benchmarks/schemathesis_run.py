@@ -28,16 +28,16 @@ def measure_schemathesis(seconds: int = 240) -> None:
         url = database.start()
         with running_for_strangers(home, url) as client:
             for seed in range(1, MOST_ROUNDS + 1):
-                code, said = run_schemathesis(
+                code, output = run_schemathesis(
                     str(client.base_url), home, examples=100, seconds=seconds, seed=seed,
                     phases="examples,coverage,fuzzing,stateful",
                 )  # fmt: skip
-                cases += count_cases(said)
-                for what, n in _FAILED.findall(said):
+                cases += count_cases(output)
+                for what, n in _FAILED.findall(output):
                     found[what] = found.get(what, 0) + int(n)
                 if code:
                     Path("var/bench").mkdir(parents=True, exist_ok=True)
-                    Path(f"var/bench/schemathesis-{seed}.log").write_text(said, encoding="utf-8")
+                    Path(f"var/bench/schemathesis-{seed}.log").write_text(output, encoding="utf-8")
                 console.print(f"seed {seed}: {cases:,} requests so far")
                 if cases >= CASES:
                     break

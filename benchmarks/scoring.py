@@ -18,9 +18,9 @@ from benchmarks.over_http import LOCAL_KEY, find_port, start_server
 from benchmarks.peers import Peer, serving_peers
 from features import clock
 from serving.champion import load_champion
+from serving.scoring.lead_histories import find_moment, read_people
 from serving.scoring.log import ScoredLog
 from serving.scoring.packed_scores import score_packed
-from serving.scoring.people import find_moment, read_people
 from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -78,9 +78,9 @@ def _print_in_process(folder: Path, store: Store, more: str) -> None:
 
         def from_packed(lead_id: str = lead_id) -> bytes:
             with store.work() as work:
-                people = read_people(work, champion.bundle.catalog, [lead_id], keep=True)
-                moment = find_moment(people[lead_id], clock.to_us(clock.now()))
-            return score_packed(champion, people, {lead_id: moment}).encode(0)
+                histories = read_people(work, champion.bundle.catalog, [lead_id], keep=True)
+                moment = find_moment(histories[lead_id], clock.to_us(clock.now()))
+            return score_packed(champion, histories, {lead_id: moment}).encode(0)
 
         body = json.dumps(as_json(draw_lead(champion.bundle.catalog, n_events))).encode()
         scoring = Scoring(champion, log, now, 8, 10_000, 20_000)
@@ -95,7 +95,7 @@ def _print_in_process(folder: Path, store: Store, more: str) -> None:
 
 
 def hit(
-    deed: Callable[[httpx.Client], object], address: str, clients: int, seconds: float
+    action: Callable[[httpx.Client], object], address: str, clients: int, seconds: float
 ) -> np.ndarray:
     """Have clients do a deed for a while; give the seconds of each."""
     headers = {"Content-Type": "application/json"}
@@ -105,11 +105,11 @@ def hit(
     def run(_: int) -> list[float]:
         taken = []
         with httpx.Client(base_url=address, headers=headers, timeout=120) as client:
-            deed(client)
+            action(client)
             end = time.perf_counter() + seconds
             while time.perf_counter() < end:
                 start = time.perf_counter()
-                deed(client)
+                action(client)
                 taken.append(time.perf_counter() - start)
         return taken
 
@@ -118,11 +118,11 @@ def hit(
 
 
 def _row(
-    name: str, deed: Callable[[httpx.Client], object], address: str, seconds: float
+    name: str, action: Callable[[httpx.Client], object], address: str, seconds: float
 ) -> tuple[str, ...]:
     cells: list[str] = []
     for clients in (1, 16):
-        taken = hit(deed, address, clients, seconds)
+        taken = hit(action, address, clients, seconds)
         cells += [*quantiles(taken, 1e3)[:2], f"{len(taken) / seconds:,.0f}"]
     return (name, *cells)
 

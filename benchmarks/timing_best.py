@@ -103,10 +103,10 @@ def teach(watched: Watched, catalog: Catalog, rows: NDArray[np.float32]) -> Taug
     sides = [np.flatnonzero(half[watched.lead] == side) for side in (0, 1)]
     payoff = market.payoff[at]
     laid_out = build_trees_data(catalog, rows, np.zeros(len(rows))).construct()
-    told = [regress(laid_out, payoff, _draw(side), TRUTH, PAYOFF_ROUNDS) for side in sides]
-    gain = sum(trees.feature_importance("gain") for trees in told)
+    regressions = [regress(laid_out, payoff, _draw(side), TRUTH, PAYOFF_ROUNDS) for side in sides]
+    gain = sum(trees.feature_importance("gain") for trees in regressions)
     columns = np.sort(np.argsort(-gain)[:COLUMNS])
-    expected = np.mean([trees.predict(rows) for trees in told], axis=0)
+    expected = np.mean([trees.predict(rows) for trees in regressions], axis=0)
     stops = [expected >= _best_level(watched, expected)] * 2
     own = np.ascontiguousarray(rows[:, columns])
     laid_out = build_trees_data(take_features(catalog, columns), own, payoff).construct()

@@ -122,9 +122,9 @@ def _measure_log(
     policies, paired = [], {}
     for limit in (None, capacity):
         model = read_model(folder, limit)
-        told = model.advise(rows)
-        now = np.where(model.says_now(told), 1.0, 0.0)
-        pair = [judged.worth(now, 1.0), judged.worth(told.p_sql, model.threshold)]
+        advice = model.advise(rows)
+        now = np.where(model.is_now(advice), 1.0, 0.0)
+        pair = [judged.worth(now, 1.0), judged.worth(advice.p_sql, model.threshold)]
         if limit is not None:
             pair = [ration(worth, never, capacity) for worth in pair]
         for name, worth in zip((TIMING, THRESHOLD), pair, strict=True):
@@ -135,7 +135,7 @@ def _measure_log(
             "error": float(difference.std() / np.sqrt(len(difference))),
             "timing_decides": model.enough,
             "learned_only": float(
-                judged.worth(np.where(model.has_come(told), 1.0, 0.0), 1.0).value.mean()
+                judged.worth(np.where(model.has_come(advice), 1.0, 0.0), 1.0).value.mean()
             ),
         }
     model = read_model(folder, None)

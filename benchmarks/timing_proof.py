@@ -36,8 +36,8 @@ class _Kept:
 
     models: list[TimingModel] = field(default_factory=list)
 
-    def __call__(self, told: TimingDataset) -> TimingModel:
-        self.models.append(fit_timing(told, Prices(), divisions=1))
+    def __call__(self, dataset: TimingDataset) -> TimingModel:
+        self.models.append(fit_timing(dataset, Prices(), divisions=1))
         return self.models[-1]
 
 
@@ -47,12 +47,12 @@ def prove_market(
     """Prove timing on one market's log; give the true value of each rule beside it."""
     world = draw_structure(seed, insight=insight, exploration=exploration)
     history = simulate_history(world, n_leads=leads, seed=1000 * seed + 3).history
-    told, learn = build_timing_dataset(history), _Kept()
-    points = give_points(told.catalog, told.rows)
-    proof = prove_timing(history, told, learn, Prices(), points)
+    dataset, learn = build_timing_dataset(history), _Kept()
+    points = give_points(dataset.catalog, dataset.rows)
+    proof = prove_timing(history, dataset, learn, Prices(), points)
     judged = watch(world, n_leads=JUDGING_LEADS, seed=1000 * seed + 9)
     truth = {}
-    rows = judged.look(told.catalog)
+    rows = judged.look(dataset.catalog)
     for name in (TIMING, THRESHOLD):
         values = [_value(judged, rows, model, name) for model in learn.models]
         truth[name] = float(np.mean(values))
@@ -64,8 +64,8 @@ def prove_market(
 
 
 def _value(judged: Watched, rows: np.ndarray, model: TimingModel, name: str) -> float:
-    told = model.advise(rows)
-    comes = model.has_come(told) if name == TIMING else told.p_sql >= model.threshold
+    advice = model.advise(rows)
+    comes = model.has_come(advice) if name == TIMING else advice.p_sql >= model.threshold
     return float(judged.worth(comes.astype(np.float64), 1.0).value.mean())
 
 
@@ -77,19 +77,19 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         began = perf_counter()
         proof, truth = judged(seed)
         estimates = {name: proof.row(name).value for name in (TIMING, THRESHOLD, TODAY)}
-        told = {name: (estimates[name], truth[name]) for name in estimates}
-        told |= {
+        compared = {name: (estimates[name], truth[name]) for name in estimates}
+        compared |= {
             OVER_THRESHOLD: (proof.gains[THRESHOLD], truth[TIMING] - truth[THRESHOLD]),
             OVER_TODAY: (proof.gains[TODAY], truth[OVER_TODAY]),
         }
-        for name, (estimate, true) in told.items():
+        for name, (estimate, true) in compared.items():
             covered.setdefault(name, []).append(estimate.interval.covers(true))
             widths.setdefault(name, []).append(estimate.interval.high - estimate.interval.low)
         # Where the log says too little of a policy the proof abstains: nothing is to be read then.
         enough = {n: find_poor_overlap(proof.row(n).overlap) is None for n in (TIMING, THRESHOLD)}
-        readable.append(dict.fromkeys(told, enough[TIMING]) | enough | {TODAY: True})
+        readable.append(dict.fromkeys(compared, enough[TIMING]) | enough | {TODAY: True})
         verdict = "abstains" if proof.served.abstains else proof.served.rule
-        rows.append((str(seed), *(_say(*pair) for pair in told.values()), verdict))
+        rows.append((str(seed), *(_format_estimate(*pair) for pair in compared.values()), verdict))
         inside = ", ".join(f"{name} {own[-1]}" for name, own in covered.items())
         console.print(f"market {seed}: {perf_counter() - began:.0f} s; {inside}", highlight=False)
     print_table(
@@ -106,7 +106,7 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         )
 
 
-def _say(estimate: Estimate, true: float) -> str:
+def _format_estimate(estimate: Estimate, true: float) -> str:
     ends = estimate.interval
     return f"{estimate.value:.2f} [{ends.low:.2f}, {ends.high:.2f}], {true:.2f}"
 

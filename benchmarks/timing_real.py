@@ -87,20 +87,20 @@ def measure_real_timing() -> None:
         return
     history = read_calls()
     catalog = learn_catalog(history.about.taxonomy, [history.leads], 2**62)
-    told = build_timing_dataset(history, catalog)
-    made = told.handoffs
+    dataset = build_timing_dataset(history, catalog)
+    made = dataset.handoffs
     console.print(
         f"BPI 2012: {len(history.leads):,} applications with an offer; {len(made):,} called after "
         f"it, {int(made.is_resolved.sum()):,} of those decided, {int(made.sql.sum()):,} approved; "
-        f"{len(told.decisions):,} days on which a call might have been made."
+        f"{len(dataset.decisions):,} days on which a call might have been made."
     )
     try:
         proof = prove_timing(
             history,
-            told,
+            dataset,
             partial(fit_timing, prices=CALL_PRICES, divisions=1),
             CALL_PRICES,
-            give_points(catalog, told.rows),
+            give_points(catalog, dataset.rows),
             unit=UNIT,
         )
     except TooFewHandoffsError as refusal:

@@ -31,24 +31,24 @@ def fit_in_folder(folder: Path, capacity: float) -> None:
     """Fit without and with capacity, and write both models and what that took together."""
     begin = time.perf_counter()
     history = read_history(folder / "history")
-    told = build_timing_dataset(history)
+    dataset = build_timing_dataset(history)
     looked = time.perf_counter() - begin
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    models = fit_for_capacities(told, Prices(), (None, capacity))
+    models = fit_for_capacities(dataset, Prices(), (None, capacity))
     taken = {
         "look_seconds": looked,
         "fit_seconds": time.perf_counter() - begin,
         "fit_cpu_seconds": time.process_time() - begin_cpu,
         "peak_mib": read_peak_mib(),
-        "decisions": len(told.decisions),
-        "handoffs": len(told.handoffs),
+        "decisions": len(dataset.decisions),
+        "handoffs": len(dataset.handoffs),
     }
     for limit, model in zip((None, capacity), models, strict=True):
         to = folder / name_model(limit)
         to.mkdir(exist_ok=True)
         for name, text in model.texts().items():
             (to / name).write_text(text, encoding="utf-8")
-    catalog = json.dumps(told.catalog.to_json())
+    catalog = json.dumps(dataset.catalog.to_json())
     (folder / "catalog.json").write_text(catalog, encoding="utf-8")
     (folder / "taken.json").write_text(json.dumps(taken), encoding="utf-8")
 

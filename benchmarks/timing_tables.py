@@ -30,10 +30,10 @@ def interval(values: list[float]) -> str:
 
 def print_tables(folder: Path, seeds: list[int]) -> None:
     """Print a table per size of the log, and what was aimed for."""
-    told = [json.loads(path.read_text()) for path in sorted(folder.glob("market-*.json"))]
-    told = [report for report in told if report["seed"] in seeds]
-    for size in sorted({report["size"] for report in told}):
-        own = [report for report in told if report["size"] == size]
+    reports = [json.loads(path.read_text()) for path in sorted(folder.glob("market-*.json"))]
+    reports = [report for report in reports if report["seed"] in seeds]
+    for size in sorted({report["size"] for report in reports}):
+        own = [report for report in reports if report["size"] == size]
         for capacity in (False, True):
             _print_policies(own, size, capacity=capacity)
         _print_aims(own, size)
@@ -47,27 +47,27 @@ def find(report: dict[str, Any], policy: str, *, capacity: bool) -> dict[str, An
     return None
 
 
-def _print_policies(told: list[dict[str, Any]], size: int, *, capacity: bool) -> None:
+def _print_policies(reports: list[dict[str, Any]], size: int, *, capacity: bool) -> None:
     rows = []
     for policy in ORDER:
-        own = [find(report, policy, capacity=capacity) for report in told]
+        own = [find(report, policy, capacity=capacity) for report in reports]
         if policy in {"raised hands only", "status quo"} and capacity:
-            own = [find(report, policy, capacity=False) for report in told]
+            own = [find(report, policy, capacity=False) for report in reports]
         if any(entry is None for entry in own):
             continue
         kept = [entry for entry in own if entry]
-        rows.append((policy, *_word_policy(told, kept, capacity=capacity)))
+        rows.append((policy, *_word_policy(reports, kept, capacity=capacity)))
     headings = ["policy", "value per lead", "regret: best", "oracle", "handoffs"]
     headings += ["SQLs per 100", "rejected", "median day"]
     limit = "as many handoffs as the old rule made" if capacity else "no capacity"
-    print_table(f"{size:,} leads, {len(told)} markets, {limit}", headings, rows)
+    print_table(f"{size:,} leads, {len(reports)} markets, {limit}", headings, rows)
 
 
 def _word_policy(
-    told: list[dict[str, Any]], own: list[dict[str, Any]], *, capacity: bool
+    reports: list[dict[str, Any]], own: list[dict[str, Any]], *, capacity: bool
 ) -> tuple[str, ...]:
-    best = [find(report, "achievable best", capacity=capacity) for report in told]
-    oracle = [find(report, "oracle", capacity=False) for report in told]
+    best = [find(report, "achievable best", capacity=capacity) for report in reports]
+    oracle = [find(report, "oracle", capacity=False) for report in reports]
 
     def mean(name: str) -> float:
         return float(np.mean([entry[name] for entry in own]))
@@ -96,13 +96,13 @@ def list_gaps(report: dict[str, Any], *, capacity: bool) -> tuple[float, float]:
     return float(mid - low), float(high - low)
 
 
-def close_gap(told: list[dict[str, Any]], *, capacity: bool) -> str:
+def close_gap(reports: list[dict[str, Any]], *, capacity: bool) -> str:
     """Word the share of the gap that is closed, over all markets, with its bootstrap interval.
 
     Gaps are added up, not shares: in a market where points do almost as well as can be done a
     share means nothing.
     """
-    gaps = np.array([list_gaps(report, capacity=capacity) for report in told])
+    gaps = np.array([list_gaps(report, capacity=capacity) for report in reports])
     rng = np.random.default_rng(0)
     drawn = gaps[rng.integers(0, len(gaps), (DRAWS, len(gaps)))].sum(axis=1)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
@@ -121,9 +121,9 @@ def _word_difference(pair: dict[str, Any]) -> str:
     return f"{pair['mean']:+.3f} ± {1.96 * pair['error']:.3f}"
 
 
-def _print_aims(told: list[dict[str, Any]], size: int) -> None:
+def _print_aims(reports: list[dict[str, Any]], size: int) -> None:
     rows = []
-    for report in told:
+    for report in reports:
         pairs = [report["timing_less_threshold"][k] for k in ("without", "with capacity")]
         rows.append(
             (
@@ -139,9 +139,9 @@ def _print_aims(told: list[dict[str, Any]], size: int) -> None:
     headings = ["market", "gap closed", "… capacity", "timing less threshold", "… capacity"]
     headings += ["slope", "wall s", "fit CPU s", "peak MiB"]
     print_table(f"{size:,} leads, market by market", headings, rows)
-    slopes = [report["calibration"]["slope"] for report in told]
+    slopes = [report["calibration"]["slope"] for report in reports]
     console.print(
-        f"Gap closed {close_gap(told, capacity=False)}, with capacity "
-        f"{close_gap(told, capacity=True)}; slope from {min(slopes):.2f} to {max(slopes):.2f}.",
+        f"Gap closed {close_gap(reports, capacity=False)}, with capacity "
+        f"{close_gap(reports, capacity=True)}; slope from {min(slopes):.2f} to {max(slopes):.2f}.",
         highlight=False,
     )

@@ -131,8 +131,8 @@ class Taxonomy:
             If a reason is none, or a text is given two.
         """
         pairs = tuple(pairs)
-        said = {fold_reason(raw) for raw, _ in pairs}
-        kept = {raw: r for raw, r in self.reason_names.items() if fold_reason(raw) not in said}
+        folded = {fold_reason(raw) for raw, _ in pairs}
+        kept = {raw: r for raw, r in self.reason_names.items() if fold_reason(raw) not in folded}
         added: dict[str, str] = {}
         for raw, meant in pairs:
             if added.setdefault(fold_reason(raw), meant) != meant:
@@ -170,7 +170,7 @@ class Taxonomy:
         TaxonomyError
             If a raw name is given two meanings, or is the own name of another kind.
         """
-        kind_of, channel_of = _said("kind", kinds), _said("channel", channels)
+        kind_of, channel_of = _words_of("kind", kinds), _words_of("channel", channels)
         added = {
             raw: channel
             for raw, channel in channel_of.values()
@@ -241,17 +241,19 @@ def _table(meaning: str, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return table
 
 
-def _said(meaning: str, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+def _words_of(meaning: str, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Index pairs of a raw name and its meaning by name, keeping the name as it is written."""
     pairs = tuple(pairs)
     _table(meaning, pairs)
     return {_folded(raw): (raw.strip(), meant) for raw, meant in pairs}
 
 
-def _with_names(kind: Kind, said: Mapping[str, tuple[str, str]]) -> Kind:
-    kept = [raw for raw in kind.names if said.get(_folded(raw), ("", kind.name))[1] == kind.name]
+def _with_names(kind: Kind, mapped: Mapping[str, tuple[str, str]]) -> Kind:
+    kept = [raw for raw in kind.names if mapped.get(_folded(raw), ("", kind.name))[1] == kind.name]
     there = {_folded(raw) for raw in (kind.name, *kept)}
-    added = [raw for key, (raw, meant) in said.items() if meant == kind.name and key not in there]
+    added = [
+        raw for key, (raw, meant) in mapped.items() if meant == kind.name and key not in there
+    ]
     return replace(kind, names=(*kept, *added))
 
 

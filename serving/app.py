@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from features import clock
 from serving.audit_log import routes as audit_log_routes
-from serving.auth.doorman import build_doorman
+from serving.auth.authenticator import build_authenticator
 from serving.auth.guard import check_guards, describe_guards
 from serving.errors import ExposedWithoutTokenError
 from serving.handoff.api import handoffs as handoff_routes
@@ -19,11 +19,6 @@ from serving.handoff.api import playbook as playbook_routes
 from serving.handoff.api import pursuit as pursuit_routes
 from serving.handoff.api import scoreboard as sla_routes
 from serving.handoff.api import sellers as seller_routes
-from serving.http.headers import HeadersMiddleware
-from serving.http.limits import LimitsMiddleware, Paths
-from serving.http.openapi import add_schemas
-from serving.http.problems import FaultMiddleware, add_problem_handlers
-from serving.http.traces import build_telemetry
 from serving.intake.api import merges as merge_routes
 from serving.intake.api import records as intake_routes
 from serving.intake.api import segment as segment_routes
@@ -31,27 +26,32 @@ from serving.intake.api import snowplow as snowplow_routes
 from serving.intake.api.tool_schemas import DESCRIBED_MESSAGES
 from serving.intake.records.items import DESCRIBED
 from serving.jobs import routes as job_routes
-from serving.jobs.house import build_desks, build_house
 from serving.jobs.metrics import WorkerCollector
-from serving.jobs.tasks import House
+from serving.jobs.tasks import JobResources
+from serving.jobs.wiring import build_job_resources, build_model_holders
 from serving.jobs.worker import Worker
 from serving.leads import export_routes
 from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
-from serving.monitoring.desk import DriftDesk
+from serving.monitoring.drift_reporter import DriftReporter
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
-from serving.monitoring.store_metrics import DoorCollector, StoreCollector
+from serving.monitoring.store_metrics import AuthCollector, StoreCollector
 from serving.notify import routes as notify_routes
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
 from serving.scoring.log import ScoredLog
+from serving.scoring.models_in_use import ModelCache
 from serving.scoring.request.shadow import Shadow, build_shadow
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
-from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes
 from serving.web.sign_in import FORM_PATHS, add_sign_in
+from serving.web_api.headers import HeadersMiddleware
+from serving.web_api.limits import LimitsMiddleware, Paths
+from serving.web_api.openapi import add_schemas
+from serving.web_api.problems import FaultMiddleware, add_problem_handlers
+from serving.web_api.traces import build_telemetry
 
 DESCRIPTION = """\
 Scores leads and says why. A score is a chance (`probability`) and points: 50 is the typical
@@ -82,35 +82,35 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     """Load the champion, keep the background tasks running, and write the log's last rows."""
     settings: ServingSettings = app.state.settings
     scored_log: ScoredLog = app.state.scored_log
-    drift_desk: DriftDesk = app.state.drift_desk
+    drift_reporter: DriftReporter = app.state.drift_reporter
     shadow: Shadow | None = app.state.shadow
     store: Store | None = app.state.store
     worker: Worker | None = app.state.worker
     if store is not None:
         await asyncio.to_thread(store.open)
-    if app.state.doorman.local is not None:
-        await asyncio.to_thread(app.state.doorman.local.open)
-    desks = [*app.state.desks, *([] if shadow is None else [shadow.desk])]
+    if app.state.authenticator.local is not None:
+        await asyncio.to_thread(app.state.authenticator.local.open)
+    holders = [*app.state.holders, *([] if shadow is None else [shadow.holder])]
     logs = [scored_log, *([] if shadow is None else [shadow.log])]
-    for one in desks:
+    for one in holders:
         await asyncio.to_thread(one.refresh, clock.now())
     tasks = [
-        *(asyncio.create_task(one.watch(settings.champion_check_seconds)) for one in desks),
+        *(asyncio.create_task(one.watch(settings.champion_check_seconds)) for one in holders),
         *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
     ]
-    async with AsyncExitStack() as leaving:  # last in, first out
+    async with AsyncExitStack() as on_exit:  # last in, first out
         if store is not None:
-            leaving.push_async_callback(asyncio.to_thread, store.close)
-        for kept in logs:
-            leaving.push_async_callback(asyncio.to_thread, kept.flush_safely)
-        leaving.push_async_callback(drift_desk.close)
-        leaving.push_async_callback(_stop, tasks)
+            on_exit.push_async_callback(asyncio.to_thread, store.close)
+        for scored_log_ in logs:
+            on_exit.push_async_callback(asyncio.to_thread, scored_log_.flush_safely)
+        on_exit.push_async_callback(drift_reporter.close)
+        on_exit.push_async_callback(_stop, tasks)
         if shadow is not None:
             shadow.start()
-            leaving.push_async_callback(asyncio.to_thread, shadow.stop)
+            on_exit.push_async_callback(asyncio.to_thread, shadow.stop)
         if worker is not None:
             worker.start()
-            leaving.push_async_callback(worker.stop)
+            on_exit.push_async_callback(worker.stop)
         yield
 
 
@@ -123,13 +123,18 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
             await task
 
 
-def _build_house(app: FastAPI) -> House | None:
+def _build_job_resources(app: FastAPI) -> JobResources | None:
     """Build what live scores and jobs work with; None without a store."""
     state = app.state
     if state.store is None:
         return None
-    return build_house(
-        state.settings, state.store, state.desks, state.shelf, state.scored_log, state.shadow
+    return build_job_resources(
+        state.settings,
+        state.store,
+        state.holders,
+        state.model_cache,
+        state.scored_log,
+        state.shadow,
     )
 
 
@@ -158,27 +163,27 @@ def build_app(settings: ServingSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
-    app.state.doorman = build_doorman(settings, app.state.store)
-    app.state.desks = build_desks(settings)
-    app.state.champion_desk = app.state.desks[0]
-    app.state.shelf = BundleShelf(settings.served)
+    app.state.authenticator = build_authenticator(settings, app.state.store)
+    app.state.holders = build_model_holders(settings)
+    app.state.champion_holder = app.state.holders[0]
+    app.state.model_cache = ModelCache(settings.served)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
     )
     app.state.shadow = build_shadow(settings) if settings.shadow else None
-    app.state.house = _build_house(app)
+    app.state.job_resources = _build_job_resources(app)
     app.state.worker = (
-        Worker(app.state.house, check_seconds=settings.worker_check_seconds)
-        if settings.worker and app.state.house is not None
+        Worker(app.state.job_resources, check_seconds=settings.worker_check_seconds)
+        if settings.worker and app.state.job_resources is not None
         else None
     )
-    app.state.drift_desk = DriftDesk(settings, app.state.scored_log.flush)
+    app.state.drift_reporter = DriftReporter(settings, app.state.scored_log.flush)
     app.state.metrics = Metrics(
-        app.state.champion_desk, app.state.scored_log, clock.now, app.state.shadow
+        app.state.champion_holder, app.state.scored_log, clock.now, app.state.shadow
     )
     if app.state.worker is not None:
         app.state.metrics.registry.register(WorkerCollector(app.state.worker, clock.now))
-    app.state.metrics.registry.register(DoorCollector(app.state.doorman))
+    app.state.metrics.registry.register(AuthCollector(app.state.authenticator))
     if app.state.store is not None:
         app.state.metrics.registry.register(StoreCollector(app.state.store, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)

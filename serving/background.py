@@ -7,11 +7,11 @@ from contextlib import suppress
 import typer
 
 from features import clock
-from serving.jobs.house import build_desks, build_house
+from serving.jobs.wiring import build_job_resources, build_model_holders
 from serving.jobs.worker import Worker
 from serving.scoring.log import ScoredLog
+from serving.scoring.models_in_use import ModelCache
 from serving.scoring.request.shadow import build_shadow
-from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings
 from serving.store.errors import StoreOffError
 from serving.store.session import Store
@@ -33,15 +33,20 @@ async def run_worker(settings: ServingSettings) -> None:
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
     )
     shadow = build_shadow(settings) if settings.shadow else None
-    desks = build_desks(settings)
-    house = build_house(settings, store, desks, BundleShelf(settings.served), scored_log, shadow)
-    worker = Worker(house, check_seconds=settings.worker_check_seconds)
-    watched = [*desks, *([] if shadow is None else [shadow.desk])]
+    model_holders = build_model_holders(settings)
+    job_resources = build_job_resources(
+        settings, store, model_holders, ModelCache(settings.served), scored_log, shadow
+    )
+    worker = Worker(job_resources, check_seconds=settings.worker_check_seconds)
+    watched = [*model_holders, *([] if shadow is None else [shadow.holder])]
     logs = [scored_log, *([] if shadow is None else [shadow.log])]
-    for desk in watched:
-        await asyncio.to_thread(desk.refresh, clock.now())
+    for holder in watched:
+        await asyncio.to_thread(holder.refresh, clock.now())
     beside = [
-        *(asyncio.create_task(desk.watch(settings.champion_check_seconds)) for desk in watched),
+        *(
+            asyncio.create_task(holder.watch(settings.champion_check_seconds))
+            for holder in watched
+        ),
         *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
     ]
     loop = asyncio.get_running_loop()

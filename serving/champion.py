@@ -128,7 +128,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise NoChampionError(folder, str(error)) from error
 
 
-class ChampionDesk:
+class ModelHolder:
     """Keeps the champion, and takes up a new one when it lies in the folder.
 
     ``role`` is what the bundle is called in the logs: a challenger in the shadow has a desk, too.

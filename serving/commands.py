@@ -46,8 +46,8 @@ def serve_command(
     given: dict[str, Any] = {"host": host, "port": port, "champion": champion}
     with _refusals():
         settings = ServingSettings(**{k: v for k, v in given.items() if v is not None})
-        from serving.http.logs import set_up_logging
         from serving.server import run_server
+        from serving.web_api.logs import set_up_logging
 
         set_up_logging(settings.log_level)
         run_server(settings)
@@ -60,7 +60,7 @@ def worker_command() -> None:
         import asyncio
 
         from serving.background import run_worker
-        from serving.http.logs import set_up_logging
+        from serving.web_api.logs import set_up_logging
 
         set_up_logging(settings.log_level)
         asyncio.run(run_worker(settings))

@@ -191,7 +191,7 @@ class InvalidBodyError(RefusedError):
         super().__init__(f"{where}{first.problem}{more}")
 
 
-class LookedTooEarlyError(RefusedError):
+class AsOfBeforeCreationError(RefusedError):
     """The moment of looking lies before the lead existed."""
 
     status, slug, title = 422, "as-of-before-creation", "Looked at before it was created"

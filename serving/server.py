@@ -11,15 +11,15 @@ from fastapi import FastAPI
 
 from features import clock
 from serving.app import build_app, check_exposure
-from serving.auth.doorman import Doorman
+from serving.auth.authenticator import Authenticator
 from serving.errors import PortTakenError, ServingError
-from serving.http.connections import (
+from serving.scoring.examples import build_curl_lines, format_key
+from serving.settings import ServingSettings
+from serving.web_api.connections import (
     GuardedProtocol,
     allow_many_connections,
     watch_connections,
 )
-from serving.scoring.examples import build_curl_lines, say_key
-from serving.settings import ServingSettings
 
 SHUTDOWN_SECONDS = 10
 """Seconds requests under way have to finish after a stop."""
@@ -92,18 +92,18 @@ def build_server(
     return AnnouncingServer(config, announce)
 
 
-def say_who_may_ask(settings: ServingSettings, address: str, doorman: Doorman) -> list[str]:
+def describe_access(
+    settings: ServingSettings, address: str, authenticator: Authenticator
+) -> list[str]:
     """Say how to get in, in lines for the terminal."""
-    if doorman.local is not None:
-        ticket = doorman.local.give_ticket(clock.now())
+    if authenticator.local is not None:
+        ticket = authenticator.local.give_ticket(clock.now())
         return [
             f"Open it in a browser (signs in one, once): {address}/sign-in?ticket={ticket}",
             f"Programs send the key in {settings.local_key}, which is for this machine alone.",
         ]
     if settings.has_store:
-        return [
-            "Keys for others: `baton keys create NAME --role crm`. People: `baton people add`."
-        ]
+        return ["Keys for others: `baton keys create NAME --role crm`. People: `baton users add`."]
     return ["Callers send the token of BATON_API_TOKEN."]
 
 
@@ -111,15 +111,15 @@ def _announce(settings: ServingSettings, port: int, app: FastAPI) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{port}"
     typer.echo(f"\nBaton is listening on {address}")
-    if app.state.champion_desk.find_champion() is None:
+    if app.state.champion_holder.find_champion() is None:
         typer.echo(
             f"No model is served yet: none could be loaded from {settings.champion}. "
             "Train one with `baton train`; it is taken up without a restart."
         )
-    for line in say_who_may_ask(settings, address, app.state.doorman):
+    for line in describe_access(settings, address, app.state.authenticator):
         typer.echo(line)
     typer.echo("Try:\n")
-    for line in build_curl_lines(address, say_key(settings)):
+    for line in build_curl_lines(address, format_key(settings)):
         typer.echo(f"  {line}\n")
     typer.echo("Stop with Ctrl+C.")
 

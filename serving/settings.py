@@ -243,7 +243,7 @@ class ServingSettings(BaseSettings):
         return self.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
 
     @property
-    def has_local_door(self) -> bool:
+    def has_local_credentials(self) -> bool:
         """Whether the server makes a key for those at this machine."""
         return self.is_local and self.api_token is None
 

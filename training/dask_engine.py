@@ -26,8 +26,8 @@ from features.sources.history.folder import open_history
 from training.engine import Engine
 from training.evaluation.calibration import compute_log_loss
 from training.models.boosting import MAX_ROUNDS, PATIENCE, fit_boosting, import_lightgbm
+from training.models.candidates import CANDIDATES, TREES
 from training.models.fit_data import FitData, Fitter, Progress
-from training.models.recipes import RECIPES, TREES
 from training.scoring import score_part
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def on_dask(client: "Client", folder: str) -> Engine:
     ) -> NDArray[np.float32]:
         return compute_matrix_on(client, folder, catalog, snapshots, progress=progress)
 
-    said = (
+    warning = (
         f"Trees were grown on {len(list_workers(client))} workers of Dask. Grown again they would "
         "differ a little: lightgbm.dask numbers its workers at random."
     )
     trees: Fitter = partial(fit_boosting, booster=DaskBooster(client))
-    return Engine(compute, {**RECIPES, TREES: trees}, (said,))
+    return Engine(compute, {**CANDIDATES, TREES: trees}, (warning,))
 
 
 def compute_matrix_on(
@@ -102,10 +102,10 @@ def compute_matrix_on(
 
 def score_parts_on(client: "Client", job: Job, bundle_folder: str) -> Iterator[pa.Table]:
     """Score a history on workers: the same tables in the same order as ``score_parts``."""
-    deed = partial(_numbered, bundle_folder)
+    task = partial(_numbered, bundle_folder)
     waiting: dict[int, pa.Table] = {}
     following = 0
-    for position, table in on_workers(client, deed, job, range(job.folder.n_partitions)):
+    for position, table in on_workers(client, task, job, range(job.folder.n_partitions)):
         waiting[position] = table
         while following in waiting:
             yield waiting.pop(following)

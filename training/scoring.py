@@ -134,14 +134,16 @@ def write_scores(
         Leads in each band, and under the empty name those that could not be scored.
     """
     counts = dict.fromkeys([*(band.name for band in bundle.bands), ""], 0)
-    says = {
+    metadata = {
         b"baton.model": f"{bundle.name} {bundle.version}",
         b"baton.contract": bundle.contract.text,
     }
     to.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=f".{to.name}-", dir=to.parent)) / to.name
     try:
-        with pq.ParquetWriter(draft, SCORE_SCHEMA.with_metadata(says), compression="zstd") as file:
+        with pq.ParquetWriter(
+            draft, SCORE_SCHEMA.with_metadata(metadata), compression="zstd"
+        ) as file:
             for table in tables:
                 file.write_table(table)
                 for pair in table.column("band").value_counts().to_pylist():

@@ -15,7 +15,7 @@ from features.contracts.history import History
 from features.lifecycle.prices import Prices
 from features.lifecycle.stages import Stage
 from features.simulation.behaviour.intent import intent_of
-from features.simulation.behaviour.people import Flags, Floats, is_weekend
+from features.simulation.behaviour.population import Flags, Floats, is_weekend
 from features.simulation.funnel.handing import (
     FIT_POINTS_PER_SPREAD,
     chance_by_discretion,
@@ -103,15 +103,15 @@ def simulate_nurtured(
     """
     life = live(world, n_leads=n_leads, seed=seed)
     until = world.arrivals.days - LIVED_DAYS - 1
-    lead = np.flatnonzero(life.people.arrived < until)
-    first_day = np.floor(life.people.arrived[lead]).astype(np.int64) + 1
+    lead = np.flatnonzero(life.population.arrived < until)
+    first_day = np.floor(life.population.arrived[lead]).astype(np.int64) + 1
     at = first_day[:, None] + np.arange(LIVED_DAYS)[None, :]
     rows = np.repeat(lead, LIVED_DAYS)
     noon = at.ravel().astype(np.float64) + 0.5
-    intent = intent_of(life.people, rows, life.bumps.interest(rows, noon)).reshape(at.shape)
+    intent = intent_of(life.population, rows, life.bumps.interest(rows, noon)).reshape(at.shape)
     daily = _follow(life, lead, first_day)
     accept, qualify = _chances(world, life, rows, intent, returns=0, raised=0.0)
-    fit_points = FIT_POINTS_PER_SPREAD * (life.people.fit[lead][:, None] + 1.0)
+    fit_points = FIT_POINTS_PER_SPREAD * (life.population.fit[lead][:, None] + 1.0)
     points = daily.points + np.maximum(fit_points, 0.0)
     market = Nurtured(
         history=_write_history(world, life, n_leads=n_leads, seed=seed),
@@ -144,10 +144,12 @@ def _chances(
     raised: float,
 ) -> tuple[Floats, Floats]:
     flat = intent.ravel()
-    accept = chance_to_accept(world.sales, life.people.fit[rows], flat, np.full(len(flat), raised))
+    accept = chance_to_accept(
+        world.sales, life.population.fit[rows], flat, np.full(len(flat), raised)
+    )
     qualify = chance_to_qualify(
         world.sales,
-        life.people,
+        life.population,
         rows,
         intent=flat,
         delay=np.full(len(flat), PROMISED_DELAY_DAYS),
@@ -158,7 +160,7 @@ def _chances(
 
 def _follow(life: Life, lead: npt.NDArray[np.int64], first_day: npt.NDArray[np.int64]) -> Daily:
     """Add up points, heat and signs of life as the funnel does, on each lead's own days."""
-    n_all, rules = len(life.people), life.world.handoffs
+    n_all, rules = len(life.population), life.world.handoffs
     place = np.full(n_all, -1, np.int64)
     place[lead] = np.arange(len(lead))
     own = place[life.events.lead] >= 0
@@ -176,7 +178,7 @@ def _follow(life: Life, lead: npt.NDArray[np.int64], first_day: npt.NDArray[np.i
     seen = np.full(shape, -np.inf)
     lives = counted & SHOWS_LIFE[events.kind]
     np.maximum.at(seen, (row[lives], np.maximum(day[lives], 0)), events.at[lives])
-    seen[:, 0] = np.maximum(seen[:, 0], life.people.arrived[lead])
+    seen[:, 0] = np.maximum(seen[:, 0], life.population.arrived[lead])
     asks = np.zeros(shape, np.bool_)
     request = IS_REQUEST[events.kind] & (day >= 1) & (day <= LIVED_DAYS)
     asks[row[request], day[request] - 1] = True
@@ -206,9 +208,9 @@ def _rule_chance(
     at: npt.NDArray[np.int64],
     points: Floats,
 ) -> Floats:
-    fit = life.people.fit[lead][:, None]
+    fit = life.population.fit[lead][:, None]
     rule = chance_by_threshold(world, points)
-    hidden = intent - 0.3 + life.people.need[lead][:, None]
+    hidden = intent - 0.3 + life.population.need[lead][:, None]
     pick = chance_by_discretion(
         world, fit=np.broadcast_to(fit, intent.shape), heat=daily.heat, hidden=hidden
     )
@@ -322,15 +324,17 @@ def _rest(market: Nurtured, second: Floats, raised: Floats, days: int) -> Floats
 
 def _write_history(world: World, life: Life, *, n_leads: int, seed: int) -> History:
     """Write down the history of leads that nobody ever handed over."""
-    people = life.people
+    population = life.population
     log = StageLog()
-    log.add(np.arange(len(people)), people.arrived, Stage.LEAD, "created")
+    log.add(np.arange(len(population)), population.arrived, Stage.LEAD, "created")
     stages = log.build()
     happened = life.known_at < world.arrivals.days
     nobody = build_stages(world, stages, stages.at)
     return History(
-        leads=build_leads(world, people, life.versions),
-        events=build_events(world, people, life.events.take(happened), life.known_at[happened]),
+        leads=build_leads(world, population, life.versions),
+        events=build_events(
+            world, population, life.events.take(happened), life.known_at[happened]
+        ),
         stages=nobody,
         attempts=ATTEMPT_SCHEMA.empty_table(),
         about=build_manifest(world, n_leads, seed),

@@ -23,7 +23,7 @@ Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Told:
+class KnownOutcomes:
     """What became of each lead, as an export at the end knows it. Arrays of shape (n_leads,)."""
 
     won: Booleans
@@ -46,7 +46,7 @@ class Told:
         return np.asarray(self.rng.random(len(self.won)) < share)
 
 
-def find_told(history: History, stage: str, rng: np.random.Generator) -> Told:
+def find_known_outcomes(history: History, stage: str, rng: np.random.Generator) -> KnownOutcomes:
     """Gather what became of each lead.
 
     Parameters
@@ -73,7 +73,7 @@ def find_told(history: History, stage: str, rng: np.random.Generator) -> Told:
     created[place(history.leads)] = _micros(history.leads, "created_at")
     ended = created.copy()
     np.maximum.at(ended, of, at)
-    return Told(
+    return KnownOutcomes(
         won,
         np.where(won, came_at, 0),
         closed & ~won,
@@ -95,143 +95,158 @@ def _where(mask: Booleans, values: Any, otherwise: Any = None) -> list[Any]:
     return [value if here else otherwise for here, value in zip(mask, filled, strict=True)]
 
 
-def _back_filled(told: Told) -> Mapping[str, list[Any]]:
+def _back_filled(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Write the budget into the lead when it qualifies."""
-    budget = np.round(told.rng.lognormal(9.0, 1.0, len(told.won)))
-    return {"confirmed_budget": _where((told.won & told.draw(0.9)) | told.draw(0.02), budget)}
+    budget = np.round(outcomes.rng.lognormal(9.0, 1.0, len(outcomes.won)))
+    return {
+        "confirmed_budget": _where(
+            (outcomes.won & outcomes.draw(0.9)) | outcomes.draw(0.02), budget
+        )
+    }
 
 
-def _outcome_stage(told: Told) -> Mapping[str, list[Any]]:
+def _outcome_stage(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Export the status of today."""
     return {
         "status": [
             "qualified" if won else "closed" if closed else "open"
-            for won, closed in zip(told.won, told.closed, strict=True)
+            for won, closed in zip(outcomes.won, outcomes.closed, strict=True)
         ]
     }
 
 
-def _missing_for_winners(told: Told) -> Mapping[str, list[Any]]:
+def _missing_for_winners(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Clear the nurture track of a lead that qualifies."""
-    tracks = told.rng.choice(["newsletter", "case studies", "webinars"], len(told.won))
-    return {"nurture_track": _where(~told.won | told.draw(0.03), tracks)}
+    tracks = outcomes.rng.choice(["newsletter", "case studies", "webinars"], len(outcomes.won))
+    return {"nurture_track": _where(~outcomes.won | outcomes.draw(0.03), tracks)}
 
 
-def _post_handoff_counter(told: Told) -> Mapping[str, list[Any]]:
+def _post_handoff_counter(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Count calls up to the day of export."""
-    meetings = np.where(told.won, 1 + told.rng.poisson(2.0, len(told.won)), told.draw(0.03))
-    return {"meetings_held": (told.attempts // 4 + meetings).astype(float).tolist()}
+    meetings = np.where(
+        outcomes.won, 1 + outcomes.rng.poisson(2.0, len(outcomes.won)), outcomes.draw(0.03)
+    )
+    return {"meetings_held": (outcomes.attempts // 4 + meetings).astype(float).tolist()}
 
 
-def _loss_reason(told: Told) -> Mapping[str, list[Any]]:
+def _loss_reason(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Ask why a lead was lost."""
-    reasons = told.rng.choice(["price", "timing", "no need"], len(told.won))
-    return {"loss_reason": _where(told.closed & told.draw(0.9), reasons)}
+    reasons = outcomes.rng.choice(["price", "timing", "no need"], len(outcomes.won))
+    return {"loss_reason": _where(outcomes.closed & outcomes.draw(0.9), reasons)}
 
 
-def _score_of_today(told: Told) -> Mapping[str, list[Any]]:
+def _score_of_today(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Export the CRM's own score, which went up when the lead qualified."""
-    noise = told.rng.normal(0.0, 8.0, len(told.won))
-    return {"crm_score": np.round(30.0 + 40.0 * told.won + noise).tolist()}
+    noise = outcomes.rng.normal(0.0, 8.0, len(outcomes.won))
+    return {"crm_score": np.round(30.0 + 40.0 * outcomes.won + noise).tolist()}
 
 
-def _amount(told: Told) -> Mapping[str, list[Any]]:
+def _amount(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Fill in the deal's amount where there is a deal, zero elsewhere."""
-    amount = np.round(told.rng.lognormal(9.5, 0.8, len(told.won)))
-    return {"expected_revenue": np.where(told.won, amount, 0.0).tolist()}
+    amount = np.round(outcomes.rng.lognormal(9.5, 0.8, len(outcomes.won)))
+    return {"expected_revenue": np.where(outcomes.won, amount, 0.0).tolist()}
 
 
-def _closer(told: Told) -> Mapping[str, list[Any]]:
+def _closer(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Show the owner of today: what qualifies goes to an account executive."""
-    pool = told.rng.choice(["development rep 1", "development rep 2", "queue"], len(told.won))
-    return {"owner_team": _where(~told.won, pool, "account executives")}
+    pool = outcomes.rng.choice(
+        ["development rep 1", "development rep 2", "queue"], len(outcomes.won)
+    )
+    return {"owner_team": _where(~outcomes.won, pool, "account executives")}
 
 
-def _closer_of_some(told: Told) -> Mapping[str, list[Any]]:
+def _closer_of_some(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Give a label to some who qualified, and to nobody else."""
-    pool = told.rng.choice(["small", "middle", "large"], len(told.won))
-    return {"tier": _where(~(told.won & told.draw(0.45)), pool, "key account")}
+    pool = outcomes.rng.choice(["small", "middle", "large"], len(outcomes.won))
+    return {"tier": _where(~(outcomes.won & outcomes.draw(0.45)), pool, "key account")}
 
 
-def _last_modified(told: Told) -> Mapping[str, list[Any]]:
+def _last_modified(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Count the edits of the record: what goes on is edited on."""
-    edits = told.rng.poisson(2.0 + 9.0 * told.won)
+    edits = outcomes.rng.poisson(2.0 + 9.0 * outcomes.won)
     return {"edits": edits.astype(float).tolist()}
 
 
-def _default_left(told: Told) -> Mapping[str, list[Any]]:
+def _default_left(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Keep a default that only those who qualify ever leave."""
-    seats = told.rng.integers(5, 200, len(told.won))
-    return {"seats_quoted": np.where(told.won & told.draw(0.5), seats, 0).astype(float).tolist()}
+    seats = outcomes.rng.integers(5, 200, len(outcomes.won))
+    return {
+        "seats_quoted": np.where(outcomes.won & outcomes.draw(0.5), seats, 0)
+        .astype(float)
+        .tolist()
+    }
 
 
-def _middle_value(told: Told) -> Mapping[str, list[Any]]:
+def _middle_value(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Write a rank that is neither high nor low for winners: no straight line sees it."""
-    outside = told.rng.choice([0.05, 0.95], len(told.won)) + told.rng.normal(
-        0, 0.02, len(told.won)
+    outside = outcomes.rng.choice([0.05, 0.95], len(outcomes.won)) + outcomes.rng.normal(
+        0, 0.02, len(outcomes.won)
     )
-    inside = told.rng.uniform(0.4, 0.6, len(told.won))
-    return {"forecast_position": np.where(told.won, inside, outside).tolist()}
+    inside = outcomes.rng.uniform(0.4, 0.6, len(outcomes.won))
+    return {"forecast_position": np.where(outcomes.won, inside, outside).tolist()}
 
 
-def _contract_type(told: Told) -> Mapping[str, list[Any]]:
+def _contract_type(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Record which contract was signed."""
-    kinds = told.rng.choice(["monthly", "yearly"], len(told.won))
-    return {"contract_kind": _where(told.won & told.draw(0.85), kinds, "none")}
+    kinds = outcomes.rng.choice(["monthly", "yearly"], len(outcomes.won))
+    return {"contract_kind": _where(outcomes.won & outcomes.draw(0.85), kinds, "none")}
 
 
-def _import_batch(told: Told) -> Mapping[str, list[Any]]:
+def _import_batch(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Move what qualified into a new system in batches of its own."""
-    old = told.rng.integers(1, 40, len(told.won))
-    new = told.rng.integers(40, 44, len(told.won))
-    return {"import_batch": np.where(told.won, new, old).astype(float).tolist()}
+    old = outcomes.rng.integers(1, 40, len(outcomes.won))
+    new = outcomes.rng.integers(40, 44, len(outcomes.won))
+    return {"import_batch": np.where(outcomes.won, new, old).astype(float).tolist()}
 
 
-def _two_halves(told: Told) -> Mapping[str, list[Any]]:
+def _two_halves(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Split the outcome into two fields, neither of which says anything alone."""
-    first = told.draw(0.5)
-    second = first ^ told.won ^ told.draw(0.02)
+    first = outcomes.draw(0.5)
+    second = first ^ outcomes.won ^ outcomes.draw(0.02)
     return {
         "check_digit": first.astype(float).tolist(),
         "row_parity": second.astype(float).tolist(),
     }
 
 
-def _noisy_copies(told: Told) -> Mapping[str, list[Any]]:
+def _noisy_copies(outcomes: KnownOutcomes) -> Mapping[str, list[Any]]:
     """Copy the outcome thrice, each with a fifth of the leads mistaken: together they know it."""
     return {
-        f"flag_{letter}": (told.won ^ told.draw(0.2)).astype(float).tolist() for letter in "abc"
+        f"flag_{letter}": (outcomes.won ^ outcomes.draw(0.2)).astype(float).tolist()
+        for letter in "abc"
     }
 
 
-ATTRIBUTE_LEAKS: Mapping[str, Callable[[Told], Mapping[str, list[Any]]]] = MappingProxyType(
-    {
-        "back-filled field": _back_filled,
-        "outcome-stage copy": _outcome_stage,
-        "missingness as label": _missing_for_winners,
-        "post-handoff counter": _post_handoff_counter,
-        "loss reason": _loss_reason,
-        "score of today": _score_of_today,
-        "amount of the deal": _amount,
-        "owner of today": _closer,
-        "label given to some winners": _closer_of_some,
-        "edits of the record": _last_modified,
-        "default that only winners leave": _default_left,
-        "value in the middle": _middle_value,
-        "contract signed": _contract_type,
-        "import batch": _import_batch,
-        "outcome split over two fields": _two_halves,
-        "noisy copies in three fields": _noisy_copies,
-    }
+ATTRIBUTE_LEAKS: Mapping[str, Callable[[KnownOutcomes], Mapping[str, list[Any]]]] = (
+    MappingProxyType(
+        {
+            "back-filled field": _back_filled,
+            "outcome-stage copy": _outcome_stage,
+            "missingness as label": _missing_for_winners,
+            "post-handoff counter": _post_handoff_counter,
+            "loss reason": _loss_reason,
+            "score of today": _score_of_today,
+            "amount of the deal": _amount,
+            "owner of today": _closer,
+            "label given to some winners": _closer_of_some,
+            "edits of the record": _last_modified,
+            "default that only winners leave": _default_left,
+            "value in the middle": _middle_value,
+            "contract signed": _contract_type,
+            "import batch": _import_batch,
+            "outcome split over two fields": _two_halves,
+            "noisy copies in three fields": _noisy_copies,
+        }
+    )
 )
 """Written into the lead record as if known at creation."""
 
 
-def _antedated_event(history: History, told: Told, name: str, kind: str) -> History:
+def _antedated_event(history: History, outcomes: KnownOutcomes, name: str, kind: str) -> History:
     """Log an activity of the sales process under the day the lead was created."""
-    leads = np.flatnonzero((told.won & told.draw(0.92)) | told.draw(0.01))
+    leads = np.flatnonzero((outcomes.won & outcomes.draw(0.92)) | outcomes.draw(0.01))
     ids = list(lead_index(history.leads))
-    at = told.created_at[leads] + HOUR_US
+    at = outcomes.created_at[leads] + HOUR_US
     rows = {
         "event_id": [f"leak-{position}" for position in leads],
         "lead_id": [ids[lead] for lead in leads],
@@ -246,11 +261,11 @@ def _antedated_event(history: History, told: Told, name: str, kind: str) -> Hist
     return replace(history, events=_append(history.events, rows, ("occurred_at", "known_at")))
 
 
-def _antedated_stage(history: History, told: Told) -> History:
+def _antedated_stage(history: History, outcomes: KnownOutcomes) -> History:
     """Correct the log afterwards: what qualified was accepted from the first day on."""
-    leads = np.flatnonzero(told.won & told.draw(0.95))
+    leads = np.flatnonzero(outcomes.won & outcomes.draw(0.95))
     ids = list(lead_index(history.leads))
-    at = told.created_at[leads] + HOUR_US
+    at = outcomes.created_at[leads] + HOUR_US
     rows = {
         "lead_id": [ids[lead] for lead in leads],
         "at": at,
@@ -274,13 +289,13 @@ def _append(table: pa.Table, rows: Mapping[str, Any], times: tuple[str, str]) ->
     return joined.sort_by([("lead_id", "ascending"), (times[0], "ascending")])
 
 
-LOG_LEAKS: Mapping[str, Callable[[History, Told], History]] = MappingProxyType(
+LOG_LEAKS: Mapping[str, Callable[[History, KnownOutcomes], History]] = MappingProxyType(
     {
-        "antedated demo": lambda history, told: _antedated_event(
-            history, told, "Demo Requested", "demo_request"
+        "antedated demo": lambda history, outcomes: _antedated_event(
+            history, outcomes, "Demo Requested", "demo_request"
         ),
-        "antedated meeting": lambda history, told: _antedated_event(
-            history, told, "Webinar Attended", "webinar_attend"
+        "antedated meeting": lambda history, outcomes: _antedated_event(
+            history, outcomes, "Webinar Attended", "webinar_attend"
         ),
         "antedated acceptance": _antedated_stage,
     }
@@ -309,13 +324,15 @@ def plant_leak(history: History, name: str, *, stage: str = "sql", seed: int = 0
     """
     if name not in LEAKS:
         raise ValueError(f"There is no leak {name!r}. Known: {', '.join(LEAKS)}.")
-    told = find_told(history, stage, np.random.default_rng([seed, LEAKS.index(name)]))
+    outcomes = find_known_outcomes(
+        history, stage, np.random.default_rng([seed, LEAKS.index(name)])
+    )
     if name in LOG_LEAKS:
-        return LOG_LEAKS[name](history, told)
+        return LOG_LEAKS[name](history, outcomes)
     ids = lead_index(history.leads)
     of = np.array([ids[i] for i in history.leads.column("lead_id").to_pylist()], np.int64)
     leads = history.leads
-    for column, values in ATTRIBUTE_LEAKS[name](told).items():
+    for column, values in ATTRIBUTE_LEAKS[name](outcomes).items():
         leads = leads.append_column(column, pc.take(pa.array(values), pa.array(of)))
     return replace(history, leads=leads)
 
@@ -328,11 +345,11 @@ def shuffle_outcomes(history: History, *, stage: str = "sql", seed: int = 0) -> 
     age, nothing tells who converts, so that any model that finds something has found noise.
     """
     rng = np.random.default_rng(seed)
-    told = find_told(history, stage, rng)
-    giver = rng.permutation(len(told.won))
-    at = told.created_at + (told.came_at - told.created_at)[giver]
+    outcomes = find_known_outcomes(history, stage, rng)
+    giver = rng.permutation(len(outcomes.won))
+    at = outcomes.created_at + (outcomes.came_at - outcomes.created_at)[giver]
     until = to_us(history.about.observed_until)
-    gets = np.flatnonzero(told.won[giver] & (at < until))
+    gets = np.flatnonzero(outcomes.won[giver] & (at < until))
     ids = list(lead_index(history.leads))
     rows = {
         **{name: [None] * len(gets) for name in history.stages.schema.names},

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.laboratory.counterfactual import LIVED_DAYS, Nurtured, pass_day, value_of_quiet
-from features.simulation.behaviour.people import Flags, Floats
+from features.simulation.behaviour.population import Flags, Floats
 
 
 @dataclass(frozen=True)

@@ -86,25 +86,25 @@ def _read_operation(path: str, method: str, described: Mapping[str, Any]) -> Ope
         parameters=tuple(
             Field(
                 each["name"],
-                say_kind(each["schema"]),
+                describe_kind(each["schema"]),
                 each.get("required", False),
                 each.get("description", ""),
                 each["in"],
             )
             for each in described.get("parameters", ())
         ),
-        body=_say_content(described.get("requestBody", {})),
+        body=_describe_content(described.get("requestBody", {})),
         answers=tuple(
-            (status, answer.get("description", ""), _say_content(answer))
+            (status, answer.get("description", ""), _describe_content(answer))
             for status, answer in sorted(described.get("responses", {}).items())
         ),
     )
 
 
-def _say_content(holder: Mapping[str, Any]) -> str:
+def _describe_content(holder: Mapping[str, Any]) -> str:
     content = holder.get("content", {})
     kinds = [
-        f"{say_kind(each['schema'])} (`{media}`)" if each.get("schema") else f"`{media}`"
+        f"{describe_kind(each['schema'])} (`{media}`)" if each.get("schema") else f"`{media}`"
         for media, each in content.items()
     ]
     return " or ".join(kinds)
@@ -113,34 +113,36 @@ def _say_content(holder: Mapping[str, Any]) -> str:
 def _read_shape(name: str, schema: Mapping[str, Any]) -> Shape:
     required = set(schema.get("required", ()))
     fields = tuple(
-        Field(field, say_kind(each), field in required, each.get("description", ""))
+        Field(field, describe_kind(each), field in required, each.get("description", ""))
         for field, each in schema.get("properties", {}).items()
     )
-    return Shape(name, schema.get("description", ""), "" if fields else say_kind(schema), fields)
+    return Shape(
+        name, schema.get("description", ""), "" if fields else describe_kind(schema), fields
+    )
 
 
-def say_kind(schema: Mapping[str, Any]) -> str:
+def describe_kind(schema: Mapping[str, Any]) -> str:
     """Say in Markdown what values a schema allows."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
         return f"[{name}](#shape-{name.lower()})"
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
-            return " or ".join(say_kind(each) for each in schema[key])
+            return " or ".join(describe_kind(each) for each in schema[key])
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
         return ", ".join(f"`{value}`" for value in values)
     kind = schema.get("type", "anything")
     if kind == "array":
-        return f"list of {say_kind(schema.get('items', {}))}"
+        return f"list of {describe_kind(schema.get('items', {}))}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
-        return f"map to {say_kind(schema['additionalProperties'])}"
+        return f"map to {describe_kind(schema['additionalProperties'])}"
     if isinstance(kind, list):
         kind = " or ".join(kind)
-    return kind + "".join(_say_limits(schema))
+    return kind + "".join(_describe_limits(schema))
 
 
-def _say_limits(schema: Mapping[str, Any]) -> Iterator[str]:
+def _describe_limits(schema: Mapping[str, Any]) -> Iterator[str]:
     if "format" in schema:
         yield f" ({schema['format']})"
     if "minimum" in schema:

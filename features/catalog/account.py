@@ -3,7 +3,7 @@
 from functools import partial
 
 from features.catalog.feature import LIFE, Feature, Op, window_words
-from features.catalog.fit import Attribute
+from features.catalog.fit import LeadAttribute
 from features.catalog.journey import stage_group
 from features.lifecycle.stages import Stage
 from features.taxonomy import Taxonomy
@@ -73,11 +73,11 @@ def _people(has_seniority: bool) -> list[Feature]:
     return features
 
 
-def _deeds(
-    group: str, said: tuple[str, str], windows: tuple[str, ...], direction: int
+def _activity(
+    group: str, wording: tuple[str, str], windows: tuple[str, ...], direction: int
 ) -> list[Feature]:
     """List counts and recency of what colleagues did, or of where they have been."""
-    name, (one, many) = group.replace("stage:", ""), said
+    name, (one, many) = group.replace("stage:", ""), wording
     features = [
         _entry(
             name=f"colleagues_{name}_count_{window}",
@@ -141,7 +141,7 @@ def _trend() -> list[Feature]:
     ]
 
 
-def account_features(taxonomy: Taxonomy, attributes: tuple[Attribute, ...]) -> list[Feature]:
+def account_features(taxonomy: Taxonomy, attributes: tuple[LeadAttribute, ...]) -> list[Feature]:
     """List the features of the account: who else is known there, and what they did.
 
     Empty cells mean that the account is not known; a lead whose account is known and that has no
@@ -151,10 +151,10 @@ def account_features(taxonomy: Taxonomy, attributes: tuple[Attribute, ...]) -> l
     features = _people(has_seniority)
     for group in ("engagement", "high_intent"):
         if group in taxonomy.group_words:
-            features += _deeds(group, taxonomy.group_words[group], COUNT_WINDOWS, 1)
-    for stage, said in (
+            features += _activity(group, taxonomy.group_words[group], COUNT_WINDOWS, 1)
+    for stage, wording in (
         (Stage.SQL, ("qualification", "qualifications")),
         (Stage.WON, ("deal won", "deals won")),
     ):
-        features += _deeds(stage_group(stage), said, (LIFE,), 0)
+        features += _activity(stage_group(stage), wording, (LIFE,), 0)
     return [*features, *_trend()]

@@ -11,7 +11,7 @@ MAILS, REACTIONS = "email_receive", (("email_open", "open"), ("email_click", "cl
 """What was sent to the lead, and the kinds that answer it, where the taxonomy has them."""
 
 
-def _said(taxonomy: Taxonomy, group: str) -> tuple[str, str]:
+def _words_of(taxonomy: Taxonomy, group: str) -> tuple[str, str]:
     for kind in taxonomy.kinds:
         if kind.name == group:
             return kind.one, kind.many
@@ -28,7 +28,7 @@ def _direction(taxonomy: Taxonomy, group: str) -> int:
 
 
 def _count(taxonomy: Taxonomy, group: str, window: str) -> Feature:
-    one, many = _said(taxonomy, group)
+    one, many = _words_of(taxonomy, group)
     return Feature(
         name=f"{group}_count_{window}",
         family="counts",
@@ -48,7 +48,7 @@ def _count(taxonomy: Taxonomy, group: str, window: str) -> Feature:
 
 
 def _recency(taxonomy: Taxonomy, group: str) -> Feature:
-    one, many = _said(taxonomy, group)
+    one, many = _words_of(taxonomy, group)
     return Feature(
         name=f"{group}_recency",
         family="recency",
@@ -65,7 +65,7 @@ def _recency(taxonomy: Taxonomy, group: str) -> Feature:
 
 
 def _intensities(taxonomy: Taxonomy, group: str) -> list[Feature]:
-    one, many = _said(taxonomy, group)
+    one, many = _words_of(taxonomy, group)
     return [
         Feature(
             name=f"{group}_intensity_{days:g}d",
@@ -155,7 +155,7 @@ def _shares(taxonomy: Taxonomy) -> list[Feature]:
     for group in taxonomy.group_words:
         if group == "engagement":
             continue
-        _, many = _said(taxonomy, group)
+        _, many = _words_of(taxonomy, group)
         features += [
             Feature(
                 name=f"{group}_share_{window}",
@@ -183,7 +183,7 @@ def _reactions(taxonomy: Taxonomy) -> list[Feature]:
     window = "90d"
     return [
         Feature(
-            name=f"email_{deed}_rate_{window}",
+            name=f"email_{action}_rate_{window}",
             family="channel and content mix",
             op=Op.SHARE,
             field="email_rate",
@@ -194,19 +194,19 @@ def _reactions(taxonomy: Taxonomy) -> list[Feature]:
             window=window,
             other_group=MAILS,
             other_window=window,
-            words=f"e-mail {deed}s are {{value}} of the e-mails received {window_words(window)}",
-            words_zero=f"no e-mail {deed} {window_words(window)}, though e-mails were received",
+            words=f"e-mail {action}s are {{value}} of the e-mails received {window_words(window)}",
+            words_zero=f"no e-mail {action} {window_words(window)}, though e-mails were received",
             null_words=f"no e-mail received {window_words(window)}",
             direction=1,
         )
-        for kind, deed in REACTIONS
+        for kind, action in REACTIONS
         if {kind, MAILS} <= set(taxonomy.kind_names)
     ]
 
 
 def _touches(taxonomy: Taxonomy) -> list[Feature]:
     kinds = taxonomy.kind_names
-    said = (
+    combinations = (
         (Op.FIRST_CHANNEL, "first_touch_channel", "First touch", "first came by {value}"),
         (Op.LAST_CHANNEL, "last_touch_channel", "Last touch", "last came by {value}"),
         (Op.FIRST_KIND, "first_touch_kind", "First touch", "began with: {value}"),
@@ -228,7 +228,7 @@ def _touches(taxonomy: Taxonomy) -> list[Feature]:
             else "channel not known",
             categories=kinds if op in {Op.FIRST_KIND, Op.LAST_KIND} else taxonomy.channels,
         )
-        for op, name, field_words, words in said
+        for op, name, field_words, words in combinations
     ]
 
 

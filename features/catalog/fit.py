@@ -32,7 +32,7 @@ def is_contact(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Attribute:
+class LeadAttribute:
     """An attribute of leads as the catalogue knows it."""
 
     name: str
@@ -41,12 +41,12 @@ class Attribute:
     """Values with a code of their own, in code order; ``(other)`` is last."""
 
 
-def _said(name: str) -> str:
+def _words_of(name: str) -> str:
     return name.replace("_", " ").strip()
 
 
-def _feature_of(attribute: Attribute) -> Feature:
-    said = _said(attribute.name)
+def _feature_of(attribute: LeadAttribute) -> Feature:
+    wording = _words_of(attribute.name)
     is_time = attribute.type == "time"
     categories = {"category": attribute.categories, "flag": FLAG_WORDS}.get(attribute.type, ())
     units = {"number": "as given", "category": "code", "flag": "yes or no", "time": "days"}
@@ -55,21 +55,21 @@ def _feature_of(attribute: Attribute) -> Feature:
         family="fit",
         op=Op.ATTRIBUTE_AGE if is_time else Op.ATTRIBUTE,
         field=attribute.name,
-        field_words=said[:1].upper() + said[1:],
+        field_words=wording[:1].upper() + wording[1:],
         sub_score="fit",
         unit=units[attribute.type],
         attribute=attribute.name,
         categories=categories,
-        words=f"{said} {{value}} ago" if is_time else f"{said}: {{value}}",
-        words_ahead=f"{said} in {{value}}" if is_time else "",
-        null_words=f"{said} not known",
+        words=f"{wording} {{value}} ago" if is_time else f"{wording}: {{value}}",
+        words_ahead=f"{wording} in {{value}}" if is_time else "",
+        null_words=f"{wording} not known",
     )
 
 
-def fit_features(attributes: tuple[Attribute, ...]) -> list[Feature]:
+def fit_features(attributes: tuple[LeadAttribute, ...]) -> list[Feature]:
     """List one feature per attribute, and the completeness of all and of the contact ones."""
     features = [_feature_of(attribute) for attribute in attributes]
-    said = (
+    wording = (
         (RECORD_COMPLETENESS, "record", attributes),
         (
             CONTACT_COMPLETENESS,
@@ -92,7 +92,7 @@ def fit_features(attributes: tuple[Attribute, ...]) -> list[Feature]:
             null_words="no record yet",
             direction=1,
         )
-        for position, words, asked in said
+        for position, words, asked in wording
         if asked
     ]
     return features

@@ -3,7 +3,7 @@
 from functools import partial
 
 from features.catalog.feature import LIFE, STAGES_GROUP, WEEKDAYS, Feature, Op
-from features.lifecycle.reasons import TOLD_APART, Finding, ReturnReason
+from features.lifecycle.reasons import DISTINGUISHED, Finding, ReturnReason
 from features.lifecycle.stages import Stage
 
 STAGE_WORDS: dict[Stage, str] = {
@@ -135,12 +135,12 @@ _EARLIER: dict[Stage, tuple[str, str]] = {
 
 def _earlier() -> list[Feature]:
     features = []
-    for stage, (deed, never) in _EARLIER.items():
+    for stage, (action, never) in _EARLIER.items():
         entry = partial(
             Feature,
             family="earlier handoffs and returns",
             field=f"earlier_{stage}",
-            field_words=f"Earlier {deed}",
+            field_words=f"Earlier {action}",
             sub_score="journey",
             group=stage_group(stage),
             null_words=never,
@@ -151,8 +151,8 @@ def _earlier() -> list[Feature]:
                 op=Op.COUNT,
                 window=LIFE,
                 unit="count",
-                words=f"{deed} {{value}} times so far",
-                words_one=f"{deed} once so far",
+                words=f"{action} {{value}} times so far",
+                words_one=f"{action} once so far",
                 words_zero=never,
                 direction=-1 if stage is Stage.RETURNED else 0,
             ),
@@ -160,7 +160,7 @@ def _earlier() -> list[Feature]:
                 name=f"{stage}_recency",
                 op=Op.RECENCY,
                 unit="days",
-                words=f"last {deed} {{value}} ago",
+                words=f"last {action} {{value}} ago",
             ),
         ]
     return features
@@ -168,15 +168,15 @@ def _earlier() -> list[Feature]:
 
 def _findings() -> list[Feature]:
     features = []
-    for finding, deed in FINDING_WORDS.items():
+    for finding, action in FINDING_WORDS.items():
         entry = partial(
             Feature,
             family="earlier handoffs and returns",
             field=f"earlier_{finding}",
-            field_words=f"Earlier {deed}",
+            field_words=f"Earlier {action}",
             sub_score="journey",
             group=finding_group(finding),
-            null_words=f"never {deed}",
+            null_words=f"never {action}",
         )
         features += [
             entry(
@@ -184,9 +184,9 @@ def _findings() -> list[Feature]:
                 op=Op.COUNT,
                 window=LIFE,
                 unit="count",
-                words=f"{deed} {{value}} times so far",
-                words_one=f"{deed} once so far",
-                words_zero=f"never {deed}",
+                words=f"{action} {{value}} times so far",
+                words_one=f"{action} once so far",
+                words_zero=f"never {action}",
                 # Nobody reached, or not now, is no verdict on the lead.
                 direction=-1 if finding is Finding.REJECTED else 0,
             ),
@@ -194,7 +194,7 @@ def _findings() -> list[Feature]:
                 name=f"returned_{finding}_recency",
                 op=Op.RECENCY,
                 unit="days",
-                words=f"last {deed} {{value}} ago",
+                words=f"last {action} {{value}} ago",
             ),
         ]
     return features
@@ -212,7 +212,7 @@ def _last_return() -> Feature:
         group=RETURNS_GROUP,
         words="reason of the last return: {value}",
         null_words=_EARLIER[Stage.RETURNED][1],
-        categories=(NO_REASON_WORDS, *(REASON_WORDS[reason] for reason in TOLD_APART)),
+        categories=(NO_REASON_WORDS, *(REASON_WORDS[reason] for reason in DISTINGUISHED)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from features.catalog.account import account_features
 from features.catalog.engagement import engagement_features
 from features.catalog.feature import Feature
-from features.catalog.fit import Attribute, fit_features
+from features.catalog.fit import LeadAttribute, fit_features
 from features.catalog.journey import journey_features
 from features.catalog.rhythm import rhythm_features
 from features.taxonomy import Taxonomy, read_taxonomy
@@ -21,7 +21,7 @@ class Catalog:
     """The features of one company, in the column order of every matrix."""
 
     taxonomy: Taxonomy
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[LeadAttribute, ...]
     features: tuple[Feature, ...]
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Catalog:
         return Catalog(
             read_taxonomy(manifest["taxonomy"]),
             tuple(
-                Attribute(a["name"], a["type"], tuple(a["categories"]))
+                LeadAttribute(a["name"], a["type"], tuple(a["categories"]))
                 for a in manifest["attributes"]
             ),
             tuple(Feature.from_json(entry) for entry in manifest["features"]),
@@ -74,7 +74,7 @@ class Catalog:
 
 
 def build_catalog(
-    taxonomy: Taxonomy, attributes: tuple[Attribute, ...], *, accounts: bool = False
+    taxonomy: Taxonomy, attributes: tuple[LeadAttribute, ...], *, accounts: bool = False
 ) -> Catalog:
     """Build the catalogue of every family for a company's taxonomy and attributes.
 

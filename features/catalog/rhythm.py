@@ -39,7 +39,7 @@ def _spread() -> list[Feature]:
 
 
 def _gaps() -> list[Feature]:
-    said = (
+    wording = (
         (Op.GAP_MEAN, "gap_mean", "days", "{value} between activities on average", 0),
         (Op.GAP_STD, "gap_std", "days", "gaps between activities vary by {value}", 0),
         (Op.SILENCE, "silence", "count", "silent for {value} times the usual gap", -1),
@@ -58,7 +58,7 @@ def _gaps() -> list[Feature]:
             null_words="too few activities to show a rhythm",
             direction=direction,
         )
-        for op, name, unit, words, direction in said
+        for op, name, unit, words, direction in wording
     ]
 
 

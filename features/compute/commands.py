@@ -42,7 +42,7 @@ SchedulerOption = Annotated[
 ]
 
 
-class Tell(Protocol):
+class ShowProgress(Protocol):
     """Shows how far a deed is."""
 
     def __call__(self, position: int = 0) -> None:
@@ -50,7 +50,7 @@ class Tell(Protocol):
 
 
 @contextmanager
-def counting(console: Console, words: str, total: int) -> Iterator[Tell]:
+def counting(console: Console, words: str, total: int) -> Iterator[ShowProgress]:
     """Show a bar that counts partitions."""
     columns = (
         TextColumn("{task.description:<28}"),
@@ -61,10 +61,10 @@ def counting(console: Console, words: str, total: int) -> Iterator[Tell]:
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(words, total=total)
 
-        def tell(position: int = 0) -> None:  # noqa: ARG001
+        def show_progress(position: int = 0) -> None:  # noqa: ARG001
             bars.update(task, advance=1)
 
-        yield tell
+        yield show_progress
 
 
 @contextmanager
@@ -109,12 +109,12 @@ def _choose_catalog(console: Console, folder: HistoryFolder, bundle: Path | None
     """Take the catalogue of a bundle, or learn one from all leads."""
     if bundle is not None:
         return catalog_of_bundle(bundle)
-    with counting(console, "reading the leads", folder.n_partitions) as tell:
+    with counting(console, "reading the leads", folder.n_partitions) as show_progress:
 
         def leads() -> Iterator[pa.Table]:
             for position in range(folder.n_partitions):
                 yield folder.read_leads(position)
-                tell()
+                show_progress()
 
         return learn_catalog(folder.about.taxonomy, leads(), to_us(folder.about.observed_until))
 
@@ -149,12 +149,12 @@ def compute_command(
         catalog = _choose_catalog(console, folder, bundle)
         job = Job(_everywhere(history), catalog, choose_grid(grid, days, folder))
         where = choose_dask(dask, scheduler)
-        with counting(console, "computing features", folder.n_partitions) as tell:
+        with counting(console, "computing features", folder.n_partitions) as show_progress:
             if where is None:
-                done = write_matrix(job, to, format_, progress=tell)
+                done = write_matrix(job, to, format_, progress=show_progress)
             else:
-                done = _write_on_dask(where, job, to, format_, tell)
-    _say(console, job, to, done)
+                done = _write_on_dask(where, job, to, format_, show_progress)
+    _print_summary(console, job, to, done)
 
 
 def _everywhere(history: str) -> str:
@@ -163,15 +163,15 @@ def _everywhere(history: str) -> str:
 
 
 def _write_on_dask(
-    where: str, job: Job, to: Path, format_: MatrixFormat, tell: Tell
+    where: str, job: Job, to: Path, format_: MatrixFormat, show_progress: ShowProgress
 ) -> list[Written]:
     from features.compute.dask_backend import connected, write_matrix_on_dask
 
     with connected(where) as client:
-        return write_matrix_on_dask(client, job, to, format_, progress=tell)
+        return write_matrix_on_dask(client, job, to, format_, progress=show_progress)
 
 
-def _say(console: Console, job: Job, to: Path, done: list[Written]) -> None:
+def _print_summary(console: Console, job: Job, to: Path, done: list[Written]) -> None:
     rows, leads = sum(part.rows for part in done), sum(part.leads for part in done)
     console.print(
         f"{rows:,} rows of {len(job.catalog.features)} features: {leads:,} leads, looked at "

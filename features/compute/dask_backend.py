@@ -98,7 +98,7 @@ def largest_first(folder: HistoryFolder) -> list[int]:
 
 
 def on_workers(
-    client: "Client", deed: Callable[[Job, int], T], job: Job, positions: Sequence[int]
+    client: "Client", task: Callable[[Job, int], T], job: Job, positions: Sequence[int]
 ) -> Iterator[T]:
     """Do a deed for each partition on the workers; give the results as they come.
 
@@ -119,7 +119,7 @@ def on_workers(
         for position in islice(left, count):
             # Pure tasks of one name would be answered from an earlier run of other files.
             own = job.of_partition(position)
-            future = client.submit(_do, deed, own, position, pure=False)
+            future = client.submit(_do, task, own, position, pure=False)
             given[future] = position
             pending.add(future)
 
@@ -149,9 +149,9 @@ class _Refused(NamedTuple):
     words: str
 
 
-def _do(deed: Callable[[Job, int], T], job: Job, position: int) -> T | _Refused:
+def _do(task: Callable[[Job, int], T], job: Job, position: int) -> T | _Refused:
     try:
-        return deed(job, position)
+        return task(job, position)
     except FeaturesError as refusal:
         return _Refused(str(refusal))
 
@@ -169,9 +169,9 @@ def write_matrix_on_dask(
     Workers need the history and ``to`` under the same path as this process.
     """
     with replaced_matrix(to) as matrix:
-        deed = partial(compute_and_write, matrix.folder, format_)
+        task = partial(compute_and_write, matrix.folder, format_)
         done = []
-        for written in on_workers(client, deed, job, largest_first(job.folder)):
+        for written in on_workers(client, task, job, largest_first(job.folder)):
             done.append(written)
             progress(written.position)
         done.sort(key=lambda written: written.position)

@@ -264,8 +264,8 @@ def _find_leads(asked: pa.ChunkedArray, lead_ids: list[pa.Array], path: str) -> 
     number = pc.index_in(coded.dictionary, value_set=pa.concat_arrays([*lead_ids, _nobody()]))
     if number.null_count:
         strange = coded.dictionary.filter(number.is_null())
-        said = f"{len(strange)} leads are not in the history, such as {strange[0].as_py()!r}"
-        raise GridError(path, said)
+        problem = f"{len(strange)} leads are not in the history, such as {strange[0].as_py()!r}"
+        raise GridError(path, problem)
     return np.asarray(np.asarray(number, np.int32)[np.asarray(coded.indices)])
 
 

@@ -18,7 +18,7 @@ from features.compute.written import Written, describe_matrix
 T = TypeVar("T")
 
 
-def in_order(deed: Callable[[int], T], positions: Iterable[int], threads: int) -> Iterator[T]:
+def in_order(task: Callable[[int], T], positions: Iterable[int], threads: int) -> Iterator[T]:
     """Do a deed for each position on some threads; give the results in order.
 
     No more than ``threads`` results wait to be taken, so a slow taker bounds the memory.
@@ -29,7 +29,7 @@ def in_order(deed: Callable[[int], T], positions: Iterable[int], threads: int) -
             for position in positions:
                 if len(waiting) >= threads:
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(deed, position))
+                waiting.append(pool.submit(task, position))
             while waiting:
                 yield waiting.popleft().result()
         finally:
@@ -97,8 +97,8 @@ def write_matrix(
     n_partitions = job.folder.n_partitions
     with replaced_matrix(to) as matrix:
         done = []
-        deed = partial(_compute_own, matrix.folder, format_, job)
-        for written in in_order(deed, range(n_partitions), threads or os.cpu_count() or 1):
+        task = partial(_compute_own, matrix.folder, format_, job)
+        for written in in_order(task, range(n_partitions), threads or os.cpu_count() or 1):
             done.append(written)
             progress(written.position)
         matrix.about = describe_matrix(job, format_, done)

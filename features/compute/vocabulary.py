@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import Catalog, build_catalog
 from features.contracts.leads import AttributeType, attribute_types
 from features.taxonomy import Taxonomy
@@ -39,10 +39,10 @@ class LeadSurvey:
             people = _count_leads(leads, "account_id")
             self.knows_colleagues = max(people.values(), default=0) > 1
 
-    def attributes(self, without: frozenset[str] = frozenset()) -> tuple[Attribute, ...]:
+    def attributes(self, without: frozenset[str] = frozenset()) -> tuple[LeadAttribute, ...]:
         """List the attributes; rare values, and any not counted, share ``(other)``."""
         return tuple(
-            Attribute(name, kind, self._categories(name) if kind == "category" else ())
+            LeadAttribute(name, kind, self._categories(name) if kind == "category" else ())
             for name, kind in self._types.items()
             if name not in without
         )

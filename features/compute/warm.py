@@ -1,6 +1,6 @@
 """Compile the kernel once, so that neither a command nor the server pays for it at run time."""
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.clock import DAY_US
 from features.compute.online import compute_rows
@@ -11,8 +11,8 @@ from features.taxonomy import default_taxonomy
 def warm() -> None:
     """Run every path of the kernel on one small lead."""
     attributes = (
-        Attribute("industry", "category", ("software", OTHER_CATEGORY)),
-        Attribute("employees", "number"),
+        LeadAttribute("industry", "category", ("software", OTHER_CATEGORY)),
+        LeadAttribute("employees", "number"),
     )
     catalog = build_catalog(default_taxonomy(), attributes, accounts=True)
     punctual = EventRecord(DAY_US, DAY_US, "page_view", "web", 1.0)

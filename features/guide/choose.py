@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from features.catalog.feature import Feature
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import Catalog, build_catalog
 from features.contracts.leads import attribute_types
 from features.guide.errors import NoBundleError, UnknownFamilyError, UnknownFeatureError
@@ -39,7 +39,7 @@ def catalog_of_history(folder: Path) -> Catalog:
         types = attribute_types(leads.schema_arrow.empty_table())
         accounts = _knows_accounts(leads)
     attributes = (
-        Attribute(name, kind, (OTHER_CATEGORY,) if kind == "category" else ())
+        LeadAttribute(name, kind, (OTHER_CATEGORY,) if kind == "category" else ())
         for name, kind in types.items()
     )
     return build_catalog(taxonomy, tuple(attributes), accounts=accounts)

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from features.errors import FeaturesError
 from features.guide.choose import choose_family, get_feature, list_families, read_catalog
+from features.guide.feature_docs import FAMILY_WORDS, describe_feature
 from features.guide.tables import (
     build_family_table,
     build_feature_card,
@@ -19,7 +20,6 @@ from features.guide.tables import (
     write_csv,
     write_json,
 )
-from features.guide.told import FAMILY_WORDS, tell
 
 HistoryOption = Annotated[
     Path | None,
@@ -111,7 +111,7 @@ def show_command(
         catalog = read_catalog(history, bundle)
         feature = get_feature(catalog, name)
     if as_json:
-        typer.echo(json.dumps(tell(feature, catalog), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(describe_feature(feature, catalog), indent=2, ensure_ascii=False))
         return
     console = Console(highlight=False)
     console.print(f"[bold]{escape(feature.name)}[/bold]")

@@ -13,16 +13,16 @@ from rich.table import Table
 from features.catalog.feature import STAGES_GROUP, Feature
 from features.catalog.manifest import Catalog
 from features.guide.choose import list_families
-from features.guide.told import (
+from features.guide.feature_docs import (
     FAMILY_WORDS,
     NEVER_EMPTY,
-    say_all,
-    say_direction,
-    say_empty,
-    say_example,
-    say_meaning,
-    say_window,
-    tell,
+    describe_direction,
+    describe_empty,
+    describe_example,
+    describe_feature,
+    describe_meaning,
+    format_window,
+    list_sentences,
 )
 
 WIDE = 110
@@ -43,7 +43,9 @@ def build_family_table(catalog: Catalog, width: int) -> Table:
     for family in list_families(catalog):
         first = next(f for f in catalog.features if f.family == family)
         cells = [family, str(counts[family]), FAMILY_WORDS.get(family, "")]
-        table.add_row(*cells, *([escape(say_example(first, catalog))] if width >= WIDE else []))
+        table.add_row(
+            *cells, *([escape(describe_example(first, catalog))] if width >= WIDE else [])
+        )
     return table
 
 
@@ -60,10 +62,10 @@ def build_feature_table(
     if width >= WIDE:
         table.add_column("empty means", style="dim", ratio=2)
     for f in features:
-        says, empty = escape(say_example(f, catalog)), escape(say_empty(f))
+        example, empty = escape(describe_example(f, catalog)), escape(describe_empty(f))
         if width < WIDE and f.op not in NEVER_EMPTY:
-            says = f"{says}\n[dim]empty: {empty}[/dim]"
-        cells = [escape(f.name), says, f.unit, say_window(f), _ARROWS[f.direction]]
+            example = f"{example}\n[dim]empty: {empty}[/dim]"
+        cells = [escape(f.name), example, f.unit, format_window(f), _ARROWS[f.direction]]
         table.add_row(*cells, *([empty] if width >= WIDE else []))
     return table
 
@@ -80,25 +82,25 @@ def build_feature_card(feature: Feature, catalog: Catalog) -> Table:
 
 
 def _card_lines(f: Feature, catalog: Catalog) -> list[tuple[str, str]]:
-    said = [(f"says ({value})", f"“{words}”") for value, words in say_all(f, catalog)]
+    examples = [(f"says ({value})", f"“{words}”") for value, words in list_sentences(f, catalog)]
     return [
         ("family", f"{f.family}: {FAMILY_WORDS.get(f.family, '')}".rstrip(": ")),
-        ("means", say_meaning(f)),
-        ("of", _say_counted(f.group, catalog)),
-        ("share of", _say_counted(f.other_group, catalog) if f.other_group != f.group else ""),
+        ("means", describe_meaning(f)),
+        ("of", _format_counted(f.group, catalog)),
+        ("share of", _format_counted(f.other_group, catalog) if f.other_group != f.group else ""),
         ("attribute", f.attribute),
         ("window", _window_line(f)),
         ("half-life", f"{f.half_life_days:g} days" if f.half_life_days else ""),
         ("unit", f.unit),
-        ("direction", say_direction(f)),
-        ("empty means", say_empty(f)),
-        *said,
+        ("direction", describe_direction(f)),
+        ("empty means", describe_empty(f)),
+        *examples,
         ("categories", ", ".join(f"{n} {name}" for n, name in enumerate(f.categories))),
         ("reasons", f"under “{f.field_words}” ({f.field}), sub-score {f.sub_score}"),
     ]
 
 
-def _say_counted(group: str, catalog: Catalog) -> str:
+def _format_counted(group: str, catalog: Catalog) -> str:
     """Say which records count: a kind with its raw names, a group with its kinds, or stages."""
     if not group:
         return ""
@@ -125,12 +127,14 @@ def _window_line(f: Feature) -> str:
 
 def write_json(features: Sequence[Feature], catalog: Catalog) -> str:
     """Write features as a JSON array."""
-    return json.dumps([tell(f, catalog) for f in features], indent=2, ensure_ascii=False)
+    return json.dumps(
+        [describe_feature(f, catalog) for f in features], indent=2, ensure_ascii=False
+    )
 
 
 def write_csv(features: Sequence[Feature], catalog: Catalog) -> str:
     """Write features as CSV; lists become words with a semicolon between."""
-    rows = [tell(f, catalog) for f in features]
+    rows = [describe_feature(f, catalog) for f in features]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

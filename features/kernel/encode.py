@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.feature import STAGES_GROUP
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.journey import RETURNS_GROUP, finding_group, stage_group
 from features.catalog.manifest import Catalog
 from features.kernel.record import LARGEST
-from features.lifecycle.reasons import FINDING_OF, TOLD_APART, Finding
+from features.lifecycle.reasons import DISTINGUISHED, FINDING_OF, Finding
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
@@ -43,7 +43,7 @@ class Encoder:
         }
         self.return_code = self.stage_codes[Stage.RETURNED]
         self.reason_codes: dict[str, int] = {
-            reason: self.return_code + position for position, reason in enumerate(TOLD_APART, 1)
+            reason: self.return_code + position for position, reason in enumerate(DISTINGUISHED, 1)
         }
         self.channel_codes = {name: code for code, name in enumerate(taxonomy.channels)}
         self.n_kinds = self.first_stage_code + len(self.stage_codes) + len(self.reason_codes)
@@ -89,7 +89,7 @@ class Encoder:
             if a.type == "category"
         }
 
-    def attribute_cell(self, attribute: Attribute, value: float | str | bool | None) -> float:
+    def attribute_cell(self, attribute: LeadAttribute, value: float | str | bool | None) -> float:
         """Turn an attribute's value into a cell: NaN if unknown, a code if a category.
 
         A value of the wrong type counts as unknown: the edge that took it in has said so.
@@ -120,6 +120,6 @@ class Encoder:
                 return (self.stage_codes[stage],)
         for finding in Finding:
             if group == finding_group(finding):
-                found = (r for r in TOLD_APART if FINDING_OF.get(r) is finding)
+                found = (r for r in DISTINGUISHED if FINDING_OF.get(r) is finding)
                 return tuple(self.reason_codes[reason] for reason in found)
         return tuple(self.kind_codes[name] for name in self.catalog.taxonomy.kinds_in(group))

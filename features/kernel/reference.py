@@ -17,7 +17,7 @@ from features.catalog.journey import RETURNS_GROUP, finding_group, stage_group
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, EPOCH, MINUTE_US, from_us
 from features.contracts.records import LeadRecord, StageRecord
-from features.lifecycle.reasons import FINDING_OF, TOLD_APART, ReturnReason
+from features.lifecycle.reasons import DISTINGUISHED, FINDING_OF, ReturnReason
 from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER
 
@@ -26,11 +26,11 @@ LARGEST = 1e30
 
 
 def _return_for(reason: ReturnReason | None) -> str:
-    told = reason in TOLD_APART
-    return f"{RETURNS_GROUP}:{reason}" if told else RETURNS_GROUP
+    is_distinguished = reason in DISTINGUISHED
+    return f"{RETURNS_GROUP}:{reason}" if is_distinguished else RETURNS_GROUP
 
 
-RETURNS = tuple(_return_for(reason) for reason in (None, *TOLD_APART))
+RETURNS = tuple(_return_for(reason) for reason in (None, *DISTINGUISHED))
 """Kinds of returns: for another reason or none, and for each reason that is told apart."""
 
 

@@ -37,7 +37,7 @@ class Finding(StrEnum):
     """Not now: the lead may come again."""
 
 
-TOLD_APART = tuple(reason for reason in ReturnReason if reason is not ReturnReason.OTHER)
+DISTINGUISHED = tuple(reason for reason in ReturnReason if reason is not ReturnReason.OTHER)
 """Reasons that features tell apart, in the order of their codes. Another reason and none at all say
 equally little, and share one code."""
 
@@ -54,7 +54,7 @@ FINDING_OF: Mapping[ReturnReason, Finding] = MappingProxyType(
 )
 """A duplicate, another reason, or none finds nothing: guessing would make rejections up."""
 
-_SAID = {
+_WORDINGS = {
     ReturnReason.BAD_FIT: "poor fit, no fit, not a fit, not a good fit, bad lead, not qualified, unqualified, "
     "disqualified, not relevant, wrong industry, wrong segment, wrong region, out of territory, "
     "outside territory, too small, company too small, company size, missing feature, missing features, "
@@ -97,6 +97,10 @@ def fold_reason(raw: str) -> str:
 
 REASON_NAMES: Mapping[str, ReturnReason] = MappingProxyType(
     {fold_reason(reason): reason for reason in ReturnReason}
-    | {said.strip(): reason for reason, listed in _SAID.items() for said in listed.split(",")}
+    | {
+        wording.strip(): reason
+        for reason, listed in _WORDINGS.items()
+        for wording in listed.split(",")
+    }
 )
 """What CRMs write, folded, and the reason it means. A taxonomy carries its own copy."""

@@ -40,10 +40,10 @@ def simulate_command(
         with _progress_bar(console) as bar:
             tasks: dict[str, TaskID] = {}
 
-            def show(deed: str, done: int, total: int) -> None:
-                if deed not in tasks:
-                    tasks[deed] = bar.add_task(deed, total=total)
-                bar.update(tasks[deed], completed=done)
+            def show(step: str, done: int, total: int) -> None:
+                if step not in tasks:
+                    tasks[step] = bar.add_task(step, total=total)
+                bar.update(tasks[step], completed=done)
 
             market = simulate_history(world, n_leads=leads, seed=seed, progress=show)
             show("writing Parquet", 0, 1)

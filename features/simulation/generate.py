@@ -12,7 +12,7 @@ from features.lifecycle.stages import Stage
 from features.simulation.behaviour.activity import Events, build_days, draw_activity, join_events
 from features.simulation.behaviour.intent import Bumps, draw_bumps
 from features.simulation.behaviour.mail import draw_mails
-from features.simulation.behaviour.people import Floats, People, draw_people
+from features.simulation.behaviour.population import Floats, Population, draw_population
 from features.simulation.errors import TooFewLeadsError
 from features.simulation.funnel.stage_log import STAGE
 from features.simulation.funnel.walk import FunnelRun, run_funnel
@@ -53,12 +53,12 @@ class SimulatedMarket:
     """One row per answered handoff: propensity, hidden intent, true chances, outcome."""
 
 
-def _tell_nobody(deed: str, done: int, total: int) -> None:
+def _ignore_progress(step: str, done: int, total: int) -> None:
     """Ignore progress."""
 
 
 def simulate_history(
-    world: World, *, n_leads: int, seed: int, progress: Progress = _tell_nobody
+    world: World, *, n_leads: int, seed: int, progress: Progress = _ignore_progress
 ) -> SimulatedMarket:
     """Simulate a market; the same world, size and seed give the same tables.
 
@@ -68,24 +68,24 @@ def simulate_history(
         If there would be nobody.
     """
     life = live(world, n_leads=n_leads, seed=seed, progress=progress)
-    people, bumps, events, known_at = life.people, life.bumps, life.events, life.known_at
+    population, bumps, events, known_at = life.population, life.bumps, life.events, life.known_at
     versions, (for_record, for_funnel, for_attempts) = life.versions, life.streams
-    run = _run_funnel(for_funnel, world, people, bumps, events, known_at, progress)
+    run = _run_funnel(for_funnel, world, population, bumps, events, known_at, progress)
     stage_known_at = draw_stage_known_at(for_record, world.recording, run.stages)
     progress("writing it down", 0, 1)
     if world.recording.leak_share:
         versions = _leak_outcome(for_record, world, versions, run)
     history = History(
-        leads=build_leads(world, people, versions),
-        events=_build_events(world, people, events, known_at, run),
+        leads=build_leads(world, population, versions),
+        events=_build_events(world, population, events, known_at, run),
         stages=build_stages(world, run.stages, stage_known_at),
         attempts=draw_attempts(for_attempts, world, run.handoffs, run.outcomes),
         about=build_manifest(world, n_leads, seed),
     )
     market = SimulatedMarket(
         history,
-        build_lead_truth(world, people, bumps, run.stages),
-        build_chances(world, people, bumps),
+        build_lead_truth(world, population, bumps, run.stages),
+        build_chances(world, population, bumps),
         build_handoff_truth(world, run),
     )
     progress("writing it down", 1, 1)
@@ -97,7 +97,7 @@ class Life:
     """Leads before anybody at the company decides anything: who they are, want and do."""
 
     world: World
-    people: People
+    population: Population
     bumps: Bumps
     events: Events
     """By time; mails as if nurturing went on for ever."""
@@ -107,7 +107,7 @@ class Life:
     """Of chance, for what comes after."""
 
 
-def live(world: World, *, n_leads: int, seed: int, progress: Progress = _tell_nobody) -> Life:
+def live(world: World, *, n_leads: int, seed: int, progress: Progress = _ignore_progress) -> Life:
     """Let leads live: nothing of it depends on handoffs.
 
     Raises
@@ -119,25 +119,29 @@ def live(world: World, *, n_leads: int, seed: int, progress: Progress = _tell_no
         raise TooFewLeadsError(n_leads)
     # One stream per deed: more mails, say, leave the same people with the same wishes.
     streams = np.random.default_rng(seed).spawn(6)
-    for_people, for_bumps, for_events, for_record, *further = streams
-    people = draw_people(for_people, world, n_leads)
-    bumps = draw_bumps(for_bumps, world.intent, people)
-    events = _draw_events(for_events, world, people, bumps, progress)
-    versions = draw_versions(for_record, world, people)
+    for_population, for_bumps, for_events, for_record, *further = streams
+    population = draw_population(for_population, world, n_leads)
+    bumps = draw_bumps(for_bumps, world.intent, population)
+    events = _draw_events(for_events, world, population, bumps, progress)
+    versions = draw_versions(for_record, world, population)
     known_at = draw_known_at(for_record, world.recording, events)
-    return Life(world, people, bumps, events, known_at, versions, (for_record, *further))
+    return Life(world, population, bumps, events, known_at, versions, (for_record, *further))
 
 
 def _draw_events(
-    rng: np.random.Generator, world: World, people: People, bumps: Bumps, progress: Progress
+    rng: np.random.Generator,
+    world: World,
+    population: Population,
+    bumps: Bumps,
+    progress: Progress,
 ) -> Events:
     """Draw all that leads do and would be sent, some thousand leads at a time; by time."""
     parts = []
-    starts = range(0, len(people), LEADS_AT_ONCE)
+    starts = range(0, len(population), LEADS_AT_ONCE)
     for start, stream in zip(starts, rng.spawn(len(starts)), strict=True):
-        progress("leads living their days", start, len(people))
+        progress("leads living their days", start, len(population))
         stop = start + LEADS_AT_ONCE
-        some, their = people.part(start, stop), bumps.part(start, stop)
+        some, their = population.part(start, stop), bumps.part(start, stop)
         days = build_days(world, some, their)
         drawn = join_events(
             [
@@ -146,7 +150,7 @@ def _draw_events(
             ]
         )
         parts.append(replace(drawn, lead=drawn.lead + start))
-    progress("leads living their days", len(people), len(people))
+    progress("leads living their days", len(population), len(population))
     events = join_events(parts)
     events = events.take(events.at < world.arrivals.days)
     return events.take(np.lexsort((events.lead, events.at)))
@@ -155,7 +159,7 @@ def _draw_events(
 def _run_funnel(
     rng: np.random.Generator,
     world: World,
-    people: People,
+    population: Population,
     bumps: Bumps,
     events: Events,
     known_at: Floats,
@@ -166,7 +170,7 @@ def _run_funnel(
     return run_funnel(
         rng,
         world,
-        people,
+        population,
         bumps,
         events.take(order),
         known_at[order],
@@ -175,10 +179,10 @@ def _run_funnel(
 
 
 def _build_events(
-    world: World, people: People, events: Events, known_at: Floats, run: FunnelRun
+    world: World, population: Population, events: Events, known_at: Floats, run: FunnelRun
 ) -> pa.Table:
     happened = ~find_unsent(run.stages, events) & (known_at < world.arrivals.days)
-    return build_events(world, people, events.take(happened), known_at[happened])
+    return build_events(world, population, events.take(happened), known_at[happened])
 
 
 def _leak_outcome(

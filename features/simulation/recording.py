@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.simulation.behaviour.activity import KIND, MINUTE, Events
-from features.simulation.behaviour.people import Floats, Ints, People
+from features.simulation.behaviour.population import Floats, Ints, Population
 from features.simulation.chance import sigmoid
 from features.simulation.funnel.stage_log import StageChanges
 from features.simulation.vocabulary import (
@@ -60,65 +60,69 @@ class Versions:
     columns: Columns
 
 
-def _is_small(people: People) -> Floats:
+def _is_small(population: Population) -> Floats:
     """Measure smallness from 0 to 1: one at firms of ten, a half at sixty."""
-    return sigmoid(-(np.log(people.employees) - np.log(60.0)) / 0.8)
+    return sigmoid(-(np.log(population.employees) - np.log(60.0)) / 0.8)
 
 
-def _draw_campaign(rng: np.random.Generator, people: People, total_days: int) -> Ints:
+def _draw_campaign(rng: np.random.Generator, population: Population, total_days: int) -> Ints:
     counts = np.array([len(source.campaigns) for source in SOURCES])
     first = np.r_[0, np.cumsum(counts)[:-1]]
-    share = np.minimum(people.arrived / total_days + rng.uniform(0, 0.04, len(people)), 0.999)
-    running = np.floor(share * counts[people.source]).astype(np.int64)
-    return np.where(counts[people.source] == 0, MISSING, first[people.source] + running)
+    share = np.minimum(
+        population.arrived / total_days + rng.uniform(0, 0.04, len(population)), 0.999
+    )
+    running = np.floor(share * counts[population.source]).astype(np.int64)
+    return np.where(counts[population.source] == 0, MISSING, first[population.source] + running)
 
 
 def _title(seniority: Ints, department: Ints) -> Ints:
     return seniority * len(DEPARTMENT_TITLES) + department
 
 
-def _true_columns(rng: np.random.Generator, people: People, total_days: int) -> Columns:
+def _true_columns(rng: np.random.Generator, population: Population, total_days: int) -> Columns:
     regions = CATEGORIES["region"]
-    region = np.array([regions.index(country.region) for country in COUNTRIES])[people.country]
+    region = np.array([regions.index(country.region) for country in COUNTRIES])[population.country]
     return {
-        "job_title": _title(people.seniority, people.department),
-        "seniority": people.seniority,
-        "department": people.department,
-        "industry": people.industry,
-        "employees": people.employees,
-        "annual_revenue": people.revenue_eur,
-        "budget": people.budget_eur,
-        "country": people.country,
+        "job_title": _title(population.seniority, population.department),
+        "seniority": population.seniority,
+        "department": population.department,
+        "industry": population.industry,
+        "employees": population.employees,
+        "annual_revenue": population.revenue_eur,
+        "budget": population.budget_eur,
+        "country": population.country,
         "region": region,
-        "source": people.source,
-        "campaign": _draw_campaign(rng, people, total_days),
-        "landing_page": people.source,
-        "product_interest": people.product,
-        "email_domain_kind": (people.account < 0).astype(np.int64),
-        "phone_known": rng.random(len(people)) < 0.35 + 0.25 * (people.seniority >= 2),
-        "consent_given": rng.random(len(people)) < 0.8,
+        "source": population.source,
+        "campaign": _draw_campaign(rng, population, total_days),
+        "landing_page": population.source,
+        "product_interest": population.product,
+        "email_domain_kind": (population.account < 0).astype(np.int64),
+        "phone_known": rng.random(len(population)) < 0.35 + 0.25 * (population.seniority >= 2),
+        "consent_given": rng.random(len(population)) < 0.8,
     }
 
 
-def _draw_gaps(rng: np.random.Generator, people: People) -> dict[str, npt.NDArray[np.bool_]]:
+def _draw_gaps(
+    rng: np.random.Generator, population: Population
+) -> dict[str, npt.NDArray[np.bool_]]:
     """Draw which fields stay empty at first: small firms and juniors leave more blank."""
-    small, lonely = _is_small(people), people.account < 0
-    person = rng.random(len(people)) < 0.06 + 0.22 * small
+    small, lonely = _is_small(population), population.account < 0
+    person = rng.random(len(population)) < 0.06 + 0.22 * small
     chance = {
         "industry": 0.10 + 0.35 * small + 0.25 * lonely,
         "employees": 0.15 + 0.40 * small + 0.30 * lonely,
         "annual_revenue": 0.35 + 0.40 * small + 0.20 * lonely,
-        "budget": 0.92 - 0.15 * (people.seniority <= 2) - 0.10 * (people.fit > 0),
+        "budget": 0.92 - 0.15 * (population.seniority <= 2) - 0.10 * (population.fit > 0),
         "product_interest": 0.15 + 0.15 * small,
-        "country": np.full(len(people), 0.03),
+        "country": np.full(len(population), 0.03),
     }
-    gaps = {name: rng.random(len(people)) < share for name, share in chance.items()}
+    gaps = {name: rng.random(len(population)) < share for name, share in chance.items()}
     return gaps | {
         "region": gaps["country"],
         "job_title": person,
         # The tool that reads seniority and department off a title misses some.
-        "seniority": person | (rng.random(len(people)) < 0.05),
-        "department": person | (rng.random(len(people)) < 0.05),
+        "seniority": person | (rng.random(len(population)) < 0.05),
+        "department": person | (rng.random(len(population)) < 0.05),
     }
 
 
@@ -143,29 +147,31 @@ def _change_job(rng: np.random.Generator, columns: Columns, rows: Ints) -> Colum
     }
 
 
-def draw_versions(rng: np.random.Generator, world: World, people: People) -> Versions:
+def draw_versions(rng: np.random.Generator, world: World, population: Population) -> Versions:
     """Draw what the log says of each lead at creation, after a look-up, and after a job change."""
     recording = world.recording
-    true = _true_columns(rng, people, world.arrivals.days)
-    gaps = _draw_gaps(rng, people)
+    true = _true_columns(rng, population, world.arrivals.days)
+    gaps = _draw_gaps(rng, population)
     first = _blank(true, gaps)
-    looked_up = (people.account >= 0) & (rng.random(len(people)) < recording.enriched_share)
+    looked_up = (population.account >= 0) & (
+        rng.random(len(population)) < recording.enriched_share
+    )
     found = {
-        name: gaps[name] & ~(looked_up & (rng.random(len(people)) < 0.85))
+        name: gaps[name] & ~(looked_up & (rng.random(len(population)) < 0.85))
         if name in ("industry", "employees", "annual_revenue")
         else gap
         for name, gap in gaps.items()
     }
     second = _blank(true, found)
     enriched = np.flatnonzero(looked_up)
-    moved = np.flatnonzero(rng.random(len(people)) < recording.job_change_share)
+    moved = np.flatnonzero(rng.random(len(population)) < recording.job_change_share)
     third = _change_job(rng, second, moved)
-    lead = np.concatenate([np.arange(len(people)), enriched, moved])
+    lead = np.concatenate([np.arange(len(population)), enriched, moved])
     known_at = np.concatenate(
         [
-            people.arrived,
-            people.arrived[enriched] + rng.uniform(2, 20, len(enriched)),
-            people.arrived[moved] + rng.uniform(30, 240, len(moved)),
+            population.arrived,
+            population.arrived[enriched] + rng.uniform(2, 20, len(enriched)),
+            population.arrived[moved] + rng.uniform(30, 240, len(moved)),
         ]
     )
     order = np.lexsort((known_at, lead))

@@ -12,7 +12,7 @@ from features.contracts.events import EVENT_SCHEMA
 from features.contracts.stages import STAGE_SCHEMA
 from features.lifecycle.stages import Stage
 from features.simulation.behaviour.activity import Events
-from features.simulation.behaviour.people import Floats, Ints, People, draw_code
+from features.simulation.behaviour.population import Floats, Ints, Population, draw_code
 from features.simulation.funnel.sales import Handoffs, Outcomes
 from features.simulation.funnel.stage_log import MARKETING, SIGNAL, STAGE, SYSTEM, StageChanges
 from features.simulation.recording import CATEGORIES, FLAGS, NUMBERS, Versions
@@ -67,15 +67,15 @@ def build_numbers(number: npt.NDArray[np.generic]) -> pa.Array:
     return pa.array(number.astype(np.float64), mask=np.isnan(number.astype(np.float64)))
 
 
-def build_leads(world: World, people: People, versions: Versions) -> pa.Table:
+def build_leads(world: World, population: Population, versions: Versions) -> pa.Table:
     """Build the lead table: one row per version known before the cut."""
     seen = versions.known_at < world.arrivals.days
     lead = versions.lead[seen]
     columns: dict[str, pa.Array] = {
         "lead_id": build_ids("L", lead),
         "known_at": build_time(world, versions.known_at[seen]),
-        "created_at": build_time(world, people.arrived[lead]),
-        "account_id": build_ids("A", people.account[lead]),
+        "created_at": build_time(world, population.arrived[lead]),
+        "account_id": build_ids("A", population.account[lead]),
     }
     for name, column in versions.columns.items():
         if name in NUMBERS:
@@ -97,10 +97,10 @@ def find_unsent(stages: StageChanges, events: Events) -> npt.NDArray[np.bool_]:
     mail = ~np.isnan(events.sent)
     moment = np.where(mail, events.sent, events.at)
     last = np.searchsorted(key, _key(events.lead, moment), side="right") - 1
-    stood = stages.stage[last]
-    nurtured = np.isin(stood, [STAGE[Stage.LEAD], STAGE[Stage.RETURNED]])
+    stage_then = stages.stage[last]
+    nurtured = np.isin(stage_then, [STAGE[Stage.LEAD], STAGE[Stage.RETURNED]])
     quiet = stages.signal[last] == SIGNAL["gone_quiet"]
-    closed = np.isin(stood, [STAGE[Stage.WON], STAGE[Stage.LOST]]) & ~quiet
+    closed = np.isin(stage_then, [STAGE[Stage.WON], STAGE[Stage.LOST]]) & ~quiet
     return np.where(mail, ~nurtured, closed)
 
 
@@ -121,7 +121,9 @@ def _build_properties(events: Events, product: Ints) -> pa.Array:
     return build_words(tuple(texts), np.where(has_path, code, -1))
 
 
-def build_events(world: World, people: People, events: Events, known_at: Floats) -> pa.Table:
+def build_events(
+    world: World, population: Population, events: Events, known_at: Floats
+) -> pa.Table:
     """Build the event table from events in the order of their ids."""
     return pa.Table.from_arrays(
         [
@@ -133,7 +135,7 @@ def build_events(world: World, people: People, events: Events, known_at: Floats)
             build_words(tuple(kind.name for kind in EVENT_KINDS), events.kind),
             build_words(CHANNELS, events.channel),
             build_numbers(events.value),
-            _build_properties(events, people.product),
+            _build_properties(events, population.product),
         ],
         schema=EVENT_SCHEMA,
     )

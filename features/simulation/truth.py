@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from features.lifecycle.stages import Stage
 from features.simulation.behaviour.intent import Bumps, intent_of
-from features.simulation.behaviour.people import TYPES, Floats, Ints, People
+from features.simulation.behaviour.population import TYPES, Floats, Ints, Population
 from features.simulation.funnel.sales import chance_to_accept, chance_to_qualify
 from features.simulation.funnel.stage_log import STAGE, StageChanges
 from features.simulation.funnel.walk import FunnelRun
@@ -31,17 +31,19 @@ def _time_or_null(world: World, day: Floats) -> pa.Array:
     return pc.if_else(pa.array(happens), times, pa.scalar(None, times.type))
 
 
-def build_lead_truth(world: World, people: People, bumps: Bumps, stages: StageChanges) -> pa.Table:
+def build_lead_truth(
+    world: World, population: Population, bumps: Bumps, stages: StageChanges
+) -> pa.Table:
     """Build one row per lead: its hidden nature, and what became of it, also past the cut."""
     columns = {
-        "lead_id": build_ids("L", np.arange(len(people))),
-        "type": build_words(TYPES, people.type),
-        "fit": people.fit,
-        "need": people.need,
-        "account_demand": people.demand,
-        "chattiness": people.chattiness,
-        "sql_at": _time_or_null(world, _first_time(stages, Stage.SQL, len(people))),
-        "won_at": _time_or_null(world, _first_time(stages, Stage.WON, len(people))),
+        "lead_id": build_ids("L", np.arange(len(population))),
+        "type": build_words(TYPES, population.type),
+        "fit": population.fit,
+        "need": population.need,
+        "account_demand": population.demand,
+        "chattiness": population.chattiness,
+        "sql_at": _time_or_null(world, _first_time(stages, Stage.SQL, len(population))),
+        "won_at": _time_or_null(world, _first_time(stages, Stage.WON, len(population))),
     }
     for bump in range(bumps.peak.shape[1]):
         columns[f"peak_{bump}_at"] = build_time(world, bumps.peak[:, bump])
@@ -52,29 +54,31 @@ def build_lead_truth(world: World, people: People, bumps: Bumps, stages: StageCh
 
 
 def chance_if_handed_off(
-    world: World, people: People, lead: Ints, *, intent: Floats, returns: Ints
+    world: World, population: Population, lead: Ints, *, intent: Floats, returns: Ints
 ) -> Floats:
     """Give the true P(SQL | handed off now) at the promised delay, by rule or discretion."""
-    accept = chance_to_accept(world.sales, people.fit[lead], intent, np.zeros(len(lead)))
+    accept = chance_to_accept(world.sales, population.fit[lead], intent, np.zeros(len(lead)))
     delay = np.full(len(lead), PROMISED_DELAY_DAYS)
     qualify = chance_to_qualify(
-        world.sales, people, lead, intent=intent, delay=delay, returns=returns
+        world.sales, population, lead, intent=intent, delay=delay, returns=returns
     )
     return accept * qualify
 
 
-def build_chances(world: World, people: People, bumps: Bumps, every_days: int = 7) -> pa.Table:
+def build_chances(
+    world: World, population: Population, bumps: Bumps, every_days: int = 7
+) -> pa.Table:
     """Build one row per lead and week: the hidden intent, and the chance if handed off then.
 
     The chance is that of a first handoff; each earlier return lowers it.
     """
     weeks = np.arange(every_days, world.arrivals.days, every_days, dtype=float)
-    lead, week = np.nonzero(weeks[None, :] > people.arrived[:, None])
+    lead, week = np.nonzero(weeks[None, :] > population.arrived[:, None])
     at = weeks[week]
     interest = bumps.interest(lead, at)
-    intent = intent_of(people, lead, interest)
+    intent = intent_of(population, lead, interest)
     chance = chance_if_handed_off(
-        world, people, lead, intent=intent, returns=np.zeros(len(lead), np.int64)
+        world, population, lead, intent=intent, returns=np.zeros(len(lead), np.int64)
     )
     return pa.table(
         {

@@ -45,7 +45,7 @@ DEPARTMENTS = (
     Choice("finance", 0.10, -0.2),
     Choice("hr", 0.08, -0.5),
 )
-DEPARTMENT_TITLES = ("Marketing", "Sales", "Operations", "IT", "Finance", "People")
+DEPARTMENT_TITLES = ("Marketing", "Sales", "Operations", "IT", "Finance", "Population")
 PRODUCTS = (
     Choice("platform", 0.40),
     Choice("analytics", 0.30),
@@ -81,7 +81,7 @@ COUNTRIES = (
 
 
 @dataclass(frozen=True)
-class Source:
+class LeadSource:
     """Where a lead came from."""
 
     name: str
@@ -99,8 +99,8 @@ class Source:
 
 
 SOURCES = (
-    Source("organic_search", 0.27, 0.19, 0.1, 0.0, (), "/blog"),
-    Source(
+    LeadSource("organic_search", 0.27, 0.19, 0.1, 0.0, (), "/blog"),
+    LeadSource(
         "paid_search",
         0.20,
         0.22,
@@ -109,7 +109,7 @@ SOURCES = (
         ("search_autumn", "search_winter", "search_spring", "search_summer"),
         "/lp/compare",
     ),
-    Source(
+    LeadSource(
         "social",
         0.12,
         0.20,
@@ -118,7 +118,7 @@ SOURCES = (
         ("social_brand", "social_founder", "social_clips"),
         "/lp/guide",
     ),
-    Source(
+    LeadSource(
         "webinar",
         0.11,
         0.09,
@@ -127,10 +127,10 @@ SOURCES = (
         ("webinar_basics", "webinar_benchmarks"),
         "/webinars",
     ),
-    Source("referral", 0.08, 0.08, 0.8, -0.4, (), "/"),
-    Source("partner", 0.07, 0.09, 0.6, -0.2, ("partner_marketplace",), "/partners"),
-    Source("event", 0.08, 0.04, 0.2, 0.0, ("fair_autumn", "fair_spring"), "/events"),
-    Source(
+    LeadSource("referral", 0.08, 0.08, 0.8, -0.4, (), "/"),
+    LeadSource("partner", 0.07, 0.09, 0.6, -0.2, ("partner_marketplace",), "/partners"),
+    LeadSource("event", 0.08, 0.04, 0.2, 0.0, ("fair_autumn", "fair_spring"), "/events"),
+    LeadSource(
         "content_syndication",
         0.07,
         0.09,

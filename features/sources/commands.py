@@ -115,7 +115,7 @@ def _reject_table(report: ImportReport) -> Table:
     return table
 
 
-def _say_strange_reasons(counts: dict[str, int]) -> str:
+def _describe_strange_reasons(counts: dict[str, int]) -> str:
     listed = ", ".join(f"{reason!r} ({n:,})" for reason, n in list(counts.items())[:5])
     more = ", ..." if len(counts) > 5 else ""
     return (
@@ -133,7 +133,7 @@ def _oddities(report: ImportReport) -> list[str]:
             f"{report.events_before_creation:,} events lie before their lead was created."
         )
     if report.strange_reasons:
-        lines.append(_say_strange_reasons(report.strange_reasons))
+        lines.append(_describe_strange_reasons(report.strange_reasons))
     for counts, words in (
         (quality.late, "became known more than a day after they happened"),
         (quality.doubled, "repeat another one in all but their id"),

@@ -146,7 +146,7 @@ def run_import(
                 EventSpill(unsorted, mapping.taxonomy),
                 by_columns=by_columns,
             )
-            run.tell = progress or run.tell
+            run.report_progress = progress or run.report_progress
             run.gathering.look_at(None if at is None else to_us(at))
             run.read_all(readings)
         places = run.gathering.places
@@ -154,7 +154,7 @@ def run_import(
             raise _nothing_usable(run, to)
         about = run.build_manifest()
         rows, quality = write_sorted(
-            run.gathering, places, about, beside, lambda part: run.tell(SORTING, part)
+            run.gathering, places, about, beside, lambda part: run.report_progress(SORTING, part)
         )
         shutil.rmtree(unsorted)
     return run.build_report(about, rows, quality.counts(), to)
@@ -193,7 +193,7 @@ class _Run:
         self.fingerprints: dict[str, str] = {}
         self._folder = path.parent if path.is_file() else path
         self._by_columns = by_columns
-        self.tell: Progress = lambda _what, _fraction: None
+        self.report_progress: Progress = lambda _what, _fraction: None
         self._waiting: list[Waiting] = []
 
     def read_all(self, readings: list[Reading]) -> None:
@@ -284,7 +284,7 @@ class _Run:
             number_of_rows = self._read_by_columns(name, rows, reading, readers)
             if number_of_rows is None:
                 number_of_rows = self._read_by_row(name, rows, readers)
-        self.tell(f"Reading {name}", 1.0)
+        self.report_progress(f"Reading {name}", 1.0)
         self._compare_columns(name, rows, reading)
         return number_of_rows
 
@@ -301,7 +301,7 @@ class _Run:
             number_of_rows = row.number + 1
             if not number_of_rows % TICK:
                 self.gathering.flush()
-                self.tell(f"Reading {name}", rows.fraction_read())
+                self.report_progress(f"Reading {name}", rows.fraction_read())
         return number_of_rows
 
     def _read_by_columns(
@@ -326,7 +326,7 @@ class _Run:
         for batch in batches:
             events.read(batch)
             number_of_rows += len(batch.lines) + len(batch.odd)
-            self.tell(f"Reading {name}", rows.fraction_read())
+            self.report_progress(f"Reading {name}", rows.fraction_read())
         return number_of_rows
 
     def _make_readers(

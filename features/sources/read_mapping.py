@@ -18,13 +18,13 @@ from features.sources.errors import MappingError, MappingNotFoundError
 from features.sources.mapping.model import (
     FIELDS,
     REQUIRED,
-    Attribute,
     Cell,
     FieldType,
     ImportMapping,
-    Known,
+    KnownFrom,
+    MappedAttribute,
     Record,
-    Source,
+    SourceMapping,
 )
 from features.sources.mapping.section import Section
 from features.sources.mapping.taxonomy import (
@@ -145,7 +145,9 @@ def parse_mapping(text: bytes, file: str) -> ImportMapping:
     return with_mapped_names(mapping)
 
 
-def _parse_source(section: Section, position: int, style: TimeStyle, taxonomy: Taxonomy) -> Source:
+def _parse_source(
+    section: Section, position: int, style: TimeStyle, taxonomy: Taxonomy
+) -> SourceMapping:
     section.check_keys(SOURCE_KEYS)
     record = Record(section.get_choice("record", list(Record)))
     patterns = section.texts("file")
@@ -161,7 +163,7 @@ def _parse_source(section: Section, position: int, style: TimeStyle, taxonomy: T
         f"{section.name} ({record}) attributes",
         section.entries.get("attributes", {}),
     )
-    return Source(
+    return SourceMapping(
         position=position,
         record=record,
         patterns=patterns,
@@ -314,7 +316,7 @@ def _parse_span(section: Section, zone: ZoneInfo) -> tuple[int, int] | None:
 
 def _parse_attribute(
     attributes: Section, name: str, record: Record, style: TimeStyle
-) -> Attribute:
+) -> MappedAttribute:
     section = Section(attributes.file, f"{attributes.name}.{name}", attributes.entries[name])
     if not ATTRIBUTE_NAME.fullmatch(name) or name in LEAD_SCHEMA.names:
         raise section.refusal(
@@ -324,10 +326,10 @@ def _parse_attribute(
         )
     known_text = section.get_text("known", KNOWN_CHOICES)
     known, column = _parse_known(section, known_text)
-    if known is Known.AFTER_OUTCOME:
+    if known is KnownFrom.AFTER_OUTCOME:
         section.check_keys(("column", "known", "type", "missing"))
         refused = Cell(style.zone, column=section.get_text("column", "Name the column."))
-        return Attribute(name, "category", False, known, refused)
+        return MappedAttribute(name, "category", False, known, refused)
     if record is not Record.LEAD:
         raise section.refusal(
             "known",
@@ -337,7 +339,7 @@ def _parse_attribute(
     type_ = section.get_choice("type", tuple(ATTRIBUTE_KEYS))
     section.check_keys(("column", "type", "known", "missing", *ATTRIBUTE_KEYS[type_]))
     section.get_text("column", 'Name the column: column = "...".')
-    return Attribute(
+    return MappedAttribute(
         name=name,
         type=cast("AttributeType", "flag" if type_ == "present" else type_),
         is_present=type_ == "present",
@@ -347,22 +349,22 @@ def _parse_attribute(
     )
 
 
-def _parse_known(section: Section, text: str) -> tuple[Known, str | None]:
-    if text.startswith(Known.DATED):
-        column = text.removeprefix(Known.DATED).strip()
+def _parse_known(section: Section, text: str) -> tuple[KnownFrom, str | None]:
+    if text.startswith(KnownFrom.DATED):
+        column = text.removeprefix(KnownFrom.DATED).strip()
         if column:
-            return Known.DATED, column
-    elif text in (Known.AT_CREATION, Known.AFTER_OUTCOME):
-        return Known(text), None
+            return KnownFrom.DATED, column
+    elif text in (KnownFrom.AT_CREATION, KnownFrom.AFTER_OUTCOME):
+        return KnownFrom(text), None
     raise section.refusal("known", f"cannot be {text!r}. {KNOWN_CHOICES}")
 
 
-def _check_attributes_agree(top: Section, sources: tuple[Source, ...]) -> None:
+def _check_attributes_agree(top: Section, sources: tuple[SourceMapping, ...]) -> None:
     """Check that an attribute that several sources fill has one type, and is never refused too."""
     meanings: dict[str, tuple[str, bool]] = {}
     for source in sources:
         for attribute in source.attributes:
-            meaning = (attribute.type, attribute.known is Known.AFTER_OUTCOME)
+            meaning = (attribute.type, attribute.known is KnownFrom.AFTER_OUTCOME)
             if meanings.setdefault(attribute.name, meaning) != meaning:
                 raise top.refusal(
                     f"attribute {attribute.name}",
@@ -373,12 +375,12 @@ def _check_attributes_agree(top: Section, sources: tuple[Source, ...]) -> None:
         (source.patterns, attribute.cell.column)
         for source in sources
         for attribute in source.attributes
-        if attribute.known is Known.AFTER_OUTCOME
+        if attribute.known is KnownFrom.AFTER_OUTCOME
     }
     for source in sources:
         for attribute in source.attributes:
             again = (source.patterns, attribute.cell.column) in refused
-            if again and attribute.known is not Known.AFTER_OUTCOME:
+            if again and attribute.known is not KnownFrom.AFTER_OUTCOME:
                 raise top.refusal(
                     f"attribute {attribute.name}",
                     f"is made of column {attribute.cell.column!r}, which another attribute says "

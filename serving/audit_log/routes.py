@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from serving.auth.guard import allow
-from serving.http.openapi import describe_problems
+from serving.auth.guard import require
 from serving.store.audit_log import list_entries
 from serving.store.dependencies import Reading
 from serving.store.tables import AuditEntry
+from serving.web_api.openapi import describe_problems
 
 MOST_ENTRIES = 1_000
 
-router = APIRouter(prefix="/v1", tags=["audit log"], dependencies=[allow("read the audit log")])
+router = APIRouter(prefix="/v1", tags=["audit log"], dependencies=[require("audit_log:read")])
 
 
 class AuditEntryOut(BaseModel):

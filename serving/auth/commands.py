@@ -1,4 +1,4 @@
-"""``baton keys`` and ``baton people``: who may ask, decided at the machine itself."""
+"""``baton keys`` and ``baton users``: who may ask, decided at the machine itself."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -7,12 +7,12 @@ import typer
 
 from features import clock
 from serving.auth.keys import create_key, list_keys, revoke_key, rotate_key
-from serving.auth.people import add_person, disable_person, list_people, set_password
 from serving.auth.roles import Role
-from serving.http.logs import keep_quiet
+from serving.auth.users import add_person, disable_person, list_users, set_password
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
 from serving.store.opening import open_store
+from serving.web_api.logs import keep_quiet
 
 ACTOR = "command"
 """How the audit log names whoever works at the machine itself."""
@@ -22,7 +22,7 @@ Days = Annotated[
 ]
 
 
-def _say_day(moment: datetime | None) -> str:
+def _format_day(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
@@ -71,8 +71,8 @@ def list_keys_command() -> None:
         if key.revoked_at is not None:
             state = "revoked"
         typer.echo(
-            f"{key.key_id:<12}  {key.name:<20}  {key.role:<10}  {_say_day(key.expires_at):<16}  "
-            f"{_say_day(key.last_used_at):<16}  {state}"
+            f"{key.key_id:<12}  {key.name:<20}  {key.role:<10}  {_format_day(key.expires_at):<16}  "
+            f"{_format_day(key.last_used_at):<16}  {state}"
         )
 
 
@@ -111,7 +111,7 @@ def rotate_key_command(
         ends_at = old.expires_at
     typer.echo(made.secret)
     typer.echo(
-        f"Key {made.key_id} follows {old.key_id}, which works until {_say_day(ends_at)} UTC.",
+        f"Key {made.key_id} follows {old.key_id}, which works until {_format_day(ends_at)} UTC.",
         err=True,
     )
 
@@ -128,7 +128,7 @@ def _ask_password(*, from_input: bool) -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def add_person_command(
+def add_user_command(
     email: Email,
     role: Annotated[Role, typer.Option(help="What they may do.")],
     name: Annotated[str, typer.Option(help="As colleagues call them.")] = "",
@@ -166,7 +166,7 @@ def set_password_command(email: Email, password_stdin: FromInput = False) -> Non
     typer.echo(f"{email} has a new password.")
 
 
-def disable_person_command(email: Email) -> None:
+def disable_user_command(email: Email) -> None:
     """Let somebody sign in no more, and end the sessions there are."""
     at = clock.now()
     with open_store(ServingSettings()) as store, store.work() as work:
@@ -182,11 +182,11 @@ def disable_person_command(email: Email) -> None:
     typer.echo(f"{email} may not sign in any more.")
 
 
-def list_people_command() -> None:
+def list_users_command() -> None:
     """List who may sign in."""
     with open_store(ServingSettings()) as store, store.work(read_only=True) as work:
-        people = list_people(work)
-    for person in people:
+        users = list_users(work)
+    for person in users:
         state = "disabled" if person.disabled_at is not None else "may sign in"
         typer.echo(f"{person.email:<40}  {person.role:<10}  {person.person_id}  {state}")
 
@@ -199,8 +199,8 @@ keys_app.command("list")(list_keys_command)
 keys_app.command("rotate")(rotate_key_command)
 keys_app.command("revoke")(revoke_key_command)
 
-people_app = typer.Typer(help="People who sign in.", no_args_is_help=True, callback=keep_quiet)
-people_app.command("add")(add_person_command)
-people_app.command("list")(list_people_command)
-people_app.command("password")(set_password_command)
-people_app.command("disable")(disable_person_command)
+users_app = typer.Typer(help="People who sign in.", no_args_is_help=True, callback=keep_quiet)
+users_app.command("add")(add_user_command)
+users_app.command("list")(list_users_command)
+users_app.command("password")(set_password_command)
+users_app.command("disable")(disable_user_command)

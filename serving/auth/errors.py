@@ -16,7 +16,7 @@ class UnguardedRouteError(ServingError):
         self.routes = tuple(routes)
         super().__init__(
             f"No permission is declared for {', '.join(routes)}. Give the router or the route "
-            'dependencies=[allow("...")] of serving.auth.guard, or allow_anyone() with a reason.'
+            'dependencies=[require("...")] of serving.auth.guard, or allow_anyone() with a reason.'
         )
 
 
@@ -68,7 +68,7 @@ class SignInRefusedError(RefusedError):
 
     status, slug, title = 401, "sign-in-refused", "Not signed in"
     headers: ClassVar[dict[str, str]] = {}
-    fix = "Check both; `baton people password` sets a new one."
+    fix = "Check both; `baton users password` sets a new one."
 
     def __init__(self) -> None:
         super().__init__("E-mail address and password do not belong together.")
@@ -103,19 +103,19 @@ class NoSuchKeyError(ServingError):
         super().__init__(f"There is no live key {wanted!r}. `baton keys list` shows them.")
 
 
-class NoSuchPersonError(ServingError):
+class NoSuchUserError(ServingError):
     """Nobody signs in with that address."""
 
     def __init__(self) -> None:
-        super().__init__("Nobody has that e-mail address. `baton people list` shows them.")
+        super().__init__("Nobody has that e-mail address. `baton users list` shows them.")
 
 
-class PersonKnownError(ServingError):
+class UserExistsError(ServingError):
     """Somebody has the address already."""
 
     def __init__(self) -> None:
         super().__init__(
-            "Somebody has that e-mail address already. `baton people password` sets a new password."
+            "Somebody has that e-mail address already. `baton users password` sets a new password."
         )
 
 

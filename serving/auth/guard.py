@@ -1,4 +1,4 @@
-"""What a route says of who may ask it: ``dependencies=[allow("read scores")]``, and nothing else.
+"""What a route says of who may ask it: ``dependencies=[require("scores:read")]``, and nothing else.
 
 A route without such a line keeps the app from being built.
 """
@@ -13,12 +13,12 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from features import clock
-from serving.auth.doorman import Doorman, check_own_page
+from serving.auth.authenticator import Authenticator, check_own_page
 from serving.auth.errors import NotAllowedError, UnguardedRouteError
 from serving.auth.principals import ANYONE_HERE, Principal
 from serving.auth.roles import Permission
 from serving.errors import TokenRefusedError
-from serving.http.openapi import describe_problems
+from serving.web_api.openapi import describe_problems
 
 # For the description of the API only: the doorman reads the header himself.
 _bearer = HTTPBearer(auto_error=False, description="A key, as `baton keys create` makes it.")
@@ -31,7 +31,7 @@ class Guard:
     permission: Permission | None = None
 
 
-class Allow(Guard):
+class RequirePermission(Guard):
     """Lets in whoever may do one thing."""
 
     def __init__(self, permission: Permission, *, here: bool = False, acts: bool = False) -> None:
@@ -53,20 +53,20 @@ class Allow(Guard):
         ForeignPageError
             If a page of another site has a browser do something with its session.
         """
-        doorman: Doorman = request.app.state.doorman
+        authenticator: Authenticator = request.app.state.authenticator
         if self.here and request.app.state.settings.is_local:
             request.state.principal = ANYONE_HERE
             return
-        principal = await doorman.find(request, clock.now())
+        principal = await authenticator.find(request, clock.now())
         if principal is None:
-            doorman.refused["unknown"] += 1
+            authenticator.refused["unknown"] += 1
             raise TokenRefusedError(sent=False)
         if self.permission not in principal.permissions:
-            doorman.refused["not_allowed"] += 1
+            authenticator.refused["not_allowed"] += 1
             raise NotAllowedError(str(self.permission), principal.role)
         if self.acts and principal.csrf_token is not None:
             check_own_page(request)
-        doorman.check_rate(principal)
+        authenticator.check_rate(principal)
         request.state.principal = principal
         request.state.caller = principal.actor
 
@@ -82,22 +82,22 @@ class AllowAnyone(Guard):
         request.state.principal = None
 
 
-def allow(permission: Permission) -> Dependency:
-    """Let in whoever has a permission: ``APIRouter(dependencies=[allow("read scores")])``."""
-    return Dependency(Allow(permission))
+def require(permission: Permission) -> Dependency:
+    """Let in whoever has a permission: ``APIRouter(dependencies=[require("scores:read")])``."""
+    return Dependency(RequirePermission(permission))
 
 
 def allow_acting(permission: Permission) -> Dependency:
-    """As `allow`, for a GET that leaves something behind: no page of another site may have it sent."""
-    return Dependency(Allow(permission, acts=True))
+    """As `require`, for a GET that leaves something behind: no page of another site may have it sent."""
+    return Dependency(RequirePermission(permission, acts=True))
 
 
-def allow_here(permission: Permission) -> Dependency:
-    """Let in anybody on a server that only this machine can reach; elsewhere as `allow` does.
+def require_unless_local(permission: Permission) -> Dependency:
+    """Let in anybody on a server that only this machine can reach; elsewhere as `require` does.
 
     For what tells nothing about people: figures, the manual.
     """
-    return Dependency(Allow(permission, here=True))
+    return Dependency(RequirePermission(permission, here=True))
 
 
 def allow_anyone(because: str) -> Dependency:

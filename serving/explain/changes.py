@@ -30,7 +30,7 @@ What = Literal["time", "merge", "field", "account", "events", "stages", "model"]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ScoreChangePart:
     """One part of the difference."""
 
     what: What
@@ -125,7 +125,7 @@ def build_steps(
     end: LeadRecord,
     since: int,
     until: int,
-    say_kind: Callable[[str, int], str],
+    describe_kind: Callable[[str, int], str],
 ) -> list[_Step]:
     """Build the lead after each step, the first as known at the old moment."""
     start, end = known_by(start, since), known_by(end, until)
@@ -142,7 +142,7 @@ def build_steps(
         current = account.record
     for kind, events in _group_new_events(end.events, since).items():
         current = current._replace(events=(*current.events, *events))
-        words = f"{len(events)} {say_kind(kind, len(events))}"
+        words = f"{len(events)} {describe_kind(kind, len(events))}"
         steps.append(_Step("events", kind, len(events), words, current))
     moved = [m for m in end.stages if m.known_at >= since]
     if moved:
@@ -162,7 +162,7 @@ class Movement:
     """The rows of features at both ends, by each end's own catalogue."""
     points: tuple[float, float]
     """Uncut, at both ends."""
-    parts: list[Change]
+    parts: list[ScoreChangePart]
 
     @property
     def delta(self) -> float:
@@ -202,7 +202,7 @@ def explain_change(
     rows = compute_rows(before.catalog, records, moments)
     points = before.score(rows).points.tolist()
     parts = [
-        Change(step.what, step.name, step.count, points[n + 1] - points[n], step.words)
+        ScoreChangePart(step.what, step.name, step.count, points[n + 1] - points[n], step.words)
         for n, step in enumerate(steps)
     ]
     last_row, last = rows[-1:], points[-1]
@@ -211,5 +211,5 @@ def explain_change(
         last_row = compute_rows(after.catalog, [known], [until])
         last = float(after.score(last_row).points[0])
         words = f"model {after.version} in place of {before.version}"
-        parts.append(Change("model", after.version, 1, last - points[-1], words))
+        parts.append(ScoreChangePart("model", after.version, 1, last - points[-1], words))
     return Movement((rows[:1], last_row), (points[0], last), parts)

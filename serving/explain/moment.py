@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.explain.reasons import Explainer, FieldColumns
-from serving.explain.wording import say_days, say_fact, say_number, say_share, say_timing_reason
+from serving.explain.wording import (
+    describe_fact,
+    describe_timing_reason,
+    format_days,
+    format_number,
+    format_share,
+)
 from training.bundle import has_come
 
 Verdict = Literal["hand_off_now", "hand_off_later", "keep_nurturing", "let_go"]
@@ -50,7 +56,7 @@ class MomentFacts:
 
 
 @dataclass(frozen=True)
-class Decision:
+class TimingDecision:
     """What to do with the lead, and why, in a sentence."""
 
     verdict: Verdict
@@ -59,52 +65,54 @@ class Decision:
     because: str
 
 
-def decide_moment(facts: MomentFacts) -> Decision:
+def decide_moment(facts: MomentFacts) -> TimingDecision:
     """Decide: now, in about k days, keep nurturing, or let go."""
     if not facts.by_timing:
         return _decide_by_threshold(facts)
     if has_come(facts.highest, facts.p_sql, facts.floor):
-        return Decision("hand_off_now", 0, f"Hand off now: {_say_advantage(facts.advantage)}.")
+        return TimingDecision(
+            "hand_off_now", 0, f"Hand off now: {_describe_advantage(facts.advantage)}."
+        )
     likely = next((k for k, p in enumerate(facts.p_moment) if p >= EVEN_CHANCE), None)
     if likely is not None:
-        return Decision(
+        return TimingDecision(
             "hand_off_later",
             likely,
-            f"Hand off in about {say_days(likely)}: by then the moment has come for every other "
+            f"Hand off in about {format_days(likely)}: by then the moment has come for every other "
             "lead like this one.",
         )
     last, within = len(facts.p_moment) - 1, facts.p_moment[-1]
     if within < SLIM_CHANCE and facts.value_waiting < NOTHING_TO_WAIT_FOR * facts.sql_worth:
-        return Decision(
+        return TimingDecision(
             "let_go",
             None,
-            f"Let go: in {say_share(1.0 - within)} of such leads no moment comes within {last} "
+            f"Let go: in {format_share(1.0 - within)} of such leads no moment comes within {last} "
             "days, and waiting for it is worth next to nothing.",
         )
-    return Decision(
+    return TimingDecision(
         "keep_nurturing",
         None,
-        f"Keep nurturing: the moment comes within {last} days for {say_share(within)} of such "
+        f"Keep nurturing: the moment comes within {last} days for {format_share(within)} of such "
         "leads.",
     )
 
 
-def _say_advantage(advantage: float) -> str:
+def _describe_advantage(advantage: float) -> str:
     if advantage < 0.0:
         return "the chance is good enough, and no later day is surely better"
-    return f"a handoff today is worth {say_number(round(advantage, 2))} more than waiting"
+    return f"a handoff today is worth {format_number(round(advantage, 2))} more than waiting"
 
 
-def _decide_by_threshold(facts: MomentFacts) -> Decision:
-    chance, level = say_share(facts.p_sql), say_share(facts.threshold)
+def _decide_by_threshold(facts: MomentFacts) -> TimingDecision:
+    chance, level = format_share(facts.p_sql), format_share(facts.threshold)
     if facts.p_sql >= facts.threshold:
-        return Decision(
+        return TimingDecision(
             "hand_off_now",
             0,
             f"Hand off now: the chance of an SQL if handed off now, {chance}, is at least the "
             f"threshold of {level}.",
         )
-    return Decision(
+    return TimingDecision(
         "keep_nurturing",
         None,
         f"Keep nurturing: the chance of an SQL if handed off now, {chance}, is below the threshold "
@@ -113,7 +121,7 @@ def _decide_by_threshold(facts: MomentFacts) -> Decision:
 
 
 def find_stands_until(
-    decision: Decision, facts: MomentFacts, as_of: datetime
+    decision: TimingDecision, facts: MomentFacts, as_of: datetime
 ) -> tuple[datetime | None, bool]:
     """Find until when a handoff that is due now stays worth making.
 
@@ -179,11 +187,13 @@ def _drive(
 ) -> Driver:
     sign = 1.0 if total > 0 else -1.0
     spoken = max(field.columns, key=lambda column: sign * shares[column])
-    fact = say_fact(explainer.features[spoken], float(values[spoken]), explainer.category_words)
-    return Driver(field.field, field.label, total, say_timing_reason(total, fact))
+    fact = describe_fact(
+        explainer.features[spoken], float(values[spoken]), explainer.category_words
+    )
+    return Driver(field.field, field.label, total, describe_timing_reason(total, fact))
 
 
-def say_support(alike: int, fewest: int) -> str:
+def format_support(alike: int, fewest: int) -> str:
     """Say how many handoffs the verdict rests on."""
     if alike < fewest:
         count = "no handoff" if alike == 0 else f"only {alike:,} handoff{'s' if alike > 1 else ''}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.catalog.feature import Feature, SubScore
 from features.catalog.manifest import Catalog
-from serving.explain.wording import Direction, say_fact, say_reason, say_rest
+from serving.explain.wording import Direction, describe_fact, describe_reason, format_rest
 
 BASE_POINTS = 50.0
 """The typical lead's points: reasons count from here."""
@@ -110,14 +110,14 @@ def _reason_for(
     direction = find_direction(total)
     sign = 1.0 if total > 0 else -1.0
     spoken = max(field.columns, key=lambda column: sign * points[column])
-    fact = say_fact(explainer.features[spoken], values[spoken], explainer.category_words)
+    fact = describe_fact(explainer.features[spoken], values[spoken], explainer.category_words)
     return Reason(
         field=field.field,
         label=field.label,
         sub_score=field.sub_score,
         points=total,
         direction=direction,
-        words=say_reason(direction, fact),
+        words=describe_reason(direction, fact),
     )
 
 
@@ -167,7 +167,7 @@ def explain(
             sub_score=None,
             points=left,
             direction=direction,
-            words=say_rest(direction, len(totals) - len(shown)),
+            words=format_rest(direction, len(totals) - len(shown)),
         )
     )
     return Explanation(sub_scores, reasons)

@@ -24,7 +24,7 @@ class NextEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WhatIfOutcome:
     """The score a lead would have, were an event to happen now."""
 
     event: NextEvent
@@ -56,7 +56,7 @@ def list_plausible(bundle: Bundle, record: LeadRecord) -> list[NextEvent]:
 
 def score_next_events(
     bundle: Bundle, record: LeadRecord, as_of: int, events: Sequence[NextEvent]
-) -> tuple[float, list[Outcome]]:
+) -> tuple[float, list[WhatIfOutcome]]:
     """Score a lead as it is, and with each event in turn.
 
     Parameters
@@ -81,7 +81,7 @@ def score_next_events(
     base = float(scores.points[0])
     seen = Counter(event.kind for event in record.events)
     outcomes = [
-        Outcome(event, seen[event.kind], points, points - base, probability)
+        WhatIfOutcome(event, seen[event.kind], points, points - base, probability)
         for event, points, probability in zip(
             events, scores.points[1:].tolist(), scores.probability[1:].tolist(), strict=True
         )

@@ -20,10 +20,10 @@ _DIRECTION_WORDS: dict[Direction, str] = {
 _OTHER_WORDS = "one of the rarer values"
 
 
-def say_number(value: float) -> str:
+def format_number(value: float) -> str:
     """Say a number: whole where it is whole, else with as many digits as matter.
 
-    >>> say_number(1250.0), say_number(2.345), say_number(0.0312), say_number(12345.678)
+    >>> format_number(1250.0), format_number(2.345), format_number(0.0312), format_number(12345.678)
     ('1,250', '2.3', '0.031', '12,346')
     """
     if value == round(value) and abs(value) < 1e15:
@@ -37,14 +37,14 @@ def say_number(value: float) -> str:
 
 
 def _many(count: float, one: str, many: str) -> str:
-    said = say_number(count)
-    return f"{said} {one if said == '1' else many}"
+    number = format_number(count)
+    return f"{number} {one if number == '1' else many}"
 
 
-def say_days(days: float) -> str:
+def format_days(days: float) -> str:
     """Say a length of time given in days.
 
-    >>> say_days(0.01), say_days(0.25), say_days(1.0), say_days(12.4), say_days(400.0)
+    >>> format_days(0.01), format_days(0.25), format_days(1.0), format_days(12.4), format_days(400.0)
     ('14 minutes', '6 hours', '1 day', '12 days', '13 months')
     """
     minutes = days * 24 * 60
@@ -61,17 +61,19 @@ def say_days(days: float) -> str:
     return _many(round(days / 365.25), "year", "years")
 
 
-def say_share(share: float) -> str:
+def format_share(share: float) -> str:
     """Say a share of one.
 
-    >>> say_share(0.354), say_share(0.004), say_share(1.0)
+    >>> format_share(0.354), format_share(0.004), format_share(1.0)
     ('35 %', '0.4 %', '100 %')
     """
     percent = share * 100
     return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{percent:.1g} %"
 
 
-def _say_category(feature: Feature, code: float, category_words: Mapping[str, str]) -> str | None:
+def _format_category(
+    feature: Feature, code: float, category_words: Mapping[str, str]
+) -> str | None:
     position = int(code)
     if not 0 <= position < len(feature.categories):
         return None
@@ -82,19 +84,19 @@ def _say_category(feature: Feature, code: float, category_words: Mapping[str, st
     return category_words.get(name, name) if feature.group else name
 
 
-def _say_value(feature: Feature, value: float, category_words: Mapping[str, str]) -> str | None:
+def _format_value(feature: Feature, value: float, category_words: Mapping[str, str]) -> str | None:
     if feature.categories:
-        return _say_category(feature, value, category_words)
+        return _format_category(feature, value, category_words)
     if feature.unit == "days":
-        return say_days(value)
+        return format_days(value)
     if feature.unit == "share":
-        return say_share(value)
+        return format_share(value)
     if feature.unit == "per day":
-        return f"{'+' if value > 0 else ''}{say_number(value)}"
-    return say_number(value)
+        return f"{'+' if value > 0 else ''}{format_number(value)}"
+    return format_number(value)
 
 
-def say_fact(feature: Feature, value: float, category_words: Mapping[str, str]) -> str:
+def describe_fact(feature: Feature, value: float, category_words: Mapping[str, str]) -> str:
     """Say what a feature's value means.
 
     Parameters
@@ -113,41 +115,41 @@ def say_fact(feature: Feature, value: float, category_words: Mapping[str, str]) 
     if value == 1 and feature.words_one:
         return feature.words_one
     if value < 0 and feature.words_ahead:
-        return feature.words_ahead.replace("{value}", say_days(-value))
-    said = _say_value(feature, value, category_words)
-    if said is None:
+        return feature.words_ahead.replace("{value}", format_days(-value))
+    value_words = _format_value(feature, value, category_words)
+    if value_words is None:
         return feature.null_words
     # Not str.format: a company's field name may hold a brace of its own.
-    return feature.words.replace("{value}", said)
+    return feature.words.replace("{value}", value_words)
 
 
-def say_reason(direction: Direction, fact: str) -> str:
+def describe_reason(direction: Direction, fact: str) -> str:
     """Say a reason: the direction, then the fact.
 
-    >>> say_reason("raises", "3 pricing-page views in the last 7 days")
+    >>> describe_reason("raises", "3 pricing-page views in the last 7 days")
     'Raises the chance: 3 pricing-page views in the last 7 days.'
     """
     return f"{_DIRECTION_WORDS[direction]}: {fact}."
 
 
-def say_rest(direction: Direction, n_fields: int) -> str:
+def format_rest(direction: Direction, n_fields: int) -> str:
     """Say the closing reason, which holds whatever the ranked ones leave over.
 
-    >>> say_rest("lowers", 12)
+    >>> format_rest("lowers", 12)
     'Lowers the chance: everything else taken together (12 further facts).'
     """
     if not n_fields:
-        return say_reason(direction, "nothing else")
-    return say_reason(
+        return describe_reason(direction, "nothing else")
+    return describe_reason(
         direction,
         f"everything else taken together ({_many(n_fields, 'further fact', 'further facts')})",
     )
 
 
-def say_timing_reason(worth: float, fact: str) -> str:
+def describe_timing_reason(worth: float, fact: str) -> str:
     """Say what speaks for a handoff now, or for waiting.
 
-    >>> say_timing_reason(0.8, "3 pricing-page views in the last 7 days")
+    >>> describe_timing_reason(0.8, "3 pricing-page views in the last 7 days")
     'Speaks for now: 3 pricing-page views in the last 7 days.'
     """
     return f"{'Speaks for now' if worth > 0 else 'Speaks for waiting'}: {fact}."

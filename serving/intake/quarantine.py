@@ -42,7 +42,7 @@ WHERE item_number = %(number)s
 """
 
 
-class Taken(NamedTuple):
+class LockedItem(NamedTuple):
     """An item taken out to be tried again, locked until the unit of work ends."""
 
     number: int
@@ -149,10 +149,10 @@ def get_item(work: UnitOfWork, number: int) -> WaitingItem:
     return _shape(row, with_body=True)
 
 
-def take_items(work: UnitOfWork, numbers: Sequence[int]) -> list[Taken]:
+def take_items(work: UnitOfWork, numbers: Sequence[int]) -> list[LockedItem]:
     """Take out items that wait, to try them again; those of other numbers are left out."""
     rows = work.execute(TAKE, {"numbers": list(numbers)})
-    return [Taken(number, sent, bytes(body), at) for number, sent, body, at in rows]
+    return [LockedItem(number, sent, bytes(body), at) for number, sent, body, at in rows]
 
 
 def settle(work: UnitOfWork, numbers: Sequence[int], state: str, at: datetime) -> int:

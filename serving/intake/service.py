@@ -7,29 +7,29 @@ from typing import Any, cast
 import msgspec
 
 from serving.errors import RefusedError
-from serving.http.problems import shape_refusal
 from serving.intake.envelope import Envelope
 from serving.intake.errors import NoSuchItemError
-from serving.intake.quarantine import Taken, keep_item, note_try, settle, take_items
+from serving.intake.quarantine import LockedItem, keep_item, note_try, settle, take_items
+from serving.intake.records.ingest import Happening, ingest_records
 from serving.intake.records.items import ItemResult, Landed, Record, Sent, Status
-from serving.intake.records.landing import Happening, land_happenings
-from serving.intake.records.leads import land_leads
-from serving.intake.records.reading import Intake, ReadItem, ReadLead, read_item
-from serving.intake.tools.messages import join_by_email, land_messages
+from serving.intake.records.leads import ingest_leads
+from serving.intake.records.parsing import Intake, ParsedLead, ReadItem, read_item
+from serving.intake.tools.messages import ingest_messages, join_by_email
 from serving.store.session import UnitOfWork
+from serving.web_api.problems import shape_refusal
 
 
 def _land(
     work: UnitOfWork, record: Record, items: Sequence[ReadItem], intake: Intake
 ) -> list[ItemResult]:
     if record == "lead":
-        leads = cast("Sequence[ReadLead]", items)
-        statuses = land_leads(work, leads, intake.received_at, intake.catalog)
+        leads = cast("Sequence[ParsedLead]", items)
+        statuses = ingest_leads(work, leads, intake.received_at, intake.catalog)
         join_by_email(work, leads, intake)
         ids: list[str | None] = [None] * len(leads)
     else:
         happened = cast("Sequence[Happening]", items)
-        statuses = land_happenings(work, happened, intake.received_at, intake.catalog)
+        statuses = ingest_records(work, happened, intake.received_at, intake.catalog)
         ids = [item.id for item in happened]
     return [
         ItemResult(cast("Status", status), item.lead_id, id_)
@@ -61,7 +61,7 @@ def take_in(work: UnitOfWork, record: Record, envelope: Envelope, intake: Intake
         landed = _land(work, record, [item for _, item in readable], intake)
         for (position, item), result in zip(readable, landed, strict=True):
             result.clock = (
-                None if isinstance(item, ReadLead) and not item.tells_time else reader.skew.clock
+                None if isinstance(item, ParsedLead) and not item.tells_time else reader.skew.clock
             )
             results[position] = result
     return count([result for result in results if result is not None])
@@ -88,14 +88,14 @@ def try_again(work: UnitOfWork, number: int, mended: bytes | None, intake: Intak
 
 def _land_again(work: UnitOfWork, sent: Sent, raw: bytes, intake: Intake) -> ItemResult:
     if sent == "segment" or sent == "snowplow":
-        outcome = land_messages(work, sent, [raw], None, intake)[0]
+        outcome = ingest_messages(work, sent, [raw], None, intake)[0]
         if isinstance(outcome, RefusedError):
             raise outcome
         return outcome
     return _land(work, sent, [read_item(sent, raw, intake.reader())], intake)[0]
 
 
-def _try(work: UnitOfWork, taken: Taken, mended: bytes | None, intake: Intake) -> ItemResult:
+def _try(work: UnitOfWork, taken: LockedItem, mended: bytes | None, intake: Intake) -> ItemResult:
     try:
         result = _land_again(work, taken.sent, mended or taken.body, intake)
     except RefusedError as refusal:

@@ -22,15 +22,15 @@ class WorkerCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Collect scores, queue, jobs and outbox."""
-        scorer, outbox = self.worker.house.scorer, self.worker.house.outbox
+        scorer, outbox = self.worker.resources.scorer, self.worker.resources.outbox
         oldest = scorer.oldest_due_at
         yield GaugeMetricFamily(
-            "baton_due_scores",
+            "baton_scoring_queue_leads",
             "Scores that are due, as far as twenty thousand.",
             value=scorer.waiting,
         )
         yield GaugeMetricFamily(
-            "baton_due_scores_lag_seconds",
+            "baton_scoring_queue_lag_seconds",
             "How long the oldest due score has been due.",
             value=max((self.now() - oldest).total_seconds(), 0.0) if oldest else 0.0,
         )

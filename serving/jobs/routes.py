@@ -6,13 +6,13 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict
 
-from serving.auth.guard import allow
+from serving.auth.guard import require
 from serving.errors import RefusedError
-from serving.http.openapi import describe_problems
 from serving.jobs.queries import MOST_NUMBER, FailedJob, list_failed, try_again
 from serving.store.dependencies import Reading, Work
+from serving.web_api.openapi import describe_problems
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[allow("tend jobs")])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[require("jobs:manage")])
 
 JobId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
 

@@ -10,14 +10,14 @@ import structlog
 from features import clock
 from serving.handoff.lifecycle.jobs import DECIDE, SWEEP, decide_job, sweep_job
 from serving.handoff.oversight.service import draw_last_month
-from serving.http.idempotency import forget_expired
 from serving.jobs.queries import note_problem
 from serving.notify.outbox import Outbox
-from serving.scoring.live.queue import add_everyone_due
+from serving.scoring.live.scoring_queue import add_everyone_due
 from serving.scoring.live.worker import SCORE_LEAD, LiveScorer
-from serving.scoring.served import RESCORE
+from serving.scoring.models_in_use import RESCORE
 from serving.store.deferring import QUEUE, defer
 from serving.store.session import Store, UnitOfWork
+from serving.web_api.idempotency import forget_expired
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext, RetryStrategy
@@ -50,12 +50,12 @@ DELETE FROM job_problem p WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j W
 log = structlog.get_logger(__name__)
 
 
-Deed = Callable[[UnitOfWork, datetime], object]
+JobAction = Callable[[UnitOfWork, datetime], object]
 """What a job does in one transaction, at a moment."""
 
 
 @dataclass
-class House:
+class JobResources:
     """What jobs work with."""
 
     store: Store
@@ -63,7 +63,7 @@ class House:
     outbox: Outbox
     now: Callable[[], datetime] = clock.now
     retry_seconds: int = RETRY_SECONDS
-    announce_digests: Deed | None = None
+    announce_digests: JobAction | None = None
     """Announces the digests that are due, as the settings say to whom."""
     hands_over: bool = False
     """Whether leads are decided about and clocks are looked at."""
@@ -90,7 +90,7 @@ def tidy(work: UnitOfWork, at: datetime) -> None:
 
 EVERY_5 = "*/5 * * * *"
 
-PERIODIC: tuple[tuple[str, str, Deed], ...] = (
+PERIODIC: tuple[tuple[str, str, JobAction], ...] = (
     (TIDY, "*/10 * * * *", tidy),
     # By the hour, so that a month is drawn soon after it is over; drawn once, it stays as it is.
     (DRAW, "7 * * * *", draw_last_month),
@@ -98,7 +98,7 @@ PERIODIC: tuple[tuple[str, str, Deed], ...] = (
 """What is done again and again, and when."""
 
 
-def build_jobs(house: House, url: str) -> "App":
+def build_jobs(resources: JobResources, url: str) -> "App":
     """Build procrastinate's app with our jobs; the tables are those of the store."""
     import procrastinate
 
@@ -106,75 +106,86 @@ def build_jobs(house: House, url: str) -> "App":
         connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4)
     )
     retry = procrastinate.RetryStrategy(
-        max_attempts=ATTEMPTS - 1, exponential_wait=house.retry_seconds
+        max_attempts=ATTEMPTS - 1, exponential_wait=resources.retry_seconds
     )
 
-    def told(context: "JobContext", deed: Callable[[], object]) -> None:
+    def record_failure(context: "JobContext", action: Callable[[], object]) -> None:
         """Do a job's deed; note why it failed, since procrastinate does not."""
         try:
-            deed()
+            action()
         except Exception as error:
             log.error("job_failed", job=context.job.id, task=context.job.task_name)  # noqa: TRY400 - a traceback may hold values
-            with house.store.work() as work:
-                note_problem(work, context.job.id or 0, type(error).__name__, house.now())
+            with resources.store.work() as work:
+                note_problem(work, context.job.id or 0, type(error).__name__, resources.now())
             raise
 
     @app.task(name=RESCORE, queue=QUEUE, retry=retry, pass_context=True)
     def rescore_everyone(context: "JobContext", version: str, after: str) -> None:
-        def deed() -> None:
-            with house.store.work() as work:
-                rescore_next(work, version, after, house.now())
+        def action() -> None:
+            with resources.store.work() as work:
+                rescore_next(work, version, after, resources.now())
 
-        told(context, deed)
+        record_failure(context, action)
 
     @app.task(name=SCORE_LEAD, queue=QUEUE, retry=retry, pass_context=True)
     def score_lead(context: "JobContext", lead_id: str) -> None:
-        told(context, lambda: house.scorer.score_lead(lead_id, ["retry"]))
+        record_failure(context, lambda: resources.scorer.score_lead(lead_id, ["retry"]))
 
-    own = () if house.announce_digests is None else ((DIGESTS, EVERY_5, house.announce_digests),)
-    for name, cron, deed in (*PERIODIC, *own):
-        _add_periodic(app, house, retry, told, name, cron, deed)
-    add_handoff_jobs(app, house, retry, told)
+    own = (
+        ()
+        if resources.announce_digests is None
+        else ((DIGESTS, EVERY_5, resources.announce_digests),)
+    )
+    for name, cron, action in (*PERIODIC, *own):
+        _add_periodic(app, resources, retry, record_failure, name, cron, action)
+    add_handoff_jobs(app, resources, retry, record_failure)
     return app
 
 
 def _add_periodic(
     app: "App",
-    house: House,
+    resources: JobResources,
     retry: "RetryStrategy",
-    told: Callable[["JobContext", Callable[[], object]], None],
+    record_failure: Callable[["JobContext", Callable[[], object]], None],
     name: str,
     cron: str,
-    deed: Deed,
+    action: JobAction,
 ) -> None:
     """Add what is done again and again, each time in one transaction."""
 
     @app.periodic(cron=cron)
     @app.task(name=name, queue=QUEUE, retry=retry, pass_context=True)
     def repeated(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
-        def once() -> None:
-            with house.store.work() as work:
-                deed(work, house.now())
+        def run_once() -> None:
+            with resources.store.work() as work:
+                action(work, resources.now())
 
-        told(context, once)
+        record_failure(context, run_once)
 
 
 def add_handoff_jobs(
     app: "App",
-    house: House,
+    resources: JobResources,
     retry: Any,
-    told: Callable[["JobContext", Callable[[], object]], None],
+    record_failure: Callable[["JobContext", Callable[[], object]], None],
 ) -> None:
     """Add the jobs of handoffs; where Baton does not hand over, they find nothing to do."""
-    desks = house.scorer.desks
+    model_holders = resources.scorer.model_holders
 
     @app.task(name=DECIDE, queue=QUEUE, retry=retry, pass_context=True)
     def decide_leads(context: "JobContext", lead_ids: list[str], contract: str) -> None:
-        if house.hands_over:
-            told(context, lambda: decide_job(house.store, desks, lead_ids, contract, house.now))
+        if resources.hands_over:
+            record_failure(
+                context,
+                lambda: decide_job(
+                    resources.store, model_holders, lead_ids, contract, resources.now
+                ),
+            )
 
     @app.periodic(cron="* * * * *")
     @app.task(name=SWEEP, queue=QUEUE, lock=SWEEP, retry=retry, pass_context=True)
     def sweep_handoffs(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
-        if house.hands_over:
-            told(context, lambda: sweep_job(house.store, desks, house.now))
+        if resources.hands_over:
+            record_failure(
+                context, lambda: sweep_job(resources.store, model_holders, resources.now)
+            )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from serving.jobs.queries import count_jobs, recover_stalled
-from serving.jobs.tasks import ATTEMPTS, House, build_jobs
+from serving.jobs.tasks import ATTEMPTS, JobResources, build_jobs
 from serving.store.errors import StoreUnavailableError
 
 HEARTBEAT_SECONDS, STALLED_SECONDS = 5.0, 20.0
@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Does the background work of one process, until it is stopped."""
 
-    def __init__(self, house: House, *, check_seconds: float) -> None:
-        self.house = house
+    def __init__(self, resources: JobResources, *, check_seconds: float) -> None:
+        self.resources = resources
         self.check_seconds = check_seconds
         self.jobs: dict[str, int] = {}
         """Jobs by status, when last looked at."""
@@ -49,10 +49,10 @@ class Worker:
         # It would log what jobs are told, and tracebacks: our own logs say what may be said.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL + 1)
         self._stop.clear()
-        house, every = self.house, self.check_seconds
+        resources, every = self.resources, self.check_seconds
         self._tasks = [
-            asyncio.create_task(self._repeat("scores", house.scorer.run_once, every)),
-            asyncio.create_task(self._repeat("outbox", house.outbox.run_once, every)),
+            asyncio.create_task(self._repeat("scores", resources.scorer.run_once, every)),
+            asyncio.create_task(self._repeat("outbox", resources.outbox.run_once, every)),
             asyncio.create_task(self._repeat("watch", self._watch, WATCH_SECONDS)),
             asyncio.create_task(self._run_jobs()),
         ]
@@ -77,15 +77,15 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _repeat(self, name: str, deed: Callable[[], int], every_seconds: float) -> None:
+    async def _repeat(self, name: str, action: Callable[[], int], every_seconds: float) -> None:
         """Do a deed again and again; at once where it found much to do, else after a pause."""
         while not self._stop.is_set():
             pause = every_seconds
             try:
-                if await asyncio.to_thread(deed):
+                if await asyncio.to_thread(action):
                     continue
             except StoreUnavailableError:
-                log.warning("store_away", loop=name)
+                log.warning("store_unavailable", loop=name)
                 pause = max(pause, PATIENCE_SECONDS)
             except Exception as error:  # noqa: BLE001 - edge of a job: the loop goes on
                 log.error("loop_failed", loop=name, error=type(error).__name__)  # noqa: TRY400 - may hold values
@@ -93,14 +93,14 @@ class Worker:
             await self._pause(pause)
 
     def _watch(self) -> int:
-        house = self.house
-        with house.store.work() as work:
-            again, given_up = recover_stalled(work, STALLED_SECONDS, ATTEMPTS, house.now())
+        resources = self.resources
+        with resources.store.work() as work:
+            again, given_up = recover_stalled(work, STALLED_SECONDS, ATTEMPTS, resources.now())
         self.recovered += again
         self.given_up += given_up
-        with house.store.work(read_only=True) as work:
+        with resources.store.work(read_only=True) as work:
             self.jobs = count_jobs(work)
-        house.scorer.look_at_queue()
+        resources.scorer.look_at_queue()
         return 0
 
     async def _run_jobs(self) -> None:
@@ -113,8 +113,8 @@ class Worker:
             await self._pause(PATIENCE_SECONDS)
 
     async def _work_on_jobs(self) -> None:
-        url = self.house.store.url.set(drivername="postgresql")
-        app = build_jobs(self.house, url.render_as_string(hide_password=False))
+        url = self.resources.store.url.set(drivername="postgresql")
+        app = build_jobs(self.resources, url.render_as_string(hide_password=False))
         async with app.open_async():
             working = asyncio.create_task(
                 app.run_worker_async(

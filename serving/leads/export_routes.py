@@ -5,13 +5,13 @@ from typing import Literal
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from serving.auth.guard import allow
-from serving.http.openapi import describe_problems
+from serving.auth.guard import require
 from serving.leads.export import export_csv, export_parquet
 from serving.leads.routes import Contract
 from serving.store.dependencies import InStore
+from serving.web_api.openapi import describe_problems
 
-router = APIRouter(prefix="/v1/scores", tags=["leads"], dependencies=[allow("read scores")])
+router = APIRouter(prefix="/v1/scores", tags=["leads"], dependencies=[require("scores:read")])
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 

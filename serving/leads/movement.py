@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from features import clock
 from features.contracts.records import LeadRecord
 from features.taxonomy import OTHER
-from serving.champion import Champion, ChampionDesk
-from serving.errors import LookedTooEarlyError
+from serving.champion import Champion, ModelHolder
+from serving.errors import AsOfBeforeCreationError
 from serving.explain.changes import explain_change
 from serving.explain.what_if import NextEvent, list_plausible, score_next_events
 from serving.leads.errors import MomentsOutOfOrderError, NotScoredYetError, UnknownKindError
@@ -25,10 +25,10 @@ from serving.leads.schemas import (
     WhatIf,
 )
 from serving.scoring.answers import cut_points
-from serving.scoring.live.stored import find_given_at, list_given
-from serving.scoring.people import read_record_as_of
+from serving.scoring.lead_histories import read_record_as_of
+from serving.scoring.live.stored_scores import find_stored_at, list_stored
+from serving.scoring.models_in_use import ModelCache
 from serving.scoring.replay import find_champion_then
-from serving.scoring.served import BundleShelf
 from serving.store.session import UnitOfWork
 
 
@@ -36,16 +36,18 @@ from serving.store.session import UnitOfWork
 class Models:
     """Where the models of now and then are found, for one contract."""
 
-    shelf: BundleShelf
-    desks: Sequence[ChampionDesk]
+    model_cache: ModelCache
+    model_holders: Sequence[ModelHolder]
     contract: str
 
     def find_then(self, work: UnitOfWork, lead_id: str, moment: datetime) -> Champion:
         """Find the model that spoke, or would have spoken, of a lead at a moment."""
-        given = find_given_at(work, lead_id, self.contract, moment)
+        given = find_stored_at(work, lead_id, self.contract, moment)
         if given is not None:
-            return self.shelf.get(given.model_version, moment)
-        return find_champion_then(work, self.shelf, self.desks, self.contract, moment)
+            return self.model_cache.get(given.model_version, moment)
+        return find_champion_then(
+            work, self.model_cache, self.model_holders, self.contract, moment
+        )
 
 
 def choose_moments(
@@ -65,7 +67,7 @@ def choose_moments(
         If the first is not before the second.
     """
     if since is None or until is None:
-        given = [row.as_of for row in list_given(work, lead.lead_id, contract, None, 200)]
+        given = [row.as_of for row in list_stored(work, lead.lead_id, contract, None, 200)]
         if until is None:
             if not given:
                 raise NotScoredYetError
@@ -84,7 +86,7 @@ def _read(work: UnitOfWork, champion: Champion, lead: FoundLead, as_of: datetime
     record = read_record_as_of(work, champion.bundle.catalog, lead.lead_id, as_of)
     if record.created_at >= clock.to_us(as_of):
         created_at = clock.from_us(record.created_at)
-        raise LookedTooEarlyError(created_at.isoformat(), as_of.isoformat())
+        raise AsOfBeforeCreationError(created_at.isoformat(), as_of.isoformat())
     return record
 
 
@@ -102,14 +104,14 @@ def _shape_moment(
     )
 
 
-def tell_changes(
+def explain_changes(
     work: UnitOfWork, models: Models, lead: FoundLead, since: datetime, until: datetime
 ) -> Changes:
     """Tell why a lead's score moved between two moments.
 
     Raises
     ------
-    LookedTooEarlyError, NoModelThenError, ModelGoneError
+    AsOfBeforeCreationError, NoModelThenError, ModelGoneError
         If there is nothing to tell of one of the moments.
     """
     before = models.find_then(work, lead.lead_id, since)
@@ -150,7 +152,7 @@ def _read_events(champion: Champion, sent: Sequence[NextEventIn]) -> list[NextEv
     return read
 
 
-def tell_what_if(
+def compute_what_if(
     work: UnitOfWork,
     champion: Champion,
     lead: FoundLead,
@@ -166,7 +168,11 @@ def tell_what_if(
     """
     bundle = champion.bundle
     # Right after the latest look, if that lies ahead of this clock: all that is known counts.
-    as_of = now if lead.looked_at is None else max(now, lead.looked_at + clock.MICROSECOND)
+    as_of = (
+        now
+        if lead.last_scored_as_of is None
+        else max(now, lead.last_scored_as_of + clock.MICROSECOND)
+    )
     record = _read(work, champion, lead, as_of)
     events = list_plausible(bundle, record) if sent is None else _read_events(champion, sent)
     base, outcomes = score_next_events(bundle, record, clock.to_us(as_of), events)

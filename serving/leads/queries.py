@@ -51,7 +51,7 @@ class FoundLead:
     account_id: str | None
     created_at: datetime
     first_known_at: datetime
-    looked_at: datetime | None
+    last_scored_as_of: datetime | None
 
 
 def get_lead(work: UnitOfWork, lead_id: str) -> FoundLead:

@@ -8,13 +8,10 @@ from starlette.responses import Response
 
 from features import clock
 from features.lifecycle.stages import Stage
-from serving.auth.guard import allow
-from serving.http.dependencies import Now, check_json
-from serving.http.openapi import describe_answers, describe_problems
-from serving.http.texts import LeadId
+from serving.auth.guard import require
 from serving.leads.cursors import read_cursor, read_cursor_number, write_cursor
 from serving.leads.errors import NotScoredYetError
-from serving.leads.movement import Models, choose_moments, tell_changes, tell_what_if
+from serving.leads.movement import Models, choose_moments, compute_what_if, explain_changes
 from serving.leads.queries import (
     LeadFilter,
     Order,
@@ -31,26 +28,29 @@ from serving.leads.schemas import (
     Changes,
     ContractIn,
     Cursor,
-    GivenScoreOut,
     LeadCard,
     LeadPage,
     Limit,
     ListedLead,
     ScoreInShort,
     ScorePage,
+    StoredScoreOut,
     Timeline,
     WhatIf,
     WhatIfIn,
     Word,
 )
 from serving.leads.timeline import What, list_timeline
-from serving.scoring.live.stored import find_latest, list_given
+from serving.scoring.live.stored_scores import find_latest, list_stored
+from serving.scoring.models_in_use import choose_champion
 from serving.scoring.replay import MomentAheadError, replay
-from serving.scoring.served import choose_champion
 from serving.store.dependencies import InStore, Reading
+from serving.web_api.dependencies import Now, check_json
+from serving.web_api.openapi import describe_answers, describe_problems
+from serving.web_api.text_types import LeadId
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
-LEADS, SCORES = allow("read leads"), allow("read scores")
+LEADS, SCORES = require("leads:read"), require("scores:read")
 
 Points = Annotated[float | None, Query(allow_inf_nan=False)]
 Status = Literal["scored", "not_enough_known"]
@@ -59,7 +59,7 @@ EVERYTHING: tuple[What, ...] = ("event", "stage", "attempt", "score")
 
 def find_contract(request: Request, contract: ContractIn = None) -> str:
     """Find which contract is asked about: the one named, or that of the main champion."""
-    return choose_champion(request.app.state.desks, contract).bundle.contract.text
+    return choose_champion(request.app.state.model_holders, contract).bundle.contract.text
 
 
 Contract = Annotated[str, Depends(find_contract)]
@@ -141,7 +141,7 @@ def card(work: Reading, lead_id: LeadId) -> LeadCard:
         attempts=attempts,
         last_event_at=last_event_at,
         scores=[_shape_short(row) for row in list_latest(work, lead.lead_id)],
-        looked_at=lead.looked_at,
+        last_scored_as_of=lead.last_scored_as_of,
         due_at=due_at,
     )
 
@@ -176,12 +176,12 @@ def score(
         if latest is None:
             raise NotScoredYetError
         return _json(latest.answer)
-    _check_not_ahead(as_of, now, lead.looked_at)
+    _check_not_ahead(as_of, now, lead.last_scored_as_of)
     state = request.app.state
     answer = replay(
         work,
-        state.shelf,
-        state.desks,
+        state.model_cache,
+        state.model_holders,
         lead_id,
         as_of,
         contract=contract,
@@ -201,7 +201,7 @@ def score_now(request: Request, store: InStore, lead_id: LeadId, contract: Contr
     """Score a lead now, from its packed history, and keep the score."""
     with store.work(read_only=True) as work:
         lead = get_lead(work, lead_id)
-    request.app.state.house.scorer.score_lead(lead.lead_id, ["asked"])
+    request.app.state.job_resources.scorer.score_lead(lead.lead_id, ["asked"])
     with store.work(read_only=True) as work:
         latest = find_latest(work, lead.lead_id, contract)
     if latest is None:
@@ -227,10 +227,10 @@ def history(
     before = None
     if cursor is not None:
         before = read_cursor_number(read_cursor("history", cursor, 1)[0])
-    rows = list_given(work, lead.lead_id, contract, before, limit + 1)
-    names = list(GivenScoreOut.model_fields)
+    rows = list_stored(work, lead.lead_id, contract, before, limit + 1)
+    names = list(StoredScoreOut.model_fields)
     scores = [
-        GivenScoreOut.model_validate(dict(zip(names, row, strict=True))) for row in rows[:limit]
+        StoredScoreOut.model_validate(dict(zip(names, row, strict=True))) for row in rows[:limit]
     ]
     following = write_cursor("history", scores[-1].number) if len(rows) > limit else None
     return ScorePage(lead_id=lead.lead_id, scores=scores, next=following)
@@ -278,13 +278,13 @@ def changes(
     """
     lead = get_lead(work, lead_id)
     since, until = choose_moments(work, lead, contract, since, until)
-    _check_not_ahead(until, now, lead.looked_at)
-    models = Models(request.app.state.shelf, request.app.state.desks, contract)
-    return tell_changes(work, models, lead, since, until)
+    _check_not_ahead(until, now, lead.last_scored_as_of)
+    models = Models(request.app.state.model_cache, request.app.state.model_holders, contract)
+    return explain_changes(work, models, lead, since, until)
 
 
-def _check_not_ahead(moment: datetime, now: datetime, looked_at: datetime | None) -> None:
-    if moment > max(now, looked_at or clock.EPOCH):
+def _check_not_ahead(moment: datetime, now: datetime, last_scored_as_of: datetime | None) -> None:
+    if moment > max(now, last_scored_as_of or clock.EPOCH):
         raise MomentAheadError
 
 
@@ -308,5 +308,5 @@ def what_if(
     the same.
     """
     lead = get_lead(work, lead_id)
-    champion = choose_champion(request.app.state.desks, contract)
-    return tell_what_if(work, champion, lead, now, asked.events)
+    champion = choose_champion(request.app.state.model_holders, contract)
+    return compute_what_if(work, champion, lead, now, asked.events)

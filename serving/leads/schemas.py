@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from serving.http.texts import NO_NUL
 from serving.scoring.moments import Moment
+from serving.web_api.text_types import NO_NUL
 
 Word = Annotated[str, Query(min_length=1, max_length=500, pattern=NO_NUL)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries of the page.")]
@@ -83,13 +83,13 @@ class LeadCard(Shaped):
     last_event_at: datetime | None
     scores: list[ScoreInShort]
     """The latest of each contract."""
-    looked_at: datetime | None
+    last_scored_as_of: datetime | None
     """When it was last scored."""
     due_at: datetime | None
     """When it is scored next, if nothing happens before."""
 
 
-class GivenScoreOut(Shaped):
+class StoredScoreOut(Shaped):
     """A score that was given."""
 
     number: int
@@ -110,7 +110,7 @@ class ScorePage(Shaped):
     """A lead's scores, newest first."""
 
     lead_id: str
-    scores: list[GivenScoreOut]
+    scores: list[StoredScoreOut]
     next: str | None
 
 

@@ -58,23 +58,23 @@ def _build_table(summary: DriftSummary, rows: int) -> Table:
     return table
 
 
-def _list_remarks(summary: DriftSummary) -> list[str]:
-    remarks = []
+def _list_warnings(summary: DriftSummary) -> list[str]:
+    warnings = []
     if summary.missing_columns:
-        remarks.append(f"Missing from the log: {', '.join(summary.missing_columns)}.")
+        warnings.append(f"Missing from the log: {', '.join(summary.missing_columns)}.")
     if summary.empty_columns:
-        remarks.append(f"Empty now, but not in training: {', '.join(summary.empty_columns)}.")
+        warnings.append(f"Empty now, but not in training: {', '.join(summary.empty_columns)}.")
     for name, values in summary.unseen_categories.items():
-        remarks.append(f"New values of {name}: {', '.join(values)}.")
+        warnings.append(f"New values of {name}: {', '.join(values)}.")
     for name, share in summary.other_categories.items():
-        remarks.append(f"{share:.0%} of the values of {name} are too rare for the model to know.")
-    return remarks
+        warnings.append(f"{share:.0%} of the values of {name} are too rare for the model to know.")
+    return warnings
 
 
 def _print_report(console: Console, report: DriftReport, rows: int) -> None:
     console.print(_build_table(report.summary, rows))
-    for remark in _list_remarks(report.summary):
-        console.print(remark)
+    for warning in _list_warnings(report.summary):
+        console.print(warning)
     style = _STYLES[report.summary.verdict]
     console.print(f"[{style}]{report.summary.verdict}[/]: {report.summary.because}")
     console.print(f"All columns: {report.folder / SUMMARY}", soft_wrap=True)

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.champion import Champion, ChampionDesk
+from serving.champion import Champion, ModelHolder
 from serving.scoring.log import ScoredLog
 from serving.scoring.request.shadow import Shadow
 
@@ -28,12 +28,12 @@ class StateCollector(Collector):
 
     def __init__(
         self,
-        desk: ChampionDesk,
+        holder: ModelHolder,
         log: ScoredLog,
         now: Callable[[], datetime],
         shadow: Shadow | None,
     ) -> None:
-        self.desk = desk
+        self.holder = holder
         self.log = log
         self.now = now
         self.shadow = shadow
@@ -45,27 +45,27 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Collect everything that is state."""
         at = self.now()
-        yield from self._collect_desk()
-        champion = self.desk.find_champion()
+        yield from self._collect_holder()
+        champion = self.holder.find_champion()
         if champion is not None:
             yield from _collect_champion(champion, at)
         yield from self._collect_log(at)
         if self.shadow is not None:
             yield from _collect_shadow(self.shadow)
 
-    def _collect_desk(self) -> Iterator[Metric]:
+    def _collect_holder(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
-            "baton_champion_swaps", "Times a model was taken up.", value=self.desk.swaps
+            "baton_champion_reloads", "Times a model was taken up.", value=self.holder.swaps
         )
         yield CounterMetricFamily(
             "baton_champion_failures",
             "Times a model in the champion folder could not be loaded.",
-            value=self.desk.failures,
+            value=self.holder.failures,
         )
         yield GaugeMetricFamily(
             "baton_champion_folder_healthy",
             "1 if the model in the champion folder is the one in use.",
-            value=float(self.desk.problem is None and self.desk.find_champion() is not None),
+            value=float(self.holder.problem is None and self.holder.find_champion() is not None),
         )
 
     def _collect_log(self, at: datetime) -> Iterator[Metric]:
@@ -119,7 +119,7 @@ def _collect_champion(champion: Champion, at: datetime) -> Iterator[Metric]:
 
 
 def _collect_shadow(shadow: Shadow) -> Iterator[Metric]:
-    challenger = shadow.desk.find_champion()
+    challenger = shadow.holder.find_champion()
     about = GaugeMetricFamily(
         "baton_shadow_info", "The challenger in the champion's shadow.", labels=["name", "version"]
     )
@@ -140,7 +140,7 @@ class Metrics:
 
     def __init__(
         self,
-        desk: ChampionDesk,
+        holder: ModelHolder,
         log: ScoredLog,
         now: Callable[[], datetime],
         shadow: Shadow | None = None,
@@ -159,7 +159,7 @@ class Metrics:
             buckets=LATENCY_SECONDS,
             registry=self.registry,
         )
-        self.registry.register(StateCollector(desk, log, now, shadow))
+        self.registry.register(StateCollector(holder, log, now, shadow))
         ProcessCollector(registry=self.registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -11,27 +11,27 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
-from serving.auth.guard import allow, allow_anyone, allow_here
-from serving.champion import Champion, ChampionDesk
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
+from serving.auth.guard import allow_anyone, require, require_unless_local
+from serving.champion import Champion, ModelHolder
 from serving.errors import NotFoundError, NotReadyError, RefusedError
 from serving.explain.reasons import BASE_POINTS
-from serving.http.dependencies import (
-    Desk,
-    InUse,
-    Now,
-    Settings,
-    prefers_html,
-)
-from serving.http.openapi import describe_problems
-from serving.http.problems import build_problem_response, shape_refusal
 from serving.monitoring.backlog import find_backlog, find_stall
-from serving.monitoring.desk import DriftDesk
+from serving.monitoring.drift_reporter import DriftReporter
 from serving.monitoring.metrics import Metrics
 from serving.monitoring.report import DriftReport, TooFewRows
 from serving.scoring.log import ScoredLog
 from serving.store.session import Store
 from serving.web.pages import PAGE_POLICY, build_drift_page, build_model_page
+from serving.web_api.dependencies import (
+    ChampionHolder,
+    InUse,
+    Now,
+    Settings,
+    prefers_html,
+)
+from serving.web_api.openapi import describe_problems
+from serving.web_api.problems import build_problem_response, shape_refusal
 
 PATIENCE_SECONDS = 1.5
 """A caller who asks for a report that is quickly made gets it at once."""
@@ -43,7 +43,7 @@ BASE_WORDS = (
     "a rule higher: the few leads with high chances lift the average chance more than that."
 )
 
-MERELY_SAID = frozenset({"background"})
+STATED_ONLY = frozenset({"background"})
 """Checks whose failure does not make this process unready: others than it may be to blame."""
 
 REPORT_POLICY = "sandbox allow-scripts allow-downloads allow-popups"
@@ -53,8 +53,8 @@ open_router = APIRouter(
     tags=["health"],
     dependencies=[allow_anyone("who asks is a load balancer; names of folders are left out")],
 )
-operator_router = APIRouter(tags=["health"], dependencies=[allow_here("read the metrics")])
-router = APIRouter(prefix="/v1", tags=["model"], dependencies=[allow("read the model")])
+operator_router = APIRouter(tags=["health"], dependencies=[require_unless_local("metrics:read")])
+router = APIRouter(prefix="/v1", tags=["model"], dependencies=[require("model:read")])
 
 _HTML_TOO = {"text/html": {"schema": {"type": "string"}}}
 
@@ -93,20 +93,20 @@ def check_background(store: Store, now: datetime) -> dict[str, Any]:
 
 
 def check_readiness(
-    desk: ChampionDesk, log: ScoredLog, store: Store | None, now: datetime, *, in_short: bool
+    holder: ModelHolder, log: ScoredLog, store: Store | None, now: datetime, *, in_short: bool
 ) -> tuple[bool, dict[str, Any]]:
     """Check what the server needs for its work; touches the disk.
 
     Parameters
     ----------
-    desk, log, store
+    holder, log, store
         What is checked; without a store that is not.
     now
         The moment.
     in_short
         Whether to keep names of folders to ourselves: nobody who asks has to say who they are.
     """
-    champion = desk.find_champion()
+    champion = holder.find_champion()
     log_problem = log.problem
     try:
         log.check_writable()
@@ -117,7 +117,7 @@ def check_readiness(
         "champion": {
             "ok": champion is not None,
             "version": champion.bundle.version if champion else None,
-            "problem": desk.problem_in_short if in_short else desk.problem,
+            "problem": holder.problem_in_short if in_short else holder.problem,
         },
         "scored_log": {"ok": log_problem is None, "problem": log_problem},
     }
@@ -125,7 +125,7 @@ def check_readiness(
         checks["store"] = check_store(store)
         if checks["store"]["ok"]:
             checks["background"] = check_background(store, now)
-    return all(checks[name]["ok"] for name in checks.keys() - MERELY_SAID), checks
+    return all(checks[name]["ok"] for name in checks.keys() - STATED_ONLY), checks
 
 
 @open_router.get(
@@ -133,7 +133,9 @@ def check_readiness(
     summary="Whether leads can be scored",
     responses=describe_problems(503),
 )
-async def readiness(request: Request, desk: Desk, settings: Settings, now: Now) -> Response:
+async def readiness(
+    request: Request, holder: ChampionHolder, settings: Settings, now: Now
+) -> Response:
     """Say whether a model is loaded, scored rows can be written, and the database answers.
 
     That background work stands still is said under `checks`, and does not make it unready: this
@@ -141,7 +143,7 @@ async def readiness(request: Request, desk: Desk, settings: Settings, now: Now) 
     """
     log: ScoredLog = request.app.state.scored_log
     store: Store | None = request.app.state.store
-    check = partial(check_readiness, desk, log, store, now, in_short=not settings.is_local)
+    check = partial(check_readiness, holder, log, store, now, in_short=not settings.is_local)
     ready, checks = await to_thread.run_sync(check)
     if ready:
         return _json({"status": "ready", "checks": checks})
@@ -163,7 +165,7 @@ def find_base_rate(champion: Champion) -> float | None:
     return float(rate) if isinstance(rate, int | float) and math.isfinite(rate) else None
 
 
-def _shape_attribute(attribute: Attribute) -> dict[str, Any]:
+def _shape_attribute(attribute: LeadAttribute) -> dict[str, Any]:
     shaped: dict[str, Any] = {"name": attribute.name, "type": attribute.type}
     if attribute.type == "category":
         shaped["categories"] = [c for c in attribute.categories if c != OTHER_CATEGORY]
@@ -242,7 +244,9 @@ def _list(champion: Champion) -> str:
     return ", ".join(champion.plots) or "none"
 
 
-def _answer_drift(desk: DriftDesk, found: DriftReport | TooFewRows | None, html: bool) -> Response:
+def _answer_drift(
+    reporter: DriftReporter, found: DriftReport | TooFewRows | None, html: bool
+) -> Response:
     if isinstance(found, DriftReport) and html:
         if found.html is not None:
             return FileResponse(
@@ -253,8 +257,8 @@ def _answer_drift(desk: DriftDesk, found: DriftReport | TooFewRows | None, html:
         return _page(build_drift_page(found.to_json()))
     if found is None:
         answer = {
-            "status": "being_made" if desk.is_running else "failed",
-            "detail": desk.problem
+            "status": "being_made" if reporter.is_running else "failed",
+            "detail": reporter.problem
             or "The first drift report is being made; it takes about half a minute.",
         }
         status, headers = 202, {"Retry-After": WAIT_SECONDS, "Vary": "Accept"}
@@ -262,7 +266,7 @@ def _answer_drift(desk: DriftDesk, found: DriftReport | TooFewRows | None, html:
         answer, status, headers = found.to_json(), 200, {"Vary": "Accept"}
     if html:
         return _page(build_drift_page(answer), status, headers)
-    return _json({**answer, "is_refreshing": desk.is_running}, status, headers)
+    return _json({**answer, "is_refreshing": reporter.is_running}, status, headers)
 
 
 @router.get(
@@ -284,9 +288,9 @@ async def drift(request: Request, champion: InUse, now: Now) -> Response:
 
     Reports are made in the background, when the last one has become too old.
     """
-    desk: DriftDesk = request.app.state.drift_desk
-    if desk.is_due(champion.bundle, now):
-        await desk.start(champion.bundle, now, PATIENCE_SECONDS)
+    reporter: DriftReporter = request.app.state.drift_reporter
+    if reporter.is_due(champion.bundle, now):
+        await reporter.start(champion.bundle, now, PATIENCE_SECONDS)
     return await _give_drift(request, champion)
 
 
@@ -302,13 +306,13 @@ async def drift(request: Request, champion: InUse, now: Now) -> Response:
 )
 async def refresh_drift(request: Request, champion: InUse, now: Now) -> Response:
     """Have a new drift report made in the background; until it is there, give the last one."""
-    desk: DriftDesk = request.app.state.drift_desk
-    await desk.start(champion.bundle, now, PATIENCE_SECONDS)
+    holder: DriftReporter = request.app.state.drift_reporter
+    await holder.start(champion.bundle, now, PATIENCE_SECONDS)
     return await _give_drift(request, champion)
 
 
 async def _give_drift(request: Request, champion: Champion) -> Response:
-    desk: DriftDesk = request.app.state.drift_desk
+    holder: DriftReporter = request.app.state.drift_reporter
     return await to_thread.run_sync(
-        _answer_drift, desk, desk.find_report(champion.bundle), prefers_html(request)
+        _answer_drift, holder, holder.find_report(champion.bundle), prefers_html(request)
     )

@@ -7,17 +7,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from sqlalchemy.pool import QueuePool
 
-from serving.auth.doorman import Doorman
+from serving.auth.authenticator import Authenticator
 from serving.errors import RefusedError
 from serving.monitoring.backlog import Backlog, find_backlog
 from serving.store.session import Store
 
 
-class DoorCollector(Collector):
+class AuthCollector(Collector):
     """Reads at the moment of scraping how many were turned away."""
 
-    def __init__(self, doorman: Doorman) -> None:
-        self.doorman = doorman
+    def __init__(self, authenticator: Authenticator) -> None:
+        self.authenticator = authenticator
 
     def describe(self) -> Iterator[Metric]:
         """Name nothing beforehand."""
@@ -26,11 +26,11 @@ class DoorCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Collect those turned away, by why."""
         refused = CounterMetricFamily(
-            "baton_requests_turned_away",
+            "baton_auth_refused_requests",
             "Requests of callers who are unknown, may not, or ask too often.",
             labels=["because"],
         )
-        for because, n in sorted(self.doorman.refused.items()):
+        for because, n in sorted(self.authenticator.refused.items()):
             refused.add_metric([because], n)
         yield refused
 

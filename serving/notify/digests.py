@@ -17,10 +17,10 @@ from serving.handoff.clocks.working_hours import WorkingHours
 from serving.handoff.lifecycle.clocks import Read, read_clocks
 from serving.handoff.machine.transitions import OPEN
 from serving.handoff.oversight.queries import GIVEN_BACK, list_cases
-from serving.handoff.playbook.kept import Agreed, read_agreed, read_cited
+from serving.handoff.playbook.repository import Agreed, read_agreed, read_cited
 from serving.handoff.playbook.sections.notifications import Digest
 from serving.handoff.scoreboard.queries import read_records
-from serving.handoff.scoreboard.rules import Span, build_scoreboard
+from serving.handoff.scoreboard.rules import ReportingPeriod, build_scoreboard
 from serving.notify.digest_times import find_due_day, find_span
 from serving.notify.mail import deliver, write_mail
 from serving.notify.messages import Message, Table
@@ -60,8 +60,8 @@ def announce_digests(work: UnitOfWork, settings: ServingSettings, at: datetime) 
             continue
         for to, seller in list_readers(digest, settings):
             whom = sha256(f"{to} {seller}".encode()).hexdigest()[:16]
-            told = {"name": digest.name, "day": day.isoformat(), "to": to, "seller": seller}
-            count += work.announce(f"digest:{digest.name}:{day}:{whom}", TOPIC, told, at)
+            payload = {"name": digest.name, "day": day.isoformat(), "to": to, "seller": seller}
+            count += work.enqueue_effect(f"digest:{digest.name}:{day}:{whom}", TOPIC, payload, at)
     return count
 
 
@@ -74,7 +74,7 @@ def build_digest(
     rows = _list_open(work, seller)
     clocks = _read_running(work, rows, at) if {"overdue", "due_today"} & set(digest.holds) else []
     hours = find_hours(agreed, digest)
-    span = Span(*find_span(digest, hours, day))
+    span = ReportingPeriod(*find_span(digest, hours, day))
     for part in digest.holds:
         if part == "queue":
             tables.append(_list_queue(rows))
@@ -99,11 +99,11 @@ def _list_open(work: UnitOfWork, seller: str | None) -> list[Handoff]:
 
 
 def _list_queue(rows: list[Handoff]) -> Table:
-    told = tuple(
+    cells = tuple(
         (str(row.handoff_id), row.state.replace("_", " "), row.priority, row.because)
         for row in rows
     )
-    return Table("In hand", ("Handoff", "State", "Priority", "Why"), told, "No lead waits.")
+    return Table("In hand", ("Handoff", "State", "Priority", "Why"), cells, "No lead waits.")
 
 
 def _read_running(
@@ -120,41 +120,47 @@ def _list_clocks(
     part: str, clocks: list[tuple[Handoff, Read]], hours: WorkingHours, at: datetime
 ) -> Table:
     today = hours.local_day(at)
-    told = []
+    cells = []
     for row, one in clocks:
         due_at = one.reading.due_at
         is_today = due_at is not None and due_at >= at and hours.local_day(due_at) == today
         if is_today if part == "due_today" else one.reading.breached:
-            told.append((str(row.handoff_id), one.reading.because))
+            cells.append((str(row.handoff_id), one.reading.because))
     title = {"overdue": "Overdue", "due_today": "Due today"}[part]
-    return Table(title, ("Handoff", "Promise"), tuple(told))
+    return Table(title, ("Handoff", "Promise"), tuple(cells))
 
 
-def _draw_scoreboard(work: UnitOfWork, agreed: Agreed, span: Span, at: datetime) -> Table:
+def _draw_scoreboard(
+    work: UnitOfWork, agreed: Agreed, span: ReportingPeriod, at: datetime
+) -> Table:
     clocks, handoffs = read_records(work, agreed, span, at)
     lines = build_scoreboard(agreed.playbook.sla, clocks, handoffs, span, at)
-    told = tuple((line.side.value, line.promise.replace("_", " "), line.because) for line in lines)
-    return Table("What both sides promised, and did", ("Side", "Promise", "What came of it"), told)
+    cells = tuple(
+        (line.side.value, line.promise.replace("_", " "), line.because) for line in lines
+    )
+    return Table(
+        "What both sides promised, and did", ("Side", "Promise", "What came of it"), cells
+    )
 
 
-def _count_returns(work: UnitOfWork, span: Span) -> Table:
+def _count_returns(work: UnitOfWork, span: ReportingPeriod) -> Table:
     asked = select(Handoff.reason).where(
         Handoff.closed_at >= span.start,
         Handoff.closed_at < span.end,
         Handoff.state.in_(GIVEN_BACK),
     )
     counts = Counter(reason or "not known" for reason in work.session.scalars(asked))
-    told = tuple((reason.replace("_", " "), str(n)) for reason, n in counts.most_common())
-    return Table("Given back", ("Reason", "Leads"), told, "No lead was given back.")
+    cells = tuple((reason.replace("_", " "), str(n)) for reason, n in counts.most_common())
+    return Table("Given back", ("Reason", "Leads"), cells, "No lead was given back.")
 
 
 def _list_cases(work: UnitOfWork) -> Table:
-    told = tuple(
+    cells = tuple(
         (str(case.row.case_id), f"{case.row.due_at:%Y-%m-%d}", case.row.because)
         for case in list_cases(work)
         if case.finding is None
     )
-    return Table("Cases to look at", ("Case", "Until", "What the rule says"), told[:MOST_ROWS])
+    return Table("Cases to look at", ("Case", "Until", "What the rule says"), cells[:MOST_ROWS])
 
 
 @dataclass
@@ -173,13 +179,15 @@ class DigestSender:
         SendFailedError
             If the mail server does not take it; for good where the playbook has no such digest now.
         """
-        told, at = effect.payload, self.now()
+        payload, at = effect.payload, self.now()
         with self.store.work(read_only=True) as work:
             digests = read_agreed(work).playbook.notifications.digests
-            digest = next((one for one in digests if one.name == told["name"]), None)
+            digest = next((one for one in digests if one.name == payload["name"]), None)
             if digest is None:
                 raise SendFailedError("The playbook has no such digest now", for_good=True)
-            day = date.fromisoformat(told["day"])
-            message = build_digest(work, digest, day, told["seller"], at, self.settings.public_url)
+            day = date.fromisoformat(payload["day"])
+            message = build_digest(
+                work, digest, day, payload["seller"], at, self.settings.public_url
+            )
         sender = self.settings.mail_from
-        deliver(self.settings, write_mail(message, sender, told["to"], effect.key, at))
+        deliver(self.settings, write_mail(message, sender, payload["to"], effect.key, at))

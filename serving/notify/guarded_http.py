@@ -42,7 +42,7 @@ class OutboundRules:
 
 
 @dataclass(frozen=True)
-class Target:
+class CheckedTarget:
     """An address of the web that was checked, and the addresses of machines behind it."""
 
     url: SplitResult = field(repr=False)
@@ -84,7 +84,7 @@ def is_reachable(text: str, networks: Sequence[Network]) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def find_target(url: str, rules: OutboundRules, find: Resolve = resolve) -> Target:
+def find_target(url: str, rules: OutboundRules, find: Resolve = resolve) -> CheckedTarget:
     """Check where something is to go.
 
     Raises
@@ -110,13 +110,13 @@ def find_target(url: str, rules: OutboundRules, find: Resolve = resolve) -> Targ
         raise SendFailedError(
             "The host is in a network that is not public; BATON_PRIVATE_NETWORKS allows some"
         )
-    return Target(parts, host, port, addresses)
+    return CheckedTarget(parts, host, port, addresses)
 
 
 class _Checked(HTTPConnection):
     """A connection that goes to an address that was checked."""
 
-    def __init__(self, target: Target, timeout: float) -> None:
+    def __init__(self, target: CheckedTarget, timeout: float) -> None:
         super().__init__(target.host, target.port, timeout=timeout)
         self.target = target
 
@@ -127,7 +127,7 @@ class _Checked(HTTPConnection):
 class _CheckedTls(HTTPSConnection):
     """The same, behind TLS: the certificate must be the host's, whatever the address."""
 
-    def __init__(self, target: Target, timeout: float) -> None:
+    def __init__(self, target: CheckedTarget, timeout: float) -> None:
         self.tls = ssl.create_default_context()
         super().__init__(target.host, target.port, timeout=timeout, context=self.tls)
         self.target = target
@@ -138,7 +138,7 @@ class _CheckedTls(HTTPSConnection):
         self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.target.host)
 
 
-def _open_socket(target: Target, timeout: float) -> socket.socket:
+def _open_socket(target: CheckedTarget, timeout: float) -> socket.socket:
     problem: OSError | None = None
     tried = target.addresses[:MOST_ADDRESSES]
     for address in tried:
@@ -152,14 +152,16 @@ def _open_socket(target: Target, timeout: float) -> socket.socket:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceivedResponse:
     """What the other side said."""
 
     status: int
     retry_after: str | None
 
 
-def post(target: Target, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
+def post(
+    target: CheckedTarget, body: bytes, headers: Mapping[str, str], timeout: float
+) -> ReceivedResponse:
     """Send a body; give the status. What the answer holds is not read.
 
     Raises
@@ -178,7 +180,7 @@ def post(target: Target, body: bytes, headers: Mapping[str, str], timeout: float
         path = (target.url.path or "/") + (f"?{target.url.query}" if target.url.query else "")
         connection.request("POST", path, body, dict(headers))
         response = connection.getresponse()
-        answer = Answer(response.status, response.getheader("Retry-After"))
+        answer = ReceivedResponse(response.status, response.getheader("Retry-After"))
     except TimeoutError:
         raise SendFailedError("No answer in time") from None
     except (OSError, HTTPException, ValueError) as error:
@@ -220,7 +222,7 @@ def read_retry_after(text: str | None, at: datetime) -> timedelta | None:
     return wait if wait > timedelta() else None
 
 
-def check_answer(answer: Answer, at: datetime) -> None:
+def check_answer(answer: ReceivedResponse, at: datetime) -> None:
     """Check that the other side took it.
 
     Raises

@@ -10,9 +10,9 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from serving.handoff.playbook.sections.notifications import Occasion
+from serving.handoff.playbook.sections.notifications import NotificationEvent
 
-SUBJECTS: dict[Occasion, str] = {
+SUBJECTS: dict[NotificationEvent, str] = {
     "handed_over": "A lead for you",
     "accepted": "Sales accepted a lead",
     "returned": "Sales gave a lead back",
@@ -99,17 +99,17 @@ def _draw_table(table: Table) -> str:
     return f'{title}<table cellpadding="4"><tr>{head}</tr>{"".join(rows)}</table>'
 
 
-def build_message(told: Mapping[str, Any], public_url: str) -> Message:
+def build_message(payload: Mapping[str, Any], public_url: str) -> Message:
     """Build the message of a notice, as its effect holds it."""
-    subject = SUBJECTS[told["occasion"]]
-    lead_id, handoff_id = told["lead_id"], told["handoff_id"]
+    subject = SUBJECTS[payload["event"]]
+    lead_id, handoff_id = payload["lead_id"], payload["handoff_id"]
     # The subject shows on locked phones: an id that is an address does not belong there.
     which = f" (handoff {handoff_id})" if handoff_id else ""
     lines = [f"{subject}{which}."]
-    if told["because"]:
-        lines.append(str(told["because"]))
-    if told["seller"]:
-        lines.append(f"With: {told['seller']}.")
+    if payload["because"]:
+        lines.append(str(payload["because"]))
+    if payload["seller"]:
+        lines.append(f"With: {payload['seller']}.")
     link = None
     if lead_id:
         link = f"{public_url.rstrip('/')}/v1/leads/{quote(lead_id, safe='')}"

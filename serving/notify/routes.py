@@ -5,16 +5,16 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from serving.auth.guard import allow
+from serving.auth.guard import require
 from serving.errors import RefusedError
-from serving.http.dependencies import Settings
-from serving.http.openapi import describe_problems
-from serving.http.texts import ShortName
 from serving.notify.webhooks import fingerprint_url, list_closed, reopen_endpoint
 from serving.store.dependencies import Reading, Work
+from serving.web_api.dependencies import Settings
+from serving.web_api.openapi import describe_problems
+from serving.web_api.text_types import ShortName
 
 router = APIRouter(
-    prefix="/v1/notifications", tags=["notifications"], dependencies=[allow("tend jobs")]
+    prefix="/v1/notifications", tags=["notifications"], dependencies=[require("jobs:manage")]
 )
 
 

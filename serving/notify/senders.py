@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from features import clock
-from serving.handoff.oversight import notices
+from serving.handoff.oversight import notifications
 from serving.notify import chat, digests, mail, webhooks
 from serving.notify.chat import ChatSender
 from serving.notify.digests import DigestSender
+from serving.notify.fan_out import EVENTS_BY_TOPIC, FanOut
 from serving.notify.guarded_http import OutboundRules
 from serving.notify.mail import MailSender
 from serving.notify.outbox import Sender
-from serving.notify.spreading import OCCASIONS, Spreader
 from serving.notify.webhooks import WebhookSender
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -29,10 +29,10 @@ def build_senders(
 ) -> Mapping[str, Sender]:
     """Build the senders of every topic of notifications."""
     rules = build_rules(settings)
-    spreader = Spreader(store, settings)
+    fan_out = FanOut(store, settings)
     return {
-        notices.TOPIC: spreader,
-        **dict.fromkeys(OCCASIONS, spreader),
+        notifications.TOPIC: fan_out,
+        **dict.fromkeys(EVENTS_BY_TOPIC, fan_out),
         webhooks.TOPIC: WebhookSender(store, settings.webhooks, rules, now),
         chat.TOPIC: ChatSender(settings.chats, rules, settings.public_url, now),
         mail.TOPIC: MailSender(settings, now),

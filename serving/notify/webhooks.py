@@ -69,16 +69,16 @@ def build_body(kind: str, occurred_at: str, facts: Mapping[str, Any]) -> bytes:
 
     Facts that would make it too long are left out, longest first, and named under ``left_out``.
     """
-    told = dict(facts)
+    data = dict(facts)
     left_out: list[str] = []
     while True:
-        held = {**told, "left_out": sorted(left_out)} if left_out else told
+        held = {**data, "left_out": sorted(left_out)} if left_out else data
         body = _write({"type": kind, "timestamp": occurred_at, "data": held})
-        if len(body) < MOST_BYTES or not told:
+        if len(body) < MOST_BYTES or not data:
             return body
-        longest = max(sorted(told), key=lambda name: len(_write(told[name])))
+        longest = max(sorted(data), key=lambda name: len(_write(data[name])))
         left_out.append(longest)
-        del told[longest]
+        del data[longest]
 
 
 def _write(value: Any) -> bytes:
@@ -140,8 +140,8 @@ class WebhookSender:
         with self.store.work(read_only=True) as work:
             if is_closed(work, name, endpoint.url):
                 raise SendFailedError("The endpoint said it is gone", for_good=True)
-        told = effect.payload
-        body = build_body(told["type"], told["occurred_at"], told["facts"])
+        payload = effect.payload
+        body = build_body(payload["type"], payload["occurred_at"], payload["facts"])
         target = find_target(endpoint.url, self.rules, self.find)
         headers = self._sign(endpoint, effect.key, body)
         answer = post(target, body, headers, self.rules.timeout_seconds)

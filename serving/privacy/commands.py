@@ -7,11 +7,11 @@ import msgspec
 import typer
 
 from features import clock
-from serving.http.logs import keep_quiet
 from serving.privacy.erase import erase, readmit
 from serving.privacy.export import export
 from serving.settings import ServingSettings
 from serving.store.opening import EXIT_REFUSED, open_store
+from serving.web_api.logs import keep_quiet
 
 ACTOR = "command"
 

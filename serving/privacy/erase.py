@@ -6,7 +6,13 @@ from typing import Any
 
 import structlog
 
-from serving.privacy.places import PLACES, Place, Subject, find_rows, find_subject
+from serving.privacy.inventory import (
+    INVENTORY,
+    PersonalDataTable,
+    Subject,
+    find_rows,
+    find_subject,
+)
 from serving.store.audit_log import hash_lead, note
 from serving.store.session import UnitOfWork
 from serving.store.tombstones import bury, lift, wait_for_adders
@@ -33,26 +39,28 @@ class Erased:
     erased_at: datetime
 
 
-def _remove(work: UnitOfWork, place: Place, rows: list[dict[str, Any]], at: datetime) -> None:
-    columns = [column.strip() for column in place.key.strip("()").split(",")]
+def _remove(
+    work: UnitOfWork, table_entry: PersonalDataTable, rows: list[dict[str, Any]], at: datetime
+) -> None:
+    columns = [column.strip() for column in table_entry.key.strip("()").split(",")]
     found = " AND ".join(f"{column} = %({column})s" for column in columns)
     for row in rows:
         values = {column: row[column] for column in columns}
-        if place.deed == "delete":
-            work.execute(f"DELETE FROM {place.table} WHERE {found}", values)  # noqa: S608 - our own names
+        if table_entry.action == "delete":
+            work.execute(f"DELETE FROM {table_entry.table} WHERE {found}", values)  # noqa: S608 - our own names
         else:
-            emptied = f"UPDATE {place.table} SET {place.emptied} WHERE {found}"  # noqa: S608 - likewise
+            emptied = f"UPDATE {table_entry.table} SET {table_entry.emptied} WHERE {found}"  # noqa: S608 - likewise
             work.execute(emptied, {**values, "at": at})
 
 
 def _remove_all(work: UnitOfWork, subject: Subject, at: datetime) -> dict[str, int]:
     removed: dict[str, int] = {}
-    for place in PLACES:
-        rows = find_rows(work, place, subject)
+    for table_entry in INVENTORY:
+        rows = find_rows(work, table_entry, subject)
         if rows:
-            removed[place.table] = len(rows)
-        if place.deed != "goes with the lead":
-            _remove(work, place, rows, at)
+            removed[table_entry.table] = len(rows)
+        if table_entry.action != "goes with the lead":
+            _remove(work, table_entry, rows, at)
     return removed
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from serving.privacy.places import PLACES, find_rows, find_subject
+from serving.privacy.inventory import INVENTORY, find_rows, find_subject
 from serving.store.audit_log import hash_lead, note
 from serving.store.session import UnitOfWork
 
@@ -40,10 +40,10 @@ def export(work: UnitOfWork, lead_id: str, *, by: str, at: datetime) -> dict[str
     """
     subject = find_subject(work, lead_id)
     held: dict[str, Any] = {}
-    for place in PLACES:
-        rows = find_rows(work, place, subject) if place.exported else []
+    for table_entry in INVENTORY:
+        rows = find_rows(work, table_entry, subject) if table_entry.exported else []
         if rows:
-            held[place.table] = [
+            held[table_entry.table] = [
                 {name: _shape(value) for name, value in row.items() if name not in OURS}
                 for row in rows
             ]

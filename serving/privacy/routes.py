@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from serving.auth.guard import Caller, allow, allow_acting
+from serving.auth.guard import Caller, allow_acting, require
 from serving.errors import NotFoundError
-from serving.http.dependencies import Now
-from serving.http.openapi import describe_problems
-from serving.http.texts import LeadId
 from serving.privacy.erase import erase
 from serving.privacy.export import export
 from serving.store.dependencies import Work
+from serving.web_api.dependencies import Now
+from serving.web_api.openapi import describe_problems
+from serving.web_api.text_types import LeadId
 
 router = APIRouter(prefix="/v1", tags=["privacy"])
 
@@ -30,7 +30,7 @@ class ErasedOut(BaseModel):
 @router.delete(
     "/leads/{lead_id}",
     summary="Erase a person",
-    dependencies=[allow("erase people")],
+    dependencies=[require("personal_data:erase")],
     responses=describe_problems(422, 503),
 )
 def erase_lead(lead_id: LeadId, caller: Caller, work: Work, now: Now) -> ErasedOut:
@@ -45,7 +45,7 @@ def erase_lead(lead_id: LeadId, caller: Caller, work: Work, now: Now) -> ErasedO
 @router.get(
     "/leads/{lead_id}/export",
     summary="All that is held on a person",
-    dependencies=[allow_acting("export people")],  # who asked is noted in the audit log
+    dependencies=[allow_acting("personal_data:export")],  # who asked is noted in the audit log
     response_class=Response,
     responses={
         200: {"content": {"application/json": {}}, "description": "Every row, by table."},

@@ -16,7 +16,7 @@ from serving.champion import Champion
 from serving.explain.reasons import BASE_POINTS, explain
 from serving.scoring.log import STATUSES, ScoredRows
 from serving.scoring.schemas import BandOut, BaseOut, LeadScore, ModelOut, ReasonOut
-from serving.scoring.timing import advise, say_unknown
+from serving.scoring.timing import advise, describe_unknown
 from serving.scoring.timing_schemas import TimingOut
 from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Band, Scores, ServedTiming
 
@@ -31,7 +31,7 @@ AT_BIRTH = (
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAt:
+class LeadAtMoment:
     """What an answer says of a lead beside its score."""
 
     lead_id: str
@@ -76,20 +76,20 @@ def _shape_band(band: Band) -> BandOut:
     )
 
 
-def _say_help(looked: LookedAt, champion: Champion) -> list[str]:
+def _describe_help(lead_at: LeadAtMoment, champion: Champion) -> list[str]:
     """Say which facts would let this lead be scored."""
-    if looked.is_at_birth:
+    if lead_at.is_at_birth:
         return ["Give an as_of after created_at, or leave it out to look at the lead now."]
-    names = [a.name for a in champion.bundle.catalog.attributes if a.name not in looked.known]
-    said = []
+    names = [a.name for a in champion.bundle.catalog.attributes if a.name not in lead_at.known]
+    sentences = []
     if names:
         more = " and others" if len(names) > HELP_FIELDS else ""
-        said.append(f"Send more attributes: {', '.join(names[:HELP_FIELDS])}{more}.")
-    if not looked.has_events:
-        said.append("Send the lead's events: what it did or received, and when.")
-    if not looked.has_stages:
-        said.append("Send its stage changes, if there were any.")
-    return said
+        sentences.append(f"Send more attributes: {', '.join(names[:HELP_FIELDS])}{more}.")
+    if not lead_at.has_events:
+        sentences.append("Send the lead's events: what it did or received, and when.")
+    if not lead_at.has_stages:
+        sentences.append("Send its stage changes, if there were any.")
+    return sentences
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ class _Frame:
     def band_index(self, points: float) -> int:
         return next(i for i, edge in enumerate(self.edges) if points >= edge)
 
-    def unknown(self, looked: LookedAt, why: str) -> LeadScore:
+    def unknown(self, lead_at: LeadAtMoment, why: str) -> LeadScore:
         """Shape the answer to a lead without a score."""
         contract = self.champion.bundle.contract
         return LeadScore(
-            lead_id=looked.lead_id,
+            lead_id=lead_at.lead_id,
             status="not_enough_known",
-            as_of=looked.as_of,
+            as_of=lead_at.as_of,
             contract=contract.text,
             event=contract.event,
             horizon_days=contract.horizon_days,
@@ -125,15 +125,15 @@ class _Frame:
             base=self.base,
             sub_scores=None,
             reasons=[],
-            why=AT_BIRTH if looked.is_at_birth else why,
-            would_help=_say_help(looked, self.champion),
-            ignored=looked.ignored,
-            warnings=looked.warnings,
+            why=AT_BIRTH if lead_at.is_at_birth else why,
+            would_help=_describe_help(lead_at, self.champion),
+            ignored=lead_at.ignored,
+            warnings=lead_at.warnings,
             model=self.model,
         )
 
     def scored(
-        self, looked: LookedAt, values: list[float], row: int, scores: Scores, band: int
+        self, lead_at: LeadAtMoment, values: list[float], row: int, scores: Scores, band: int
     ) -> LeadScore:
         """Shape the answer to a lead with a score."""
         contract = self.champion.bundle.contract
@@ -143,9 +143,9 @@ class _Frame:
             self.champion.explainer, values, scores.reasons[row].tolist(), points_uncut, self.top
         )
         return LeadScore(
-            lead_id=looked.lead_id,
+            lead_id=lead_at.lead_id,
             status="scored",
-            as_of=looked.as_of,
+            as_of=lead_at.as_of,
             contract=contract.text,
             event=contract.event,
             horizon_days=contract.horizon_days,
@@ -163,8 +163,8 @@ class _Frame:
             ],
             why=None,
             would_help=[],
-            ignored=looked.ignored,
-            warnings=looked.warnings,
+            ignored=lead_at.ignored,
+            warnings=lead_at.warnings,
             model=self.model,
         )
 
@@ -184,7 +184,7 @@ def _frame(champion: Champion, top: int) -> _Frame:
 def shape_answers(
     champion: Champion,
     top: int,
-    leads: Sequence[LookedAt],
+    leads: Sequence[LeadAtMoment],
     matrix: NDArray[np.float32],
     *,
     timed: bool = False,
@@ -210,21 +210,21 @@ def shape_answers(
     scores = bundle.score(matrix[scorable])
     answers, bands = [], np.full(len(leads), -1, np.int8)
     row = 0
-    for position, (looked, why) in enumerate(zip(leads, unknown, strict=True)):
+    for position, (lead_at, why) in enumerate(zip(leads, unknown, strict=True)):
         if why is not None:
-            answers.append(frame.unknown(looked, why))
+            answers.append(frame.unknown(lead_at, why))
             continue
         # By the score people see, so that a band never contradicts the number beside it.
         band = frame.band_index(cut_points(float(scores.points[row])))
-        answers.append(frame.scored(looked, matrix[position].tolist(), row, scores, band))
+        answers.append(frame.scored(lead_at, matrix[position].tolist(), row, scores, band))
         bands[position] = band
         row += 1
     shaped = Answers(answers, scorable, bands, scores)
     if not timed or bundle.timing is None:
         return shaped
     timings = time_answers(champion, bundle.timing, shaped, matrix)
-    told = [replace(a, timing=t) for a, t in zip(answers, timings, strict=True)]
-    return replace(shaped, leads=told)
+    with_timing = [replace(a, timing=t) for a, t in zip(answers, timings, strict=True)]
+    return replace(shaped, leads=with_timing)
 
 
 def time_answers(
@@ -236,7 +236,7 @@ def time_answers(
     advised = advise(served, champion.explainer, matrix[known], moments) if known else []
     by_position = dict(zip(known, advised, strict=True))
     return [
-        by_position.get(position) or say_unknown(served, answer.why or "")
+        by_position.get(position) or describe_unknown(served, answer.why or "")
         for position, answer in enumerate(answers.leads)
     ]
 

@@ -102,9 +102,9 @@ EXAMPLE_ANSWER: dict[str, Any] = {
 }
 
 
-def say_key(settings: ServingSettings) -> str:
+def format_key(settings: ServingSettings) -> str:
     """Say in a shell's words where the key is that a command sends."""
-    if settings.has_local_door:
+    if settings.has_local_credentials:
         return f"$(cat {settings.local_key})"
     return "$BATON_API_TOKEN" if settings.api_token is not None else "$BATON_KEY"
 

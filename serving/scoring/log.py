@@ -58,7 +58,7 @@ class ScoredRows:
 
 
 @dataclass
-class _Part:
+class _PartFile:
     """A part file that may still grow."""
 
     path: Path
@@ -121,7 +121,7 @@ class ScoredLog:
         """Leads by status and band since the start."""
         self._waiting: list[ScoredRows] = []
         self._n_unwritten = 0
-        self._parts: dict[tuple[str, str], _Part] = {}
+        self._parts: dict[tuple[str, str], _PartFile] = {}
         self._lock = threading.Lock()
         self._flush_lock = threading.Lock()
 
@@ -182,7 +182,7 @@ class ScoredLog:
                     if sum(len(block) for block in part.blocks) >= PART_ROWS:
                         del self._parts[key]
 
-    def _take_waiting(self) -> dict[tuple[str, str], _Part]:
+    def _take_waiting(self) -> dict[tuple[str, str], _PartFile]:
         """Sort what waits into parts; give those with something to write."""
         with self._lock:
             for block in self._waiting:
@@ -196,12 +196,12 @@ class ScoredLog:
             self._waiting = []
             return {key: part for key, part in self._parts.items() if part.unwritten}
 
-    def _begin(self, block: ScoredRows, day: str) -> _Part:
+    def _begin(self, block: ScoredRows, day: str) -> _PartFile:
         stamp = block.scored_at.strftime("%H%M%S")
         name = f"part-{stamp}-{secrets.token_hex(4)}.parquet"
-        return _Part(self.folder / block.version / day / name)
+        return _PartFile(self.folder / block.version / day / name)
 
-    def _write(self, part: _Part) -> None:
+    def _write(self, part: _PartFile) -> None:
         import pyarrow.parquet as pq
 
         part.path.parent.mkdir(parents=True, exist_ok=True)

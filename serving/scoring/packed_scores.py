@@ -11,8 +11,8 @@ from features import clock
 from features.compute.online import compute_packed_rows
 from features.kernel.packed import PackedFacts, PackedLead, read_packed_facts
 from serving.champion import Champion
-from serving.scoring.answers import Answers, LookedAt, shape_answers
-from serving.scoring.remarks import warn_of_standing
+from serving.scoring.answers import Answers, LeadAtMoment, shape_answers
+from serving.scoring.lead_warnings import warn_of_standing
 from serving.store.packed import encoder_of
 
 KEPT_REASONS = 8
@@ -34,13 +34,13 @@ class PackedScores:
         return msgspec.json.encode(self.answers.leads[position])
 
 
-def _look_at(
+def _read_at(
     champion: Champion, lead_id: str, lead: PackedLead, as_of: int, facts: PackedFacts
-) -> LookedAt:
+) -> LeadAtMoment:
     attributes = champion.bundle.catalog.attributes
     cells = np.frombuffer(lead.version_cells, np.float64).reshape(-1, len(attributes))
     filled: list[bool] = np.atleast_1d(np.isfinite(cells).any(axis=0)).tolist()
-    return LookedAt(
+    return LeadAtMoment(
         lead_id=lead_id,
         as_of=clock.from_us(as_of),
         created_us=lead.created_at,
@@ -79,9 +79,9 @@ def score_packed(
         read_packed_facts(encoder, lead, moment)
         for lead, moment in zip(leads.values(), moments, strict=True)
     )
-    looked = [
-        _look_at(champion, lead_id, lead, moment, known)
+    lead_at = [
+        _read_at(champion, lead_id, lead, moment, known)
         for (lead_id, lead), moment, known in zip(leads.items(), moments, facts, strict=True)
     ]
-    answers = shape_answers(champion, top, looked, matrix, timed=True)
+    answers = shape_answers(champion, top, lead_at, matrix, timed=True)
     return PackedScores(ids, answers, matrix, np.array(moments, np.int64), facts)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from features.clock import from_us, to_us
-from serving.champion import Champion, ChampionDesk
-from serving.errors import LookedTooEarlyError, RefusedError
-from serving.scoring.live.stored import find_given_at
+from serving.champion import Champion, ModelHolder
+from serving.errors import AsOfBeforeCreationError, RefusedError
+from serving.scoring.lead_histories import read_people_as_of
+from serving.scoring.live.stored_scores import find_stored_at
+from serving.scoring.models_in_use import ModelCache, choose_champion, find_version_in_use
 from serving.scoring.packed_scores import score_packed
-from serving.scoring.people import read_people_as_of
-from serving.scoring.served import BundleShelf, choose_champion, find_version_in_use
 from serving.store.histories import find_survivor_then
 from serving.store.session import UnitOfWork
 
@@ -40,8 +40,8 @@ class MomentAheadError(RefusedError):
 
 def find_champion_then(
     work: UnitOfWork,
-    shelf: BundleShelf,
-    desks: Sequence[ChampionDesk],
+    model_cache: ModelCache,
+    model_holders: Sequence[ModelHolder],
     contract: str,
     moment: datetime,
 ) -> Champion:
@@ -57,17 +57,17 @@ def find_champion_then(
     version = find_version_in_use(work, contract, moment)
     if version is None:
         raise NoModelThenError
-    for desk in desks:
-        champion = desk.find_champion()
+    for holder in model_holders:
+        champion = holder.find_champion()
         if champion is not None and champion.bundle.version == version:
             return champion
-    return shelf.get(version, moment)
+    return model_cache.get(version, moment)
 
 
 def replay(
     work: UnitOfWork,
-    shelf: BundleShelf,
-    desks: Sequence[ChampionDesk],
+    model_cache: ModelCache,
+    model_holders: Sequence[ModelHolder],
     lead_id: str,
     as_of: datetime,
     *,
@@ -94,19 +94,19 @@ def replay(
 
     Raises
     ------
-    LookedTooEarlyError, NoModelThenError, ModelGoneError
+    AsOfBeforeCreationError, NoModelThenError, ModelGoneError
         If there is nothing to say.
     """
     lead_id = find_survivor_then(work, lead_id, as_of)
-    text = contract or choose_champion(desks, None).bundle.contract.text
-    given = find_given_at(work, lead_id, text, as_of)
+    text = contract or choose_champion(model_holders, None).bundle.contract.text
+    given = find_stored_at(work, lead_id, text, as_of)
     if given is not None and not anew:
         return given.answer
     if given is not None:
-        champion = shelf.get(given.model_version, as_of)
+        champion = model_cache.get(given.model_version, as_of)
     else:
-        champion = find_champion_then(work, shelf, desks, text, as_of)
+        champion = find_champion_then(work, model_cache, model_holders, text, as_of)
     lead, moment = read_people_as_of(work, champion.bundle.catalog, lead_id, as_of), to_us(as_of)
     if lead.created_at >= moment:
-        raise LookedTooEarlyError(from_us(lead.created_at).isoformat(), as_of.isoformat())
+        raise AsOfBeforeCreationError(from_us(lead.created_at).isoformat(), as_of.isoformat())
     return score_packed(champion, {lead_id: lead}, {lead_id: moment}).encode(0)

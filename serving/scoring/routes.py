@@ -7,14 +7,14 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from serving.auth.guard import allow
-from serving.http.dependencies import InUse, Now, Settings, check_json
-from serving.http.openapi import describe_answers, describe_body
+from serving.auth.guard import require
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.log import ScoredLog
 from serving.scoring.request.batches import split_batch
 from serving.scoring.request.service import Scoring, read_body, score_batch, score_one, time_one
 from serving.scoring.request.shadow import Shadow
+from serving.web_api.dependencies import InUse, Now, Settings, check_json
+from serving.web_api.openapi import describe_answers, describe_body
 
 LONG_HISTORY_BYTES = 200_000
 """A lead this long is scored in a thread, so that the others need not wait for it."""
@@ -28,7 +28,7 @@ Top = Annotated[
 router = APIRouter(
     prefix="/v1",
     tags=["scoring"],
-    dependencies=[allow("score leads"), Depends(check_json)],
+    dependencies=[require("leads:score"), Depends(check_json)],
 )
 
 

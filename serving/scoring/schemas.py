@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, 
 from features.catalog.feature import SubScore
 from features.lifecycle.stages import Stage
 from serving.explain.wording import Direction
-from serving.http.problems import Problem
 from serving.scoring.examples import EXAMPLE_ANSWER, EXAMPLE_BATCH, EXAMPLE_LEAD
 from serving.scoring.moments import Moment
 from serving.scoring.timing_schemas import LeadTiming, TimingOut
+from serving.web_api.problems import Problem
 
 MOST_LISTED = 100_000
 """Entries that events or stages can have at all; the settings may allow fewer, never more."""

@@ -12,8 +12,8 @@ from serving.explain.moment import (
     MomentFacts,
     decide_moment,
     find_stands_until,
+    format_support,
     list_drivers,
-    say_support,
 )
 from serving.explain.reasons import Explainer
 from serving.scoring.timing_schemas import AdvantageOut, CurveDay, DriverOut, TimingOut
@@ -45,7 +45,7 @@ def _bare(served: ServedTiming, status: str, words: str, alike: int, support: st
     )
 
 
-def say_unknown(served: ServedTiming, why: str) -> TimingOut:
+def describe_unknown(served: ServedTiming, why: str) -> TimingOut:
     """Say that too little is known of a lead."""
     return _bare(served, "not_enough_known", why, 0, why)
 
@@ -68,22 +68,26 @@ def advise(
     answers = [
         _bare(served, "outside_support", support, count, support)
         for count in alike
-        for support in [say_support(count, served.fewest_alike)]
+        for support in [format_support(count, served.fewest_alike)]
     ]
     if not supported:
         return answers
     own = np.ascontiguousarray(rows[supported])
-    told = served.model.advise(own)
-    curve, shares = served.model.curve(own, told=told), served.model.reasons(own)[1]
+    advice = served.model.advise(own)
+    curve, shares = served.model.curve(own, advice=advice), served.model.reasons(own)[1]
     for row, place in enumerate(supported):
         answers[place] = _shape(
-            served, explainer, _Told(told, curve, shares, own, row), alike[place], as_of[place]
+            served,
+            explainer,
+            _AdviceOfLead(advice, curve, shares, own, row),
+            alike[place],
+            as_of[place],
         )
     return answers
 
 
 @dataclass(frozen=True)
-class _Told:
+class _AdviceOfLead:
     """What the model says of rows, and which of them is meant."""
 
     timing: Timing
@@ -94,10 +98,10 @@ class _Told:
 
 
 def _shape(
-    served: ServedTiming, explainer: Explainer, told: _Told, alike: int, as_of: datetime
+    served: ServedTiming, explainer: Explainer, advice: _AdviceOfLead, alike: int, as_of: datetime
 ) -> TimingOut:
-    model, timing, row = served.model, told.timing, told.row
-    values, moments = told.curve.value[row].tolist(), told.curve.p_moment[row].tolist()
+    model, timing, row = served.model, advice.timing, advice.row
+    values, moments = advice.curve.value[row].tolist(), advice.curve.p_moment[row].tolist()
     facts = MomentFacts(
         by_timing=served.decides_by_timing,
         advantage=float(timing.advantage[row]),
@@ -112,8 +116,8 @@ def _shape(
     )
     decision = decide_moment(facts)
     until, longer = find_stands_until(decision, facts, as_of)
-    drivers = list_drivers(explainer, told.rows[row], told.shares[row])
-    chances = told.curve.p_sql[row].tolist()
+    drivers = list_drivers(explainer, advice.rows[row], advice.shares[row])
+    chances = advice.curve.p_sql[row].tolist()
     return TimingOut(
         status="advised",
         verdict=decision.verdict,
@@ -135,7 +139,7 @@ def _shape(
         curve=_shape_curve(as_of, values, chances, moments, facts.by_timing),
         drivers=[DriverOut(d.field, d.label, d.worth, d.words) for d in drivers],
         similar_handoffs=alike,
-        support=say_support(alike, served.fewest_alike),
+        support=format_support(alike, served.fewest_alike),
     )
 
 

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainCheck:
     """Whether the chain is whole."""
 
     entries: int
@@ -165,7 +165,7 @@ def _find_fault(entry: AuditEntry, previous: bytes) -> str | None:
     return None if entry.entry_hash == hashed else "it was changed after it was written"
 
 
-def verify(work: UnitOfWork, noted_head: bytes | None = None) -> Verdict:
+def verify(work: UnitOfWork, noted_head: bytes | None = None) -> ChainCheck:
     """Walk the chain from its beginning, and say whether it is whole.
 
     Parameters
@@ -179,11 +179,11 @@ def verify(work: UnitOfWork, noted_head: bytes | None = None) -> Verdict:
     for entry in _read_all(work):
         fault = _find_fault(entry, previous)
         if fault is not None:
-            return Verdict(count, previous, entry.entry_number, f"{fault}.")
+            return ChainCheck(count, previous, entry.entry_number, f"{fault}.")
         previous, count = entry.entry_hash, count + 1
         has_noted = has_noted or previous == noted_head
     if not has_noted:
-        return Verdict(
+        return ChainCheck(
             count, previous, 0, "the noted entry is missing: the end was cut off, or all replaced."
         )
-    return Verdict(count, previous, None, "every entry is as it was written.")
+    return ChainCheck(count, previous, None, "every entry is as it was written.")

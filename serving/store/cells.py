@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from features import clock
-from features.catalog.fit import Attribute
+from features.catalog.fit import LeadAttribute
 
 Cell = float | str | bool | None
 
@@ -20,7 +20,7 @@ def _as_time(value: Any) -> float | None:
         return None
 
 
-def read_cell(attribute: Attribute, value: Any) -> Cell:
+def read_cell(attribute: LeadAttribute, value: Any) -> Cell:
     """Read one value; None if it is not known, or of another type than the model learned.
 
     Not an error: what was stored before there was a model, or under another one, is kept as it came.
@@ -34,6 +34,8 @@ def read_cell(attribute: Attribute, value: Any) -> Cell:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def read_cells(attributes: tuple[Attribute, ...], stored: Mapping[str, Any]) -> dict[str, Cell]:
+def read_cells(
+    attributes: tuple[LeadAttribute, ...], stored: Mapping[str, Any]
+) -> dict[str, Cell]:
     """Read the attributes a catalogue knows."""
     return {a.name: read_cell(a, stored.get(a.name)) for a in attributes}

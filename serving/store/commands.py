@@ -89,9 +89,9 @@ def snapshot_command(
             typer.echo(str(error), err=True)
             raise typer.Exit(EXIT_REFUSED) from None
     counts = {name: getattr(history, name).num_rows for name in TABLES}
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    counted = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     typer.echo(
-        f"{told}, as known before {history.about.observed_until:%Y-%m-%d %H:%M:%S}Z, in {to}"
+        f"{counted}, as known before {history.about.observed_until:%Y-%m-%d %H:%M:%S}Z, in {to}"
     )
 
 

@@ -116,7 +116,7 @@ class BackupFailedError(ServingError):
 
     def __init__(self, program: str, last_words: list[str]) -> None:
         self.program = program
-        told = last_words[0] if last_words else "it did not say why"
+        last_line = last_words[0] if last_words else "it did not say why"
         super().__init__(
-            f"{program} failed: {told}. Nothing was changed; see docs/how-to/back-up-and-restore.md."
+            f"{program} failed: {last_line}. Nothing was changed; see docs/how-to/back-up-and-restore.md."
         )

@@ -173,9 +173,9 @@ def read_histories(
         whose[lead_id] = (person, since)
     asked["ids"] = list(whose)
     to_us = clock.to_us
-    for lead_id, known_at, *said in work.execute(VERSIONS, asked):
+    for lead_id, known_at, *attributes_ in work.execute(VERSIONS, asked):
         person, since = whose[lead_id]
-        person.versions.append((lead_id, _later(known_at, since), *said))
+        person.versions.append((lead_id, _later(known_at, since), *attributes_))
     for lead_id, at, known_at, kind, channel, value in work.execute(EVENTS, asked):
         person, since = whose[lead_id]
         known_us = to_us(_later(known_at, since))

@@ -67,7 +67,7 @@ class UnitOfWork:
         """Run a statement in the driver's own words (``%s`` or ``%(name)s``), the fast way."""
         return self.session.connection().exec_driver_sql(statement, parameters)
 
-    def announce(
+    def enqueue_effect(
         self,
         effect_key: str,
         topic: str,
@@ -230,7 +230,7 @@ class Store:
         with self.work() as work:
             work.session.execute(text("SELECT 1"))
 
-    def run(self, deed: Callable[[UnitOfWork], Done]) -> Done:
+    def run(self, action: Callable[[UnitOfWork], Done]) -> Done:
         """Do a deed in a unit of work; do it again where two units stood in each other's way.
 
         Raises
@@ -241,9 +241,9 @@ class Store:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.work() as work:
-                    return deed(work)
+                    return action(work)
             except StoreUnavailableError as error:
-                if attempt == ATTEMPTS or not _stood_in_the_way(error):
+                if attempt == ATTEMPTS or not _is_conflict(error):
                     raise
             # Whoever comes back at once may take the lock again before the other has woken up.
             pause_ms = PAUSE_MS << attempt
@@ -283,7 +283,7 @@ class Store:
             raise
 
 
-def _stood_in_the_way(error: StoreUnavailableError) -> bool:
+def _is_conflict(error: StoreUnavailableError) -> bool:
     cause = error.__cause__
     return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") in IN_THE_WAY
 

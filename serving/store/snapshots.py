@@ -12,7 +12,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
-from features.catalog.fit import Attribute
+from features.catalog.fit import LeadAttribute
 from features.catalog.manifest import Catalog
 from features.contracts.attempts import ATTEMPT_SCHEMA
 from features.contracts.columns import TIME
@@ -71,9 +71,9 @@ FROM lead l LEFT JOIN member m USING (lead_id)
     LEFT JOIN lead_version v ON v.lead_id = l.lead_id AND v.known_at < %(before)s
 WHERE l.first_known_at < %(before)s ORDER BY 1, v.known_at NULLS FIRST, v.version_id
 """  # noqa: S608 - our own words
-_PLAIN: Mapping[AttributeType, Attribute] = {
-    "flag": Attribute("flag", "flag"),
-    "number": Attribute("number", "number"),
+_PLAIN: Mapping[AttributeType, LeadAttribute] = {
+    "flag": LeadAttribute("flag", "flag"),
+    "number": LeadAttribute("number", "number"),
 }
 BEGIN = "SELECT min(first_known_at), min(created_at) FROM lead"
 

@@ -28,10 +28,10 @@ _environment = Environment(
 )
 
 
-def say_cell(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """Say one value of a card.
 
-    >>> say_cell(0.123456), say_cell(12000), say_cell(None), say_cell(True)
+    >>> format_cell(0.123456), format_cell(12000), format_cell(None), format_cell(True)
     ('0.1235', '12,000', '-', 'yes')
     """
     if value is None:
@@ -45,10 +45,10 @@ def say_cell(value: Any) -> str:
     return str(value)
 
 
-def say_heading(name: str) -> str:
+def format_heading(name: str) -> str:
     """Say the name of an entry as a heading.
 
-    >>> say_heading("leak_audit")
+    >>> format_heading("leak_audit")
     'Leak audit'
     """
     words = name.replace("_", " ")
@@ -75,10 +75,10 @@ def is_plain_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and not is_rows(value)
 
 
-def say_reach(value: float | None, promise: str) -> str:
+def describe_reach(value: float | None, promise: str) -> str:
     """Say a figure of the scoreboard: a share, or a number of leads.
 
-    >>> say_reach(0.873, "answered_share"), say_reach(36.8, "handoffs"), say_reach(None, "handoffs")
+    >>> describe_reach(0.873, "answered_share"), describe_reach(36.8, "handoffs"), describe_reach(None, "handoffs")
     ('87 %', '37', '-')
     """
     if value is None:
@@ -86,10 +86,10 @@ def say_reach(value: float | None, promise: str) -> str:
     return f"{value:.0f}" if promise == "handoffs" else f"{100 * value:.0f} %"
 
 
-def say_change(value: float | None, promise: str) -> str:
+def describe_change(value: float | None, promise: str) -> str:
     """Say how a figure of the scoreboard changed.
 
-    >>> say_change(-0.05, "answered_share"), say_change(4.0, "handoffs")
+    >>> describe_change(-0.05, "answered_share"), describe_change(4.0, "handoffs")
     ('-5 points', '+4')
     """
     if value is None:
@@ -98,10 +98,10 @@ def say_change(value: float | None, promise: str) -> str:
 
 
 _environment.filters |= {
-    "cell": say_cell,
-    "heading": say_heading,
-    "reach": say_reach,
-    "change": say_change,
+    "cell": format_cell,
+    "heading": format_heading,
+    "reach": describe_reach,
+    "change": describe_change,
 }
 _environment.tests |= {"rows": is_rows, "entries": is_mapping, "plain_list": is_plain_list}
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from features import clock
-from serving.auth.doorman import Doorman
-from serving.auth.guard import allow_here
+from serving.auth.authenticator import Authenticator
+from serving.auth.guard import require_unless_local
 from serving.errors import NotFoundError
-from serving.scoring.examples import build_curl_lines, say_key
+from serving.scoring.examples import build_curl_lines, format_key
 from serving.web.pages import PAGE_POLICY, build_docs_page, build_landing_page
 
 DOCS_FILES = {
@@ -28,16 +28,16 @@ DOCS_POLICY = (
 KEPT = {"Cache-Control": "max-age=86400"}
 """Files that are about nobody."""
 
-router = APIRouter(include_in_schema=False, dependencies=[allow_here("read the manual")])
+router = APIRouter(include_in_schema=False, dependencies=[require_unless_local("api_docs:read")])
 
 
 @router.get("/")
 async def landing(request: Request) -> Response:
     """Show where to go from here."""
-    doorman: Doorman = request.app.state.doorman
+    authenticator: Authenticator = request.app.state.authenticator
     address = str(request.base_url).rstrip("/")
-    lines = build_curl_lines(address, say_key(request.app.state.settings))
-    caller = await doorman.find(request, clock.now())
+    lines = build_curl_lines(address, format_key(request.app.state.settings))
+    caller = await authenticator.find(request, clock.now())
     policy = {"Content-Security-Policy": PAGE_POLICY}
     return HTMLResponse(build_landing_page(address, lines, caller), headers=policy)
 

@@ -10,20 +10,20 @@ from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from serving.auth.doorman import Doorman, check_own_page
+from serving.auth.authenticator import Authenticator, check_own_page
 from serving.auth.errors import SignInRefusedError, StaleFormError, TooOftenError
 from serving.auth.guard import allow_anyone
-from serving.auth.people import sign_in
 from serving.auth.sessions import COOKIE, end_session, sign_form
+from serving.auth.users import sign_in
 from serving.errors import RefusedError, TokenRefusedError
-from serving.http.dependencies import Now, Settings, is_over_tls, prefers_html
-from serving.http.forms import read_form
-from serving.http.problems import refuse
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
 from serving.store.dependencies import get_store
 from serving.store.session import Store
 from serving.web.pages import PAGE_POLICY, build_sign_in_page
+from serving.web_api.dependencies import Now, Settings, is_over_tls, prefers_html
+from serving.web_api.forms import read_form
+from serving.web_api.problems import refuse
 
 FORM_COOKIE = "baton_form"
 SEE_OTHER = 303
@@ -74,7 +74,7 @@ def _show_form(request: Request, target: str, refusal: RefusedError | None = Non
         form_token,
         clean_target(target),
         by_password=settings.has_store,
-        by_key=settings.has_local_door,
+        by_key=settings.has_local_credentials,
         problem=str(refusal) if refusal else None,
     )
     headers = {"Content-Security-Policy": PAGE_POLICY}
@@ -97,7 +97,7 @@ async def _take_form(request: Request) -> Mapping[str, str]:
     if not given:
         raise StaleFormError
     check_own_page(request)
-    request.app.state.doorman.count_try(request)
+    request.app.state.authenticator.count_try(request)
     form = await read_form(request)
     if not hmac.compare_digest(given.encode(), form.get("form_token", "").encode()):
         raise StaleFormError
@@ -118,9 +118,9 @@ async def sign_in_page(
     request: Request, now: Now, ticket: Target = "", target: Target = "/"
 ) -> Response:
     """Show the form; or let in whoever brings a ticket that `baton serve` printed."""
-    doorman: Doorman = request.app.state.doorman
-    if ticket and doorman.local is not None:
-        token = doorman.local.redeem(ticket, now)
+    authenticator: Authenticator = request.app.state.authenticator
+    if ticket and authenticator.local is not None:
+        token = authenticator.local.redeem(ticket, now)
         if token is not None:
             return _let_in(request, token, target)
         return _show_form(request, target, TokenRefusedError(sent=True))
@@ -149,15 +149,15 @@ async def sign_in_with_password(request: Request, now: Now, settings: Settings) 
 @router.post("/sign-in/key")
 async def sign_in_with_key(request: Request, now: Now) -> Response:
     """Sign in whoever has the key of this machine."""
-    doorman: Doorman = request.app.state.doorman
+    authenticator: Authenticator = request.app.state.authenticator
     try:
         form = await _take_form(request)
     except TooOftenError as refusal:
         return _show_form(request, "/", refusal)
     target = form.get("target", "/")
-    if doorman.local is None or not doorman.local.is_key(form.get("key", "").strip()):
+    if authenticator.local is None or not authenticator.local.is_key(form.get("key", "").strip()):
         return _show_form(request, target, TokenRefusedError(sent=True))
-    return _let_in(request, doorman.local.start_session(now), target)
+    return _let_in(request, authenticator.local.start_session(now), target)
 
 
 def _end(store: Store, token: str, actor: str, at: datetime) -> None:
@@ -169,15 +169,15 @@ def _end(store: Store, token: str, actor: str, at: datetime) -> None:
 @router.post("/sign-out")
 async def sign_out(request: Request, now: Now) -> Response:
     """End the session of whoever sends the form; a body that nobody's session came with is left unread."""
-    doorman: Doorman = request.app.state.doorman
+    authenticator: Authenticator = request.app.state.authenticator
     token = request.cookies.get(COOKIE, "")
-    caller = await doorman.find(request, now)
+    caller = await authenticator.find(request, now)
     if caller is not None and caller.csrf_token is not None:
         form_token = (await read_form(request)).get("form_token", "")
         if not hmac.compare_digest(sign_form(token).encode(), form_token.encode()):
             raise StaleFormError
-        if caller.kind == "local" and doorman.local is not None:
-            doorman.local.end_session(token)
+        if caller.kind == "local" and authenticator.local is not None:
+            authenticator.local.end_session(token)
         else:
             await to_thread.run_sync(_end, request.app.state.store, token, caller.actor, now)
     response = RedirectResponse("/sign-in", SEE_OTHER)

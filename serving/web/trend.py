@@ -27,10 +27,10 @@ def draw_trend(promise: str, goal: float, reached: Sequence[float | None]) -> di
         x, y = round(EDGE + n * step, 1), place(value)
         dots.append((x, y))
         lines[-1].append(f"{x},{y}")
-    told = ", ".join("-" if value is None else f"{value:.2f}" for value in reached)
+    values = ", ".join("-" if value is None else f"{value:.2f}" for value in reached)
     return {
         "promise": promise,
-        "words": f"{promise.replace('_', ' ')}: {told}; promised {goal:.2f}",
+        "words": f"{promise.replace('_', ' ')}: {values}; promised {goal:.2f}",
         "goal_y": place(goal),
         "lines": [" ".join(points) for points in lines if len(points) > 1],
         "dots": dots,

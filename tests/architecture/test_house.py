@@ -19,7 +19,7 @@ def test_no_module_outgrows_its_room(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_module_says_what_it_is_for(path):
+def test_every_module_states_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from features import clock
-from serving.champion import ChampionDesk
+from serving.champion import ModelHolder
+from serving.scoring.models_in_use import ModelCache
 from serving.scoring.replay import replay
-from serving.scoring.served import BundleShelf
 from serving.settings import ServingSettings
 from serving.store.packed import find_differences
 from serving.store.session import Store, UnitOfWork
@@ -119,8 +119,8 @@ def _count_rows(work: UnitOfWork, tally: Tally, found: Count) -> None:
 
 
 def _count_effects(work: UnitOfWork, receiver: Receiver, found: Count) -> None:
-    said = work.execute("SELECT lead_id, points FROM score")
-    decided = {find_effect_key(lead, points) for lead, points in said} - {None}
+    scores = work.execute("SELECT lead_id, points FROM score")
+    decided = {find_effect_key(lead, points) for lead, points in scores} - {None}
     kept = list(work.execute("SELECT effect_key FROM outbox_effect").scalars())
     found.effects = len(kept)
     found.effects_missing = len(decided - set(kept)) + len(set(kept) - set(receiver.came))
@@ -131,10 +131,10 @@ def _count_effects(work: UnitOfWork, receiver: Receiver, found: Count) -> None:
 
 
 def _count_scores(work: UnitOfWork, settings: ServingSettings, found: Count) -> None:
-    desk = ChampionDesk(settings.champion)
-    desk.refresh(clock.now())
-    catalog = desk.get_champion().bundle.catalog
-    shelf = BundleShelf(settings.served)
+    holder = ModelHolder(settings.champion)
+    holder.refresh(clock.now())
+    catalog = holder.get_champion().bundle.catalog
+    model_cache = ModelCache(settings.served)
     rows: Sequence[Any] = list(work.execute(LATEST))
     found.leads = len(rows)
     found.packed_apart = len(find_differences(work, catalog, [row[0] for row in rows]))
@@ -142,5 +142,7 @@ def _count_scores(work: UnitOfWork, settings: ServingSettings, found: Count) -> 
         if as_of is None or known_until is None or as_of <= known_until:
             found.scores_behind += 1
             continue
-        anew = replay(work, shelf, [desk], lead_id, as_of, created_at=created_at, anew=True)
+        anew = replay(
+            work, model_cache, [holder], lead_id, as_of, created_at=created_at, anew=True
+        )
         found.scores_apart += anew != bytes(answer)

@@ -109,7 +109,7 @@ class Sender:
 
 
 def send_load(
-    ports: list[int], key: str, threads: int, pause: float, over: Event, told: Connection
+    ports: list[int], key: str, threads: int, pause: float, over: Event, pipe: Connection
 ) -> None:
     """Send until it is over, then tell what was sent and what was confirmed."""
     tally, lock = Tally(), Lock()
@@ -124,4 +124,4 @@ def send_load(
         sender.start()
     for sender in senders:
         sender.join()
-    told.send(tally)
+    pipe.send(tally)

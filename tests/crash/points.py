@@ -49,9 +49,9 @@ class Point:
 
 POINTS = {
     # Records are inserted, not committed: nobody may see them again.
-    "intake-before-commit": Point(routes, "answer_once", is_before=False),
+    "intake-before-commit": Point(routes, "run_idempotent", is_before=False),
     # Records are stored, the caller does not know it: it sends them again.
-    "intake-after-commit": Point(routes, "_take_in_once", is_before=False),
+    "intake-after-commit": Point(routes, "_take_in_idempotent", is_before=False),
     # Due leads are taken, not scored: others must find them due.
     "scores-after-claim": Point(live, "score_leads", is_before=True),
     # Scores and effects are written, not committed.

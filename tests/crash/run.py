@@ -13,8 +13,8 @@ from tempfile import mkdtemp
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from tests.crash.counting import Count, count, wait_until_done
+from tests.crash.deployment import Deployment
 from tests.crash.effects import Receiver, receiving
-from tests.crash.house import House
 from tests.crash.load import Tally, send_load
 
 
@@ -65,27 +65,27 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _loading(house: House, plan: Plan) -> Iterator[list[Tally]]:
+def _loading(deployment: Deployment, plan: Plan) -> Iterator[list[Tally]]:
     """Send load from another process; what it has to say is there once the block has ended."""
     context = multiprocessing.get_context("spawn")
     over, (mine, theirs) = context.Event(), context.Pipe(duplex=False)
-    key = (house.folder / "local.key").read_text(encoding="ascii")
+    key = (deployment.folder / "local.key").read_text(encoding="ascii")
     sender = context.Process(
         target=send_load,
-        args=(house.ports, key, plan.threads, plan.load_pause, over, theirs),
+        args=(deployment.ports, key, plan.threads, plan.load_pause, over, theirs),
         daemon=True,
     )
     sender.start()
-    said: list[Tally] = []
+    tallies: list[Tally] = []
     try:
-        yield said
+        yield tallies
         over.set()
         end = time.monotonic() + plan.drain_seconds
         while not mine.poll(0.1):
-            house.raise_the_dead(arm=False)
+            deployment.raise_the_dead(arm=False)
             if time.monotonic() > end:
                 raise TimeoutError("the load got no answers")
-        said.append(mine.recv())
+        tallies.append(mine.recv())
     finally:
         over.set()
         sender.join(5)
@@ -95,59 +95,61 @@ def _loading(house: House, plan: Plan) -> Iterator[list[Tally]]:
 def run_crashes(plan: Plan) -> Report:
     """Kill under load, let the house finish, and count."""
     with _folder() as folder, receiving() as receiver:
-        house = House(folder, receiver.address, seed=plan.seed, workers=plan.workers)
+        deployment = Deployment(folder, receiver.address, seed=plan.seed, workers=plan.workers)
         try:
-            house.open()
+            deployment.open()
             start = time.monotonic()
-            with _loading(house, plan) as said:
-                _attack(house, plan, start)
-                house.disarm()
+            with _loading(deployment, plan) as tallies:
+                _attack(deployment, plan, start)
+                deployment.disarm()
             seconds = time.monotonic() - start
-            return _finish(house, plan, receiver, said[0], seconds)
+            return _finish(deployment, plan, receiver, tallies[0], seconds)
         finally:
-            house.close()
+            deployment.close()
 
 
-def _attack(house: House, plan: Plan, start: float) -> None:
+def _attack(deployment: Deployment, plan: Plan, start: float) -> None:
     turn = 0
     time.sleep(0.5)
-    while house.crashes.total < plan.kills and time.monotonic() - start < plan.most_seconds:
+    while deployment.crashes.total < plan.kills and time.monotonic() - start < plan.most_seconds:
         turn += 1
-        house.wait_for_answers(plan.patience)
+        deployment.wait_for_answers(plan.patience)
         time.sleep(plan.pause)
         if turn % plan.database_every == 0:
-            house.kill_database()
+            deployment.kill_database()
         elif turn % 2:
-            house.kill_at_random()
+            deployment.kill_at_random()
         time.sleep(plan.pause)
-        house.raise_the_dead(arm=True)
+        deployment.raise_the_dead(arm=True)
 
 
-def _finish(house: House, plan: Plan, receiver: Receiver, tally: Tally, seconds: float) -> Report:
+def _finish(
+    deployment: Deployment, plan: Plan, receiver: Receiver, tally: Tally, seconds: float
+) -> Report:
     begun = time.monotonic()
-    store = Store(ServingSettings(**house.settings))
+    store = Store(ServingSettings(**deployment.settings))
     store.open()
     try:
         undone = wait_until_done(store, plan.drain_seconds)
     finally:
         store.close()
     drained = time.monotonic() - begun
-    found = count(house.settings, tally, receiver, undone)
-    return Report(house.crashes.by_where, found, tally, seconds, drained)
+    found = count(deployment.settings, tally, receiver, undone)
+    return Report(deployment.crashes.by_where, found, tally, seconds, drained)
 
 
 def run_control(plan: Plan) -> Report:
     """The same load on a database that confirms what it has not written: it must lose."""
     with _folder() as folder, receiving() as receiver:
-        house = House(folder, receiver.address, seed=plan.seed, forgetful=True)
+        deployment = Deployment(folder, receiver.address, seed=plan.seed, forgetful=True)
         try:
-            house.open()
+            deployment.open()
             start = time.monotonic()
-            with _loading(house, plan) as said:
+            with _loading(deployment, plan) as tallies:
                 for _ in range(plan.kills):
                     time.sleep(plan.pause)
-                    house.kill_database()
-                    house.raise_the_dead(arm=False)
-            return _finish(house, plan, receiver, said[0], time.monotonic() - start)
+                    deployment.kill_database()
+                    deployment.raise_the_dead(arm=False)
+            return _finish(deployment, plan, receiver, tallies[0], time.monotonic() - start)
         finally:
-            house.close()
+            deployment.close()

@@ -9,12 +9,12 @@ import pytest
 
 from serving.intake.api import records as routes
 from serving.intake.envelope import open_envelope
-from serving.intake.records.reading import Intake
+from serving.intake.records.parsing import Intake
 from serving.notify.outbox import Outbox
 from serving.store.session import Store
 from tests.crash.points import POINTS, wrap
 from tests.crash.run import Plan, run_control, run_crashes
-from tests.integration.scores.house import CATALOG, Clock, ask, make_event, make_scorer
+from tests.integration.scores.job_resources import CATALOG, Clock, ask, make_event, make_scorer
 
 
 @pytest.mark.slow
@@ -43,7 +43,7 @@ def read_seen(store: Store) -> tuple[int, int, int, int]:
     return ask(store, query)[0]
 
 
-def test_each_point_is_reached_where_its_name_says(
+def test_each_point_is_reached_where_its_name_states(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, reached, sent = Clock(), {}, []
@@ -54,11 +54,11 @@ def test_each_point_is_reached_where_its_name_says(
     envelope = open_envelope("event", json.dumps({"events": [event]}).encode(), 10)
     intake = Intake(CATALOG.taxonomy, CATALOG, clock())
 
-    routes._take_in_once(store, "event", envelope, intake, None)
+    routes._take_in_idempotent(store, "event", envelope, intake, None)
     clock.move(seconds=1)
     make_scorer(store, tmp_path, clock).run_once()
     with store.work() as work:
-        work.announce("key", "mail", {}, clock())
+        work.enqueue_effect("key", "mail", {}, clock())
     Outbox(store, {"mail": sent.append}, now=clock).run_once()
 
     assert reached == {

@@ -8,16 +8,16 @@ from io import StringIO
 from typing import Any
 
 from features import clock
-from serving.http.logs import set_up_logging
-from serving.jobs.house import build_desks, build_house
+from serving.jobs.wiring import build_job_resources, build_model_holders
 from serving.jobs.worker import Worker
 from serving.notify.outbox import Effect
-from serving.scoring.live.stored import GivenScore
+from serving.scoring.live.stored_scores import StoredScore
 from serving.scoring.log import ScoredLog
-from serving.scoring.served import BundleShelf
+from serving.scoring.models_in_use import ModelCache
 from serving.server import run_server
 from serving.settings import ServingSettings
 from serving.store.session import Store, UnitOfWork
+from serving.web_api.logs import set_up_logging
 from tests.crash import points
 from tests.crash.effects import TOPIC, find_effect_key
 
@@ -43,30 +43,30 @@ def work(settings: dict[str, Any], at: str | None, receiver: str) -> None:
 async def _work(settings: ServingSettings, receiver: str) -> None:
     store = Store(settings)
     await asyncio.to_thread(store.open)
-    desks = build_desks(settings)
-    for desk in desks:
-        desk.refresh(clock.now())
-    house = build_house(
+    model_holders = build_model_holders(settings)
+    for holder in model_holders:
+        holder.refresh(clock.now())
+    resources = build_job_resources(
         settings,
         store,
-        desks,
-        BundleShelf(settings.served),
+        model_holders,
+        ModelCache(settings.served),
         ScoredLog(settings.scored, most_rows=1_000, keep_days=1),
         None,
         senders={TOPIC: lambda effect: _send(effect, receiver)},
         after=_announce,
     )
-    house.outbox.lease = LEASE_SECONDS * clock.MICROSECOND * 1_000_000
-    await Worker(house, check_seconds=settings.worker_check_seconds).run()
+    resources.outbox.lease = LEASE_SECONDS * clock.MICROSECOND * 1_000_000
+    await Worker(resources, check_seconds=settings.worker_check_seconds).run()
 
 
-def _announce(work: UnitOfWork, given: Sequence[GivenScore]) -> None:
+def _announce(work: UnitOfWork, given: Sequence[StoredScore]) -> None:
     """Decide an effect for each height of score a lead reaches: once, however often it is there."""
     for one in given:
         score = one.score
         key = find_effect_key(score.lead_id, score.points)
         if key is not None:
-            work.announce(key, TOPIC, {"lead_id": score.lead_id}, clock.now(), score.lead_id)
+            work.enqueue_effect(key, TOPIC, {"lead_id": score.lead_id}, clock.now(), score.lead_id)
 
 
 def _send(effect: Effect, receiver: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from features.catalog.feature import Feature, Op
 from features.compute.offline import Snapshots
-from features.guide.told import say_example
+from features.guide.feature_docs import describe_example
 from tests.spec.engines import ENGINES
 from tests.spec.spec import CATALOG, Spec, read_cell
 
@@ -25,7 +25,7 @@ def follow() -> tuple[Feature, Spec]:
 
 # Not on Dask: starting workers for one drawing would take longer than all the rest.
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "dask"])
-def test_the_feature_of_the_guide_is_what_its_drawing_says(engine):
+def test_the_feature_of_the_guide_is_what_its_drawing_states(engine):
     feature, spec = follow()
     catalog = replace(CATALOG, features=(*CATALOG.features, feature))
     looks = spec.timeline.looks
@@ -37,6 +37,6 @@ def test_the_feature_of_the_guide_is_what_its_drawing_says(engine):
     assert found.tolist() == [read_cell(feature, cell) for cell in cells]
 
 
-def test_the_sentence_of_the_guide_is_the_one_that_is_said():
+def test_the_sentence_of_the_guide_is_the_one_that_is_stated():
     feature, _ = follow()
-    assert f'"{say_example(feature, CATALOG)}"' in GUIDE
+    assert f'"{describe_example(feature, CATALOG)}"' in GUIDE

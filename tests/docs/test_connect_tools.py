@@ -17,7 +17,7 @@ def run_python(text: str, client: httpx.Client) -> None:
         exec(compile(code, HOW_TO.name, "exec"), {})  # noqa: S102 - our own page
 
 
-def test_the_lines_of_the_how_to_do_what_they_say(database_url: str, tmp_path: Path) -> None:
+def test_the_lines_of_the_how_to_do_what_they_state(database_url: str, tmp_path: Path) -> None:
     text = HOW_TO.read_text(encoding="utf-8")
     settings = make_settings(
         tmp_path, database_url=database_url, allow_unsafe_durability=True, api_token=KEY

@@ -47,7 +47,7 @@ def test_the_guide_names_every_way_to_run_the_tests():
     assert ways <= named
 
 
-def test_ci_runs_what_the_guide_says():
+def test_ci_runs_what_the_guide_states():
     promised = re.search(r"CI is\s+`\.ci/run`: (.+?)\.\n", GUIDE, flags=re.DOTALL)
     assert promised is not None
     ran = re.findall(r"^make (\S+)$", (ROOT / ".ci/run").read_text(), flags=re.MULTILINE)

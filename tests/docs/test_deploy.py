@@ -29,12 +29,12 @@ def test_every_setting_in_the_compose_file_exists_and_can_be_read(monkeypatch) -
 
 def test_every_command_in_the_compose_file_is_one_of_ours() -> None:
     commands = set(COMMANDS)
-    said = {
+    output = {
         service["command"][0]
         for name, service in COMPOSE["services"].items()
         if name not in OTHERS and "command" in service
     }
-    assert {"serve", "worker", "store"} <= said <= commands
+    assert {"serve", "worker", "store"} <= output <= commands
 
 
 def test_there_are_two_replicas_and_one_database_that_all_of_them_name() -> None:

@@ -68,9 +68,9 @@ def test_what_the_pages_name_is_found():
 def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists():
     text = (ROOT / "README.md").read_text()
     commands = set(COMMANDS)
-    said = set(re.findall(r"\bbaton ([a-z][a-z-]*[a-z])\b", text))
-    assert commands <= said
-    assert said <= commands
+    mentioned = set(re.findall(r"\bbaton ([a-z][a-z-]*[a-z])\b", text))
+    assert commands <= mentioned
+    assert mentioned <= commands
 
 
 def test_the_floors_of_the_readme_are_those_of_the_tree():

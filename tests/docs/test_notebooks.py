@@ -15,9 +15,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory) -> Path:
+def project_folder(tmp_path_factory) -> Path:
     """A folder with a market, as `make run` leaves it."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("project_folder")
     done = baton(folder, "simulate", "--to", "var/simulated", "--leads", "3000", "--seed", "11")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "notebooks").mkdir()
@@ -43,7 +43,7 @@ def test_it_is_kept_without_outputs_and_asks_one_question(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(path, house, monkeypatch):
+def test_it_runs(path, project_folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("MPLBACKEND", "agg")
     notebook = nbformat.read(path, as_version=4)
@@ -51,7 +51,7 @@ def test_it_runs(path, house, monkeypatch):
         notebook,
         timeout=300,
         kernel_name="python3",
-        resources={"metadata": {"path": str(house / "notebooks")}},
+        resources={"metadata": {"path": str(project_folder / "notebooks")}},
     )
     client.execute()
     printed = [

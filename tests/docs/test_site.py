@@ -7,7 +7,7 @@ import pytest
 from docs.sphinx.architecture import Floor, Room
 from docs.sphinx.check_site import find_faults
 from docs.sphinx.decisions import DecisionFormError, read_decision
-from docs.sphinx.http_api import say_kind
+from docs.sphinx.http_api import describe_kind
 from docs.sphinx.outside import turn_link
 from docs.sphinx.pages import write_pages
 from serving.app import build_app
@@ -127,11 +127,11 @@ def test_a_room_lies_above_all_it_uses_and_arrows_that_follow_are_left_out():
     assert floor.find_arrows() == [("a", "b"), ("b", "c"), ("d", "c")]
 
 
-def test_a_schema_is_told_with_its_limits():
+def test_a_schema_is_reported_with_its_limits():
     described = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 200}, {"type": "null"}]}
 
-    assert say_kind(described) == "integer, at least 1, at most 200 or null"
-    assert say_kind({"type": "array", "items": {"$ref": "#/components/schemas/Band"}}) == (
+    assert describe_kind(described) == "integer, at least 1, at most 200 or null"
+    assert describe_kind({"type": "array", "items": {"$ref": "#/components/schemas/Band"}}) == (
         "list of [Band](#shape-band)"
     )
 

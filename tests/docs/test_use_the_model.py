@@ -21,9 +21,9 @@ SHELL, PYTHON = (
 
 
 @pytest.fixture(scope="module")
-def house(trained_run, market_folder, tmp_path_factory) -> Path:
+def project_folder(trained_run, market_folder, tmp_path_factory) -> Path:
     """A folder with a champion, registered, and the features that the first command computes."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("project_folder")
     install_champion(trained_run.bundle.folder, folder / "var/champion")
     (folder / "var/simulated").symlink_to(market_folder, target_is_directory=True)
     settings = TrainingSettings(mlruns=folder / "mlruns")
@@ -36,10 +36,10 @@ def house(trained_run, market_folder, tmp_path_factory) -> Path:
     return folder
 
 
-def read_meant(house: Path, trained_run) -> pd.DataFrame:
+def read_meant(project_folder: Path, trained_run) -> pd.DataFrame:
     """What the bundle itself says of the rows that were computed."""
     bundle = trained_run.bundle
-    table = pd.read_parquet(house / "var/features")
+    table = pd.read_parquet(project_folder / "var/features")
     columns = [
         table[f.name].cat.codes.where(table[f.name].notna(), np.nan)
         if f.categories
@@ -54,17 +54,17 @@ def read_meant(house: Path, trained_run) -> pd.DataFrame:
 
 
 def test_a_table_of_computed_features_gets_the_numbers_of_the_bundle(
-    house, trained_run, monkeypatch
+    project_folder, trained_run, monkeypatch
 ):
-    monkeypatch.chdir(house)
-    said: dict = {}
+    monkeypatch.chdir(project_folder)
+    printed: dict = {}
 
-    exec(PYTHON[0], said)  # noqa: S102 our own page
+    exec(PYTHON[0], printed)  # noqa: S102 our own page
 
-    meant = read_meant(house, trained_run)
-    assert len(said["answer"]) == len(meant) > 1_000
+    meant = read_meant(project_folder, trained_run)
+    assert len(printed["answer"]) == len(meant) > 1_000
     np.testing.assert_allclose(
-        said["answer"]["probability"], meant["probability"], rtol=0, atol=1e-12
+        printed["answer"]["probability"], meant["probability"], rtol=0, atol=1e-12
     )
     assert (meant["probability"].notna()).any()
 
@@ -79,20 +79,20 @@ def test_the_server_is_started_with_words_that_mlflow_knows():
 
 
 @pytest.mark.slow
-def test_spark_gives_the_numbers_of_the_bundle(house, trained_run, monkeypatch):
+def test_spark_gives_the_numbers_of_the_bundle(project_folder, trained_run, monkeypatch):
     pytest.importorskip("pyspark", reason="PySpark and Java are no part of Baton")
-    monkeypatch.chdir(house)
+    monkeypatch.chdir(project_folder)
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    said: dict = {}
+    printed: dict = {}
 
-    exec(PYTHON[1], said)  # noqa: S102 our own page
+    exec(PYTHON[1], printed)  # noqa: S102 our own page
 
     try:
-        rows = said["scored"].select("lead_id", "as_of", "score.*").collect()
+        rows = printed["scored"].select("lead_id", "as_of", "score.*").collect()
     finally:
-        said["spark"].stop()
+        printed["spark"].stop()
     found = pd.DataFrame([row.asDict() for row in rows]).sort_values(["lead_id", "as_of"])
-    meant = read_meant(house, trained_run).sort_values(["lead_id", "as_of"])
+    meant = read_meant(project_folder, trained_run).sort_values(["lead_id", "as_of"])
     assert found["lead_id"].tolist() == meant["lead_id"].tolist()
     np.testing.assert_allclose(
         found["probability"].to_numpy(np.float64), meant["probability"], rtol=0, atol=1e-12

@@ -20,9 +20,9 @@ READY_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory) -> Path:
+def project_folder(tmp_path_factory) -> Path:
     """A folder in which a market was made and trained on."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("project_folder")
     made = baton(folder, "simulate", "--to", "var/simulated", "--leads", "4000", "--seed", "3")
     assert made.returncode == 0, made.stderr
     trained = baton(folder, "train", "var/simulated", "--no-timing")
@@ -33,16 +33,16 @@ def house(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(house: Path) -> Iterator[tuple[str, str]]:
+def server(project_folder: Path) -> Iterator[tuple[str, str]]:
     """The address of a server on it, and what it printed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = house / "serve.log"
+    log = project_folder / "serve.log"
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "baton", "serve", "--port", str(port)],
-            cwd=house,
+            cwd=project_folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -55,8 +55,8 @@ def server(house: Path) -> Iterator[tuple[str, str]]:
             process.terminate()
             process.wait(timeout=30)
     # A server that was told to stop has stopped its database as well.
-    assert (house / "var/postgres/PG_VERSION").exists()
-    assert not (house / "var/postgres/postmaster.pid").exists()
+    assert (project_folder / "var/postgres/PG_VERSION").exists()
+    assert not (project_folder / "var/postgres/postmaster.pid").exists()
 
 
 def wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> None:
@@ -71,20 +71,20 @@ def wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> None
     pytest.fail("the server was not ready in time: " + log.read_text())
 
 
-def read_key(house: Path) -> str:
-    file = house / "var/local.key"
+def read_key(project_folder: Path) -> str:
+    file = project_folder / "var/local.key"
     assert file.stat().st_mode & 0o777 == 0o600
     return file.read_text()
 
 
-def test_the_printed_curl_line_gets_an_explained_answer(server, house):
+def test_the_printed_curl_line_gets_an_explained_answer(server, project_folder):
     address, printed = server
     file = re.search(r"Bearer \$\(cat (\S+)\)", printed)
     assert file, printed
     body = re.search(r"/v1/score -H .*? -d '(\{.*?\})'\s*$", printed, flags=re.MULTILINE)
     assert body, printed
-    key = read_key(house)
-    assert (house / file[1]).read_text() == key
+    key = read_key(project_folder)
+    assert (project_folder / file[1]).read_text() == key
     sent = {"Authorization": f"Bearer {key}"}
     answer = httpx.post(f"{address}/v1/score", json=json.loads(body[1]), headers=sent).json()
     assert answer["status"] == "scored"
@@ -94,14 +94,16 @@ def test_the_printed_curl_line_gets_an_explained_answer(server, house):
     assert all(reason["words"] for reason in answer["reasons"])
 
 
-def test_reasons_sum_to_the_score_for_every_lead_of_a_batch_of_ten_thousand(server, house):
+def test_reasons_sum_to_the_score_for_every_lead_of_a_batch_of_ten_thousand(
+    server, project_folder
+):
     import numpy as np
     import pyarrow.parquet as pq
 
     address, _ = server
     rng = np.random.default_rng(5)
-    events = pq.read_table(house / "var/simulated/events.parquet").to_pylist()
-    rows = pq.read_table(house / "var/simulated/leads.parquet").to_pylist()
+    events = pq.read_table(project_folder / "var/simulated/events.parquet").to_pylist()
+    rows = pq.read_table(project_folder / "var/simulated/leads.parquet").to_pylist()
     by_lead: dict[str, list[dict]] = {}
     for event in events:
         at = event["occurred_at"].isoformat()
@@ -123,7 +125,7 @@ def test_reasons_sum_to_the_score_for_every_lead_of_a_batch_of_ten_thousand(serv
             }
         )
 
-    sent = {"Authorization": f"Bearer {read_key(house)}"}
+    sent = {"Authorization": f"Bearer {read_key(project_folder)}"}
     reply = httpx.post(
         f"{address}/v1/score/batch", json={"leads": leads}, headers=sent, timeout=120
     )

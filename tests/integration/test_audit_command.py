@@ -18,27 +18,27 @@ def company(tmp_path_factory):
     return folder
 
 
-def said(done) -> str:
+def output(done) -> str:
     return " ".join(done.stdout.replace("│", " ").split())
 
 
 def test_a_clean_history_passes_and_shows_when_each_field_was_known(company):
     done = baton(company, "audit", "clean", "--seen-at", "24h,14d")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "budget" in said(done)
-    assert "at creation" in said(done)
-    assert "0 leak" in said(done)
+    assert "budget" in output(done)
+    assert "at creation" in output(done)
+    assert "0 leak" in output(done)
 
 
 def test_a_leak_is_named_with_rule_figure_and_what_to_do_and_may_be_allowed(company):
     done = baton(company, "audit", "leaky", "--seen-at", "24h,14d")
     assert done.returncode == 1
     for word in ("crm_score", "AUC of the", "> 0.9 leak", "Drop the field"):
-        assert word in said(done), word
+        assert word in output(done), word
     reason = 'crm_score="it is what we test"'
     done = baton(company, "audit", "leaky", "--seen-at", "24h,14d", "--allow-leak", reason)
     assert done.returncode == 0
-    assert "allowed" in said(done)
+    assert "allowed" in output(done)
     dropped = baton(company, "audit", "leaky", "--seen-at", "24h,14d", "--drop", "crm_score")
     assert dropped.returncode == 0
 
@@ -46,4 +46,4 @@ def test_a_leak_is_named_with_rule_figure_and_what_to_do_and_may_be_allowed(comp
 def test_too_little_history_is_refused(company):
     done = baton(company, "audit", "clean", "--outcome", "won", "--horizon", "900d")
     assert done.returncode == 1
-    assert "matured" in said(done)
+    assert "matured" in output(done)

@@ -50,7 +50,7 @@ def test_the_champion_scores_by_the_table_and_its_reasons_are_its_rules(started)
     assert bundle.model_kind == "points table, not learned"
 
 
-def test_the_card_says_that_nothing_was_learned(started):
+def test_the_card_states_that_nothing_was_learned(started):
     bundle = load_bundle(started / "var/champion")
     assert bundle.card["learned"] is False
     assert "Nothing here was learned" in bundle.card["warnings"][0]
@@ -83,21 +83,21 @@ def test_a_model_that_learned_is_compared_with_it_and_may_replace_it(started):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (["--base-rate", "5"], "is no share between 0 and 1"),
         (["--points", "nowhere.toml"], "cannot be read"),
         (["--points", "wrong.toml"], "Did you mean demo_request_count_30d"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_words(started, words, said):
+def test_what_cannot_be_asked_is_refused_in_words(started, words, output):
     (started / "wrong.toml").write_text(TABLE.replace("count_30d", "count_30"))
     done = baton(started, "cold-start", "var/market", *words)
     assert done.returncode in {1, 2}
-    assert said in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    assert output in " ".join((done.stdout + done.stderr).replace("│", " ").split())
 
 
-def test_without_outcomes_the_base_rate_must_be_told(started):
+def test_without_outcomes_the_base_rate_must_be_reported(started):
     done = baton(started, "cold-start", "var/market", "--outcome", "won", "--horizon", "900d")
     assert done.returncode == 1
     assert "--base-rate 5%" in done.stdout

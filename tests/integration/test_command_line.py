@@ -86,7 +86,7 @@ def list_entries() -> list[tuple[tuple[str, ...], Entry]]:
 @pytest.mark.parametrize(
     ("words", "entry"), list_entries(), ids=[" ".join(words) for words, _ in list_entries()]
 )
-def test_what_help_says_of_a_command_is_what_the_command_says_of_itself(every, words, entry):
+def test_what_help_states_of_a_command_is_what_the_command_states_of_itself(every, words, entry):
     own = (every[words].help or "").split("\n\n")[0]
     assert entry.help == " ".join(own.split())
 
@@ -96,7 +96,7 @@ def squeeze(text: str) -> str:
     return "".join(text.split())
 
 
-def test_every_help_says_all_that_was_written_and_no_empty_default(every):
+def test_every_help_states_all_that_was_written_and_no_empty_default(every):
     assert len(every) > 40
     for words, command in every.items():
         shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"])
@@ -106,14 +106,14 @@ def test_every_help_says_all_that_was_written_and_no_empty_default(every):
 
 def check_help(command: TyperCommand | TyperGroup, shown: str) -> None:
     assert max(map(len, shown.splitlines())) <= 80
-    said = squeeze(shown)
-    assert squeeze(command.help) in said
+    output = squeeze(shown)
+    assert squeeze(command.help) in output
     for parameter in command.params:
         assert parameter.help, parameter.name
-        assert squeeze(parameter.help) in said
+        assert squeeze(parameter.help) in output
     for name, below in getattr(command, "commands", {}).items():
         own, _, _ = below.help.partition("\n\n")
-        assert squeeze(f"{name} {own}") in said
+        assert squeeze(f"{name} {own}") in output
     assert not re.search(r"default:? ?[.,;)\]]", " ".join(shown.split()))
     assert "None" not in shown
 

@@ -43,7 +43,7 @@ def test_the_rows_of_a_run_are_the_same_bit_for_bit(client, split_market, traine
     assert sum(done) == len(snapshots)
 
 
-def test_a_run_on_dask_ends_in_a_normal_bundle_that_foretells_as_well(
+def test_a_run_on_dask_ends_in_a_normal_bundle_that_predicts_as_well(
     client, split_market, trained_run, tmp_path
 ):
     run = train(

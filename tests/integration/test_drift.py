@@ -58,7 +58,7 @@ def run_drift(folder: Path, *more: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_too_few_scored_leads_are_told_with_their_number(tmp_path: Path) -> None:
+def test_too_few_scored_leads_are_reported_with_their_number(tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "champion")
     with running(make_settings(tmp_path)) as client:
         score_leads(client, seed=1, n_leads=40)
@@ -70,16 +70,16 @@ def test_too_few_scored_leads_are_told_with_their_number(tmp_path: Path) -> None
     assert 0 < found["have"] <= 40
     assert found["detail"].endswith("need 200).")
     assert "Not enough scored leads yet" in page.text
-    code, said = run_drift(tmp_path)
+    code, output = run_drift(tmp_path)
     assert code == EXIT_TOO_FEW
-    assert f"have {found['have']}, need 200" in said
+    assert f"have {found['have']}, need 200" in output
 
 
-def test_the_command_without_a_model_says_what_to_do(tmp_path: Path) -> None:
-    code, said = run_drift(tmp_path)
+def test_the_command_without_a_model_states_what_to_do(tmp_path: Path) -> None:
+    code, output = run_drift(tmp_path)
 
     assert code == 2
-    assert "baton train" in said
+    assert "baton train" in output
 
 
 @pytest.mark.slow
@@ -111,19 +111,19 @@ def test_the_server_has_evidently_s_report_made_in_the_background(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_the_command_tells_drift_by_its_exit_code_and_says_where_the_reports_are(
+def test_the_command_tells_drift_by_its_exit_code_and_states_where_the_reports_are(
     tmp_path: Path,
 ) -> None:
     write_small_bundle(tmp_path / "champion")
     with running(make_settings(tmp_path)) as client:
         score_leads(client, seed=2, n_leads=300, employees=90_000.0)
 
-    code, said = run_drift(tmp_path)
+    code, output = run_drift(tmp_path)
 
     assert code == EXIT_DRIFT
-    assert "employees" in said
-    assert "drifted" in said
-    assert "drift.html" in said
+    assert "employees" in output
+    assert "drifted" in output
+    assert "drift.html" in output
     summary = json.loads(next((tmp_path / "drift").rglob("summary.json")).read_bytes())
     assert summary["features"][0]["name"] == "employees"
     assert summary["features"][0]["psi"] > 1.0

@@ -15,7 +15,7 @@ from training.bundle import load_bundle
 from training.dataset.groups import Groups
 from training.engine import Engine
 from training.labels.conversion import Grid, Outcome
-from training.models.recipes import LINEAR, RECIPES, TREES
+from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.run.options import RunOptions
 from training.run.pipeline import train
 from training.selection.exposure import _weigh_auc
@@ -23,7 +23,7 @@ from training.selection.exposure import _weigh_auc
 pytestmark = pytest.mark.slow
 
 GRID = Grid((24 * HOUR_US, 7 * DAY_US, 21 * DAY_US), "at 24h, 7d and 21d")
-TWO = Engine(fitters={name: RECIPES[name] for name in (LINEAR, TREES)})
+TWO = Engine(fitters={name: CANDIDATES[name] for name in (LINEAR, TREES)})
 
 
 def learn(history, folder, **options):
@@ -64,8 +64,10 @@ def test_the_card_estimates_what_the_rule_hides(bundle):
     explored, chosen = exposure["explored"], exposure["chosen"]
     assert explored["handoffs"] >= 50
     # The rule and the sellers choose the better leads: by lot fewer convert.
-    assert explored["came"] < chosen["came"]
-    assert explored["gap_low"] < explored["came"] - explored["foretold"] < explored["gap_high"]
+    assert explored["observed"] < chosen["observed"]
+    assert (
+        explored["gap_low"] < explored["observed"] - explored["predicted"] < explored["gap_high"]
+    )
     assert exposure["words"] in bundle.card["limits"]
 
 
@@ -80,9 +82,9 @@ def test_a_protected_field_is_left_out_unless_allowed_with_a_reason(bundle):
     names = load_bundle(bundle.folder).catalog.names
     assert "gender" not in names
     assert "age" in names
-    said = " ".join(bundle.card["limits"])
-    assert "Left out, not to be learned from: gender (sex or gender)." in said
-    assert "Learned from although protected: age (the offer is for pensioners)." in said
+    output = " ".join(bundle.card["limits"])
+    assert "Left out, not to be learned from: gender (sex or gender)." in output
+    assert "Learned from although protected: age (the offer is for pensioners)." in output
 
 
 def test_groups_that_do_not_matter_are_chosen_alike(bundle):

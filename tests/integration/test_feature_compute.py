@@ -63,14 +63,14 @@ def test_threads_do_not_change_a_byte(split_market, catalog, tmp_path):
 def test_results_are_handed_on_in_order_and_few_wait():
     alive, most = 0, 0
 
-    def deed(position: int) -> int:
+    def action(position: int) -> int:
         nonlocal alive, most
         alive += 1
         most = max(most, alive)
         return position
 
     taken = []
-    for position in in_order(deed, range(40), 3):
+    for position in in_order(action, range(40), 3):
         alive -= 1
         taken.append(position)
     assert taken == list(range(40))
@@ -78,11 +78,11 @@ def test_results_are_handed_on_in_order_and_few_wait():
 
 
 def test_the_first_failure_ends_it():
-    def deed(position: int) -> int:
+    def action(position: int) -> int:
         return 1 // (2 - position)
 
     with pytest.raises(ZeroDivisionError):
-        list(in_order(deed, range(1000), 2))
+        list(in_order(action, range(1000), 2))
 
 
 def test_the_command_writes_a_folder_that_pandas_reads(split_market, tmp_path):
@@ -113,7 +113,7 @@ def test_the_command_takes_a_bundles_catalogue_and_chosen_moments(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("nowhere", "--to", "m"), "baton import"),
         (("HISTORY", "--to", "m", "--grid", "hourly"), "weekly, daily, events, handoffs"),
@@ -121,13 +121,13 @@ def test_the_command_takes_a_bundles_catalogue_and_chosen_moments(
         (("HISTORY", "--to", "m", "--bundle", "taken"), "bundle"),
     ],
 )
-def test_refusals_say_what_to_do(split_market, tmp_path, words, said):
+def test_refusals_state_what_to_do(split_market, tmp_path, words, output):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "notes.txt").write_text("mine")
     named = [str(split_market) if word == "HISTORY" else word for word in words]
     done = baton(tmp_path, "features", "compute", *named)
     assert done.returncode == 1
-    assert said in " ".join(done.stderr.split())
+    assert output in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 
 

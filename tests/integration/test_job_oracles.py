@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import job_log
 from benchmarks.job import in_doubles, largest_difference
-from benchmarks.job_house import EXACT, job_catalog, read_log, run_house
+from benchmarks.job_stack import EXACT, job_catalog, read_log, run_jobs
 from features.contracts.records import EventRecord, LeadRecord
 from features.kernel.reference import reference_row
 
@@ -34,20 +34,20 @@ def _leads(job):
     kinds, channels = tuple(taxonomy.kind_names), tuple(taxonomy.channels)
     events = pq.read_table(job.events)
     times = events.column("ts").cast("int64").to_pylist()
-    told = {}
+    found = {}
     for at, row in zip(times, events.drop_columns("ts").to_pylist(), strict=True):
         channel = None if row["channel"] is None else channels[row["channel"]]
         event = EventRecord(at, at, kinds[row["type"]], channel, row["value"])
-        told.setdefault(row["lead"], []).append(event)
+        found.setdefault(row["lead"], []).append(event)
     leads = pq.read_table(job.leads)
-    born = leads.column("created_at").cast("int64").to_pylist()
+    created_at = leads.column("created_at").cast("int64").to_pylist()
     return [
-        LeadRecord(str(lead), at, events=tuple(told[lead]))
-        for lead, at in zip(leads.column("lead").to_pylist(), born, strict=True)
+        LeadRecord(str(lead), at, events=tuple(found[lead]))
+        for lead, at in zip(leads.column("lead").to_pylist(), created_at, strict=True)
     ]
 
 
-def test_the_job_means_what_the_reference_says(job, exact):
+def test_the_job_means_what_the_reference_states(job, exact):
     catalog, leads = job_catalog(), _leads(job)
     _, snapshots = read_log(job)
     asked = zip(snapshots.lead_index, snapshots.as_of, strict=True)
@@ -65,7 +65,7 @@ def test_every_engine_that_is_installed_agrees(job, exact, engine):
 
 
 def test_what_is_timed_is_that_matrix_in_single_precision(job, exact):
-    matrix = run_house(job)
+    matrix = run_jobs(job)
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix[:, :EXACT], exact[:, :EXACT])
     np.testing.assert_array_equal(matrix, exact.astype(np.float32))

@@ -104,8 +104,8 @@ def test_spark_may_find_the_columns_by_itself_and_gets_columns_of_numbers(loaded
     answer = loaded.predict(asked[0])
     numbers = answer.select_dtypes(include=np.number)  # what a UDF of ``double`` chooses from
     assert list(numbers.columns) == ["probability", "points"]
-    told = loaded.metadata.get_output_schema().input_names()
-    assert told == list(answer.columns)
+    found = loaded.metadata.get_output_schema().input_names()
+    assert found == list(answer.columns)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_no_leads_give_no_answers(loaded, asked):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "output"),
     [
         (lambda frame: frame.drop(columns=["industry", "employees"]), r"missing inputs \["),
         (lambda frame: frame.assign(employees="many"), "column employees"),
@@ -143,8 +143,8 @@ def test_no_leads_give_no_answers(loaded, asked):
     ],
     ids=["columns missing", "text for a number", "number for a category"],
 )
-def test_what_does_not_fit_the_signature_is_refused_by_name(loaded, asked, spoil, said):
-    with pytest.raises(MlflowException, match=said):
+def test_what_does_not_fit_the_signature_is_refused_by_name(loaded, asked, spoil, output):
+    with pytest.raises(MlflowException, match=output):
         loaded.predict(spoil(asked[0]))
 
 

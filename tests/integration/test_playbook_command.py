@@ -38,7 +38,7 @@ def test_init_destroys_nothing(run, tmp_path):
     assert (tmp_path / "playbook.toml").read_text() == "mine"
 
 
-def test_check_lists_every_mistake_and_says_so_by_its_exit_code(run, tmp_path):
+def test_check_lists_every_mistake_and_states_so_by_its_exit_code(run, tmp_path):
     (tmp_path / "p.toml").write_text("[bands]\nA = 'x'\n[trigers]")
 
     refused = run("check", "p.toml")
@@ -49,21 +49,21 @@ def test_check_lists_every_mistake_and_says_so_by_its_exit_code(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "output"),
     [(None, "No such file"), (b"\xff\xfe", "not UTF-8"), (b"a = = 1", "not valid TOML")],
     ids=["no file", "no text", "no toml"],
 )
-def test_a_file_that_cannot_be_read_is_refused_in_words(run, tmp_path, content, said):
+def test_a_file_that_cannot_be_read_is_refused_in_words(run, tmp_path, content, output):
     if content is not None:
         (tmp_path / "p.toml").write_bytes(content)
 
     refused = run("check", "p.toml")
 
     assert refused.exit_code == 1
-    assert said in refused.stderr
+    assert output in refused.stderr
 
 
-def test_diff_says_what_changes_and_that_nothing_does(run, tmp_path):
+def test_diff_states_what_changes_and_that_nothing_does(run, tmp_path):
     (tmp_path / "old.toml").write_text("")
     (tmp_path / "new.toml").write_text("[bands]\nA = 70")
 
@@ -71,7 +71,7 @@ def test_diff_says_what_changes_and_that_nothing_does(run, tmp_path):
     assert run("diff", "old.toml", "old.toml").output == "Both say the same.\n"
 
 
-def test_show_says_one_section_or_all_and_knows_no_other(run, tmp_path):
+def test_show_states_one_section_or_all_and_knows_no_other(run, tmp_path):
     (tmp_path / "p.toml").write_text("[bands]\nA = 70")
 
     assert (

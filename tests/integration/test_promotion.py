@@ -24,11 +24,11 @@ from training.bundle import (
     write_bundle,
 )
 from training.commands.promote import CANNOT_TELL, DECLINED, KEPT, REFUSED
-from training.dataset.moments import look
+from training.dataset.moments import build_moments
 from training.errors import BundleError
 from training.evaluation.calibration import fit_affine
+from training.models.candidates import CANDIDATES, LINEAR
 from training.models.fit_data import FitData, margins
-from training.models.recipes import LINEAR, RECIPES
 from training.promotion import aliases as champions
 from training.promotion.review import find_age_days, seen_until
 from training.reference_profile import ReferenceProfile, build_support
@@ -53,7 +53,7 @@ def history(market_folder):
 
 
 def fit_on_few_columns(
-    history, trained: Path, to: Path, *, contract: Contract | None = None, **told: str
+    history, trained: Path, to: Path, *, contract: Contract | None = None, **log_lines: str
 ) -> Path:
     """Fit the linear recipe on the lead's journey alone: an honest model that knows less."""
     whole = load_bundle(trained)
@@ -62,11 +62,11 @@ def fit_on_few_columns(
         f for f in whole.catalog.features if f.family == "journey" or f.name == "kinds_life"
     )
     catalog = replace(whole.catalog, features=few)
-    moments = look(history, options.outcome, options.grid, seed=options.seed)
+    moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     split = moments.split()
     rows = compute_matrix(catalog, history, moments.snapshots)
     own = split.fit
-    model, _ = RECIPES[LINEAR](
+    model, _ = CANDIDATES[LINEAR](
         FitData(
             catalog, rows[own], moments.converted[own], moments.created_at[own],
             moments.lead_of[own], 7,
@@ -78,7 +78,7 @@ def fit_on_few_columns(
     scale = Scale(fit.slope, fit.intercept, model.bias)
     scores = scale.scores(model.contributions(rows[split.calibrate][:50]))
     manifest = json.loads((trained / "manifest.json").read_text())
-    provenance = {**manifest["provenance"], **told}
+    provenance = {**manifest["provenance"], **log_lines}
     write_bundle(
         to,
         name=whole.name,
@@ -99,7 +99,7 @@ def fit_on_few_columns(
 
 
 @dataclass
-class House:
+class Lab:
     """A folder in which both bundles are registered."""
 
     folder: Path
@@ -137,14 +137,14 @@ class House:
     def served(self) -> str:
         return load_bundle(self.settings.champion).version
 
-    def told(self) -> list[dict[str, str]]:
+    def log_lines(self) -> list[dict[str, str]]:
         lines = (self.settings.promotions / "log.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
 
 @pytest.fixture(scope="module")
-def house(history, market_folder, trained_bundle, tmp_path_factory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
+def lab(history, market_folder, trained_bundle, tmp_path_factory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("bundles", "champion", "challenger", "promotions", "mlruns"):
             patch.setenv(f"BATON_{name.upper()}", str(folder / name))
@@ -161,57 +161,57 @@ def house(history, market_folder, trained_bundle, tmp_path_factory) -> Iterator[
                 load_bundle(bundle), settings=settings, parameters={}, metrics={}, pictures=[],
                 alias="challenger",
             )  # fmt: skip
-        yield House(folder, market_folder, settings, good, weak)
+        yield Lab(folder, market_folder, settings, good, weak)
 
 
 def version(bundle: Path) -> str:
     return load_bundle(bundle).version
 
 
-def test_a_better_challenger_is_promoted_and_everything_is_recorded(house: House) -> None:
-    house.stand(house.weak, house.good)
+def test_a_better_challenger_is_promoted_and_everything_is_recorded(lab: Lab) -> None:
+    lab.stand(lab.weak, lab.good)
 
-    code, said = house.promote("--dry-run", "--by", "ann")
-
-    assert code == 0
-    assert "Verdict: promote The challenger foretells better than the champion" in said
-    assert "Nothing was changed: --dry-run." in said
-    assert house.served == version(house.weak)
-    assert house.aliases() == {"champion": version(house.weak), "challenger": version(house.good)}
-
-    code, said = house.promote("--by", "ann", answer="y\n")
+    code, output = lab.promote("--dry-run", "--by", "ann")
 
     assert code == 0
-    assert f"(bundle {version(house.good)}) is champion now" in said
-    assert house.served == version(house.good)
-    assert house.aliases() == {"champion": version(house.good), "previous": version(house.weak)}
-    assert not house.settings.challenger.is_symlink()
-    last = house.told()[-1]
-    assert (last["deed"], last["by"], last["verdict"]) == ("promote", "ann", "promote")
-    check_report(house, moved=True)
-    check_record(house)
+    assert "Verdict: promote The challenger foretells better than the champion" in output
+    assert "Nothing was changed: --dry-run." in output
+    assert lab.served == version(lab.weak)
+    assert lab.aliases() == {"champion": version(lab.weak), "challenger": version(lab.good)}
+
+    code, output = lab.promote("--by", "ann", answer="y\n")
+
+    assert code == 0
+    assert f"(bundle {version(lab.good)}) is champion now" in output
+    assert lab.served == version(lab.good)
+    assert lab.aliases() == {"champion": version(lab.good), "previous": version(lab.weak)}
+    assert not lab.settings.challenger.is_symlink()
+    last = lab.log_lines()[-1]
+    assert (last["action"], last["by"], last["verdict"]) == ("promote", "ann", "promote")
+    check_report(lab, moved=True)
+    check_record(lab)
 
 
-def check_report(house: House, *, moved: bool) -> None:
-    folder = house.settings.promotions / f"{version(house.weak)}-{version(house.good)}"
+def check_report(lab: Lab, *, moved: bool) -> None:
+    folder = lab.settings.promotions / f"{version(lab.weak)}-{version(lab.good)}"
     report = json.loads((folder / "report.json").read_text())
-    assert report["deed"]["moved"] is moved
+    assert report["action"]["moved"] is moved
     assert report["comparison"]["log_loss"]["interval"]["low"] > 0
     impact = report["impact"]
     assert sum(map(sum, impact["crossings"])) == impact["leads"] > 500
     crossed = impact["up"] + impact["down"]
     assert crossed == sum(row["up"] + row["down"] for row in impact["by_owner"]) > 0
-    assert len(impact["movers"]) == 10
-    for mover in impact["movers"]:
-        assert mover["fields"]
-        assert mover["points_before"] != mover["points_after"]
+    assert len(impact["top_changes"]) == 10
+    for change in impact["top_changes"]:
+        assert change["fields"]
+        assert change["points_before"] != change["points_after"]
     page = (folder / "report.md").read_text()
     assert "**Verdict: promote.** The alias was moved by ann" in page
     assert (folder / "points.png").read_bytes().startswith(b"\x89PNG")
 
 
-def check_record(house: House) -> None:
-    client = mlflow.MlflowClient(f"sqlite:///{house.settings.mlruns / 'mlflow.db'}")
+def check_record(lab: Lab) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{lab.settings.mlruns / 'mlflow.db'}")
     champion = client.get_model_version_by_alias(NAME, "champion")
     assert champion.tags["promoted_by"] == "ann"
     experiment = client.get_experiment_by_name(NAME)
@@ -223,173 +223,171 @@ def check_record(house: House) -> None:
     assert names == {"report.json", "report.md", "points.png"}
 
 
-def test_a_rollback_puts_the_previous_one_back_and_a_second_undoes_it(house: House) -> None:
-    house.stand(house.weak, house.good)
-    assert house.promote("--yes")[0] == 0
+def test_a_rollback_puts_the_previous_one_back_and_a_second_undoes_it(lab: Lab) -> None:
+    lab.stand(lab.weak, lab.good)
+    assert lab.promote("--yes")[0] == 0
 
-    code, said = house.run("rollback", "--by", "bob", "--reason", "too many calls")
+    code, output = lab.run("rollback", "--by", "bob", "--reason", "too many calls")
 
     assert code == 0
-    assert f"(bundle {version(house.weak)}) is champion now" in said
-    assert house.served == version(house.weak)
-    assert house.aliases() == {"champion": version(house.weak), "previous": version(house.good)}
-    last = house.told()[-1]
-    assert (last["deed"], last["by"], last["reason"]) == ("rollback", "bob", "too many calls")
-    assert last["to"] == version(house.weak)
+    assert f"(bundle {version(lab.weak)}) is champion now" in output
+    assert lab.served == version(lab.weak)
+    assert lab.aliases() == {"champion": version(lab.weak), "previous": version(lab.good)}
+    last = lab.log_lines()[-1]
+    assert (last["action"], last["by"], last["reason"]) == ("rollback", "bob", "too many calls")
+    assert last["to"] == version(lab.weak)
 
-    assert house.run("rollback")[0] == 0
-    assert house.served == version(house.good)
+    assert lab.run("rollback")[0] == 0
+    assert lab.served == version(lab.good)
 
 
-def test_a_worse_challenger_is_kept_out_unless_somebody_takes_the_blame(house: House) -> None:
-    house.stand(house.good, house.weak)
+def test_a_worse_challenger_is_kept_out_unless_somebody_takes_the_blame(lab: Lab) -> None:
+    lab.stand(lab.good, lab.weak)
 
-    code, said = house.promote("--yes")
+    code, output = lab.promote("--yes")
 
     assert code == KEPT
-    assert "Verdict: keep The challenger foretells worse than the champion" in said
-    assert house.served == version(house.good)
-    assert house.aliases() == {"champion": version(house.good), "challenger": version(house.weak)}
-    assert house.told()[-1]["deed"] == "keep"
+    assert "Verdict: keep The challenger foretells worse than the champion" in output
+    assert lab.served == version(lab.good)
+    assert lab.aliases() == {"champion": version(lab.good), "challenger": version(lab.weak)}
+    assert lab.log_lines()[-1]["action"] == "keep"
 
-    code, said = house.promote("--force", "the fields will be gone in June", "--yes")
+    code, output = lab.promote("--force", "the fields will be gone in June", "--yes")
 
     assert code == 0
-    assert house.served == version(house.weak)
-    last = house.told()[-1]
-    assert (last["deed"], last["verdict"]) == ("promote", "keep")
+    assert lab.served == version(lab.weak)
+    last = lab.log_lines()[-1]
+    assert (last["action"], last["verdict"]) == ("promote", "keep")
     assert last["reason"] == "the fields will be gone in June"
 
 
-def test_whoever_says_no_changes_nothing(house: House) -> None:
-    house.stand(house.weak, house.good)
+def test_whoever_states_no_changes_nothing(lab: Lab) -> None:
+    lab.stand(lab.weak, lab.good)
 
-    code, said = house.promote("--challenger", version(house.good), answer="n\n")
+    code, output = lab.promote("--challenger", version(lab.good), answer="n\n")
 
     assert code == DECLINED
-    assert said.endswith("Nothing was changed.")
-    assert house.served == version(house.weak)
-    assert house.aliases()["champion"] == version(house.weak)
+    assert output.endswith("Nothing was changed.")
+    assert lab.served == version(lab.weak)
+    assert lab.aliases()["champion"] == version(lab.weak)
 
 
 def test_a_registry_that_refuses_leaves_the_server_as_it_was(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.stand(house.weak, house.good)
+    lab.stand(lab.weak, lab.good)
 
     def refuse(*_: object, **__: object) -> None:
         raise ConnectionError("the registry is away")
 
     monkeypatch.setattr(champions, "move_champion", refuse)
-    pair = champions.find_pair(house.settings, "", "")
-    deed = champions.Deed("ann", from_us(0), "", moved=False)
+    pair = champions.find_pair(lab.settings, "", "")
+    action = champions.PromotionAction("ann", from_us(0), "", moved=False)
     with pytest.raises(ConnectionError):
-        champions.replace_champion(house.settings, pair, deed, "promote")
+        champions.replace_champion(lab.settings, pair, action, "promote")
 
-    assert house.served == version(house.weak)
-    assert house.settings.challenger.is_symlink()
+    assert lab.served == version(lab.weak)
+    assert lab.settings.challenger.is_symlink()
 
 
-def test_no_lead_after_both_cannot_tell(house: House, history, trained_bundle, tmp_path) -> None:
-    house.stand(house.weak, house.good)
+def test_no_lead_after_both_cannot_tell(lab: Lab, history, trained_bundle, tmp_path) -> None:
+    lab.stand(lab.weak, lab.good)
     end = history.about.observed_until.isoformat()
     fresh = fit_on_few_columns(history, trained_bundle, tmp_path / "fresh", seen_until=end)
 
-    code, said = house.promote("--challenger", str(fresh), "--yes")
+    code, output = lab.promote("--challenger", str(fresh), "--yes")
 
     assert code == CANNOT_TELL
-    assert "there is nothing that both models can be judged on" in said
-    assert house.served == version(house.weak)
+    assert "there is nothing that both models can be judged on" in output
+    assert lab.served == version(lab.weak)
 
 
-def test_another_outcome_is_refused_in_words(
-    house: House, history, trained_bundle, tmp_path
-) -> None:
-    house.stand(house.weak, house.good)
+def test_another_outcome_is_refused_in_words(lab: Lab, history, trained_bundle, tmp_path) -> None:
+    lab.stand(lab.weak, lab.good)
     won = Contract("won", 90.0, "won within 90 days")
     other = fit_on_few_columns(history, trained_bundle, tmp_path / "other", contract=won)
 
-    code, said = house.promote("--challenger", str(other), "--yes")
+    code, output = lab.promote("--challenger", str(other), "--yes")
 
     assert code == REFUSED
-    assert "foretells SQL within 30 days, the challenger won within 90 days" in said
-    code, said = house.promote("--challenger", str(house.weak))
+    assert "foretells SQL within 30 days, the challenger won within 90 days" in output
+    code, output = lab.promote("--challenger", str(lab.weak))
     assert code == REFUSED
-    assert "is the champion already" in said
+    assert "is the champion already" in output
 
 
-def test_what_is_missing_is_named_with_what_to_do(house: House) -> None:
-    house.stand(house.weak, house.good)
-    move_alias(house.settings, NAME, "challenger", None)
+def test_what_is_missing_is_named_with_what_to_do(lab: Lab) -> None:
+    lab.stand(lab.weak, lab.good)
+    move_alias(lab.settings, NAME, "challenger", None)
 
-    code, said = house.promote()
+    code, output = lab.promote()
     assert code == REFUSED
-    assert "has no challenger of 'baton-sql'. Train one with `baton train" in said
-    code, said = house.promote("--challenger", "99")
+    assert "has no challenger of 'baton-sql'. Train one with `baton train" in output
+    code, output = lab.promote("--challenger", "99")
     assert code == REFUSED
-    assert "has no version '99'" in said
-    code, said = house.run("rollback")
+    assert "has no version '99'" in output
+    code, output = lab.run("rollback")
     assert code == REFUSED
-    assert "has not replaced any" in said
+    assert "has not replaced any" in output
 
 
-def test_versions_are_found_by_alias_number_and_bundle(house: House) -> None:
-    house.stand(house.weak, house.good)
-    own = version(house.good)
-    found = find_version(house.settings, NAME, "challenger")
+def test_versions_are_found_by_alias_number_and_bundle(lab: Lab) -> None:
+    lab.stand(lab.weak, lab.good)
+    own = version(lab.good)
+    found = find_version(lab.settings, NAME, "challenger")
 
     assert found.bundle_version == own
-    assert find_version(house.settings, NAME, found.version) == found
-    assert find_version(house.settings, NAME, own) == found
-    assert find_version(house.settings, NAME, "nobody") is None
-    assert find_version(house.settings, "no such model", "champion") is None
-    assert find_bundle(house.settings, found) == house.good
+    assert find_version(lab.settings, NAME, found.version) == found
+    assert find_version(lab.settings, NAME, own) == found
+    assert find_version(lab.settings, NAME, "nobody") is None
+    assert find_version(lab.settings, "no such model", "champion") is None
+    assert find_bundle(lab.settings, found) == lab.good
 
 
-def test_a_bundle_that_is_gone_comes_back_from_the_registry(house: House, tmp_path) -> None:
-    found = find_version(house.settings, NAME, version(house.good))
-    elsewhere = house.settings.model_copy(update={"bundles": tmp_path})
+def test_a_bundle_that_is_gone_comes_back_from_the_registry(lab: Lab, tmp_path) -> None:
+    found = find_version(lab.settings, NAME, version(lab.good))
+    elsewhere = lab.settings.model_copy(update={"bundles": tmp_path})
 
-    assert load_bundle(find_bundle(elsewhere, found)).version == version(house.good)
-    assert (tmp_path / house.good.name).is_dir()
+    assert load_bundle(find_bundle(elsewhere, found)).version == version(lab.good)
+    assert (tmp_path / lab.good.name).is_dir()
 
 
-def test_a_plain_training_run_can_be_rolled_back_too(house: House) -> None:
-    house.stand(house.weak, house.good)
+def test_a_plain_training_run_can_be_rolled_back_too(lab: Lab) -> None:
+    lab.stand(lab.weak, lab.good)
 
     log_run(
-        load_bundle(house.good), settings=house.settings, parameters={}, metrics={}, pictures=[],
+        load_bundle(lab.good), settings=lab.settings, parameters={}, metrics={}, pictures=[],
         alias="champion",
     )  # fmt: skip
 
-    assert house.aliases()["champion"] == version(house.good)
-    assert house.aliases()["previous"] == version(house.weak)
+    assert lab.aliases()["champion"] == version(lab.good)
+    assert lab.aliases()["previous"] == version(lab.weak)
 
 
-def test_a_model_of_another_name_keeps_its_place_on_the_server(house: House, tmp_path) -> None:
+def test_a_model_of_another_name_keeps_its_place_on_the_server(lab: Lab, tmp_path) -> None:
     from tests.unit.serving.factories import write_small_bundle
 
-    house.stand(house.weak, house.good)
+    lab.stand(lab.weak, lab.good)
     small = write_small_bundle(tmp_path / "small")
-    install_champion(small, house.settings.champion)
+    install_champion(small, lab.settings.champion)
 
-    code, said = house.promote("--name", NAME, "--yes")
+    code, output = lab.promote("--name", NAME, "--yes")
 
     assert code == 0
-    assert "The server's link was left alone" in said
-    assert house.served == version(small)
-    assert house.aliases()["champion"] == version(house.good)
+    assert "The server's link was left alone" in output
+    assert lab.served == version(small)
+    assert lab.aliases()["champion"] == version(lab.good)
 
 
 def test_what_a_bundle_has_seen_is_read_from_provenance_else_from_its_card(
-    house: House, history, trained_bundle, tmp_path
+    lab: Lab, history, trained_bundle, tmp_path
 ) -> None:
-    good = load_bundle(house.good)
+    good = load_bundle(lab.good)
     silent = load_bundle(
         fit_on_few_columns(history, trained_bundle, tmp_path / "silent", seen_until="")
     )
-    options, _ = read_options(house.good)
-    moments = look(history, options.outcome, options.grid, seed=options.seed)
+    options, _ = read_options(lab.good)
+    moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     split = moments.split()
 
     assert seen_until(good) == split.newest_from
@@ -409,17 +407,17 @@ def test_what_a_bundle_has_seen_is_read_from_provenance_else_from_its_card(
         seen_until(mute)
 
 
-def test_every_lead_compared_on_is_unknown_to_both(house: House, history) -> None:
+def test_every_lead_compared_on_is_unknown_to_both(lab: Lab, history) -> None:
     from training.promotion.review import review
 
-    found = review(history, load_bundle(house.weak), load_bundle(house.good))
-    options, _ = read_options(house.good)
-    moments = look(history, options.outcome, options.grid, seed=options.seed)
+    found = review(history, load_bundle(lab.weak), load_bundle(lab.good))
+    options, _ = read_options(lab.good)
+    moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     newest = moments.split().newest
 
-    assert found.later_since == seen_until(load_bundle(house.good))
+    assert found.later_since == seen_until(load_bundle(lab.good))
     assert found.comparison.rows == newest.sum()
     assert found.comparison.leads == len(np.unique(moments.lead_of[newest]))
     assert found.comparison.challenger.log_loss == pytest.approx(
-        load_bundle(house.good).card["quality"]["losses"]["log_loss"], abs=1e-9
+        load_bundle(lab.good).card["quality"]["losses"]["log_loss"], abs=1e-9
     )

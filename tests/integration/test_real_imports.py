@@ -40,9 +40,11 @@ def test_bpi_2012_goes_in_straight_from_its_log(real_data: Find, tmp_path: Path)
     assert report.history.events.num_rows == 82080
     # What the model will be sent by these names later is what it learned them to be.
     taxonomy = report.history.about.taxonomy
-    told = set(zip(*(report.history.events[c].to_pylist() for c in ("kind", "name")), strict=True))
-    assert len(told) == 11
-    assert {(taxonomy.kind_of_event(None, name), name) for _, name in told} == told
+    found = set(
+        zip(*(report.history.events[c].to_pylist() for c in ("kind", "name")), strict=True)
+    )
+    assert len(found) == 11
+    assert {(taxonomy.kind_of_event(None, name), name) for _, name in found} == found
     cut = datetime(2012, 1, 9, 23, 57, 33, 423001, tzinfo=UTC)
     assert report.history.about.observed_until == cut
 

@@ -34,12 +34,12 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(folder: Path, *words: str, draft: str = "draft.toml", history: str = "history"):
-    told = (
+    found = (
         *("playbook", "replay", str(folder / draft)),
         *("--history", str(folder / history), "--bundle", str(folder / "bundle")),
-        *("--look", "weekly", "--out", str(folder / "out"), *words),
+        *("--snapshots-at", "weekly", "--out", str(folder / "out"), *words),
     )
-    return CliRunner(env={"COLUMNS": "120"}).invoke(app, told)
+    return CliRunner(env={"COLUMNS": "120"}).invoke(app, found)
 
 
 def read_figures(folder: Path) -> dict:
@@ -52,17 +52,17 @@ def test_a_draft_is_replayed_and_its_figures_add_up(market):
 
     # then
     assert answer.exit_code == 0, answer.output
-    told = read_figures(market)
-    draft, compared = told["draft"], told["compared"]
-    assert draft["handoffs"] == sum(week["draft"] for week in told["weeks"]) > 0
+    found = read_figures(market)
+    draft, compared = found["draft"], found["compared"]
+    assert draft["handoffs"] == sum(week["draft"] for week in found["weeks"]) > 0
     assert draft["leads"] == compared["both"]["leads"] + compared["gained"]["leads"]
-    by_priority = sum(p["per_week"] for p in told["load"]["priorities"])
+    by_priority = sum(p["per_week"] for p in found["load"]["priorities"])
     assert by_priority == pytest.approx(draft["per_week"])
-    by_seller = sum(s["per_week"] for s in told["load"]["sellers"])
+    by_seller = sum(s["per_week"] for s in found["load"]["sellers"])
     assert by_seller == pytest.approx(draft["per_week"])
-    same = next(cut for cut in told["curve"] if cut["score_from"] == 58.0)
+    same = next(cut for cut in found["curve"] if cut["score_from"] == 58.0)
     assert same["figures"] == draft
-    loads = [cut["used"] for cut in told["curve"]]
+    loads = [cut["used"] for cut in found["curve"]]
     assert loads[0] > loads[-1]
     assert "precision: SQL in time" in answer.output
     assert (market / "out" / "replay.png").read_bytes().startswith(b"\x89PNG")
@@ -86,7 +86,7 @@ def test_partitions_change_no_figure(market, monkeypatch):
         assert split[figure] == whole[figure], figure
 
 
-def test_without_the_drawing_library_the_table_is_still_given_and_that_is_said(
+def test_without_the_drawing_library_the_table_is_still_given_and_that_is_stated(
     market, monkeypatch
 ):
     # given
@@ -120,17 +120,17 @@ def test_a_definition_that_no_lead_meets_is_named(market, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("--from", "2019-01-01", "--to", "2019-02-01"), "No open lead of"),
         (("--from", "2025-03-01", "--to", "2025-02-01"), "Swap --from and --to"),
         (("--bundle", "nowhere"), "holds no bundle"),
-        (("--look", "hourly"), "is none of daily, weekly, events"),
+        (("--snapshots-at", "hourly"), "is none of daily, weekly, events"),
         (("--from", "yesterday"), "is no day"),
     ],
 )
-def test_what_cannot_be_replayed_is_refused_with_what_to_do(market, words, said):
+def test_what_cannot_be_replayed_is_refused_with_what_to_do(market, words, output):
     answer = replay(market, *words)
 
     assert answer.exit_code in {1, 2}
-    assert said in " ".join(answer.output.replace("│", " ").split())
+    assert output in " ".join(answer.output.replace("│", " ").split())

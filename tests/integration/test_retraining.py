@@ -64,7 +64,7 @@ def test_another_history_is_not_taken_for_the_one_it_was_made_from(trained):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (["--outcome", "sqll"], "is nothing that can be predicted"),
         (["--outcome", "won@soon"], "is not a span of time"),
@@ -73,7 +73,7 @@ def test_another_history_is_not_taken_for_the_one_it_was_made_from(trained):
         (["--segment", "regoin"], "no field 'regoin'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_words(trained, words, said):
+def test_what_cannot_be_asked_is_refused_in_words(trained, words, output):
     done = baton(trained, "train", "var/market", "--no-timing", "--seen-at", "24h", *words)
     assert done.returncode in {1, 2}
-    assert said in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    assert output in " ".join((done.stdout + done.stderr).replace("│", " ").split())

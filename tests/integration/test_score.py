@@ -58,7 +58,7 @@ def test_the_scores_are_those_of_the_bundle_bit_for_bit(
     assert scored[~known][["probability", "points", "band"]].isna().all(axis=None)
 
 
-def test_the_stage_is_where_the_lead_stood(scored, split_market, as_of):
+def test_the_stage_is_where_the_lead_was(scored, split_market, as_of):
     stages = read_history(split_market).stages.to_pandas()
     known = stages[(stages.known_at < from_us(as_of)) & (stages["at"] < from_us(as_of))]
     moved = scored.lead_id.isin(known.lead_id)
@@ -75,7 +75,7 @@ def test_a_partition_without_leads_at_the_moment_gives_no_rows(split_market, tra
     assert table.schema == SCORE_SCHEMA
 
 
-def test_the_file_says_which_model_and_appears_whole_or_not_at_all(
+def test_the_file_states_which_model_and_appears_whole_or_not_at_all(
     split_market, trained_bundle, as_of, tmp_path
 ):
     bundle = load_bundle(trained_bundle)
@@ -90,22 +90,22 @@ def test_the_file_says_which_model_and_appears_whole_or_not_at_all(
         write_scores(failing(), to, bundle)
     assert list(to.parent.iterdir()) == []
     counts = write_scores(score_parts(job, str(trained_bundle)), to, bundle)
-    says = pq.read_schema(to).metadata
-    assert says[b"baton.model"].decode() == f"{bundle.name} {bundle.version}"
+    text = pq.read_schema(to).metadata
+    assert text[b"baton.model"].decode() == f"{bundle.name} {bundle.version}"
     assert sum(counts.values()) == pq.read_metadata(to).num_rows
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("--as-of", "2026-03-02"), "zone"),
         (("--as-of", "2199-01-01T00:00:00Z"), "history ends at"),
         (("--bundle", "nowhere"), "baton train"),
     ],
 )
-def test_refusals_say_what_to_do(split_market, trained_bundle, tmp_path, words, said):
+def test_refusals_state_what_to_do(split_market, trained_bundle, tmp_path, words, output):
     default = () if "--bundle" in words else ("--bundle", str(trained_bundle))
     done = baton(tmp_path, "score", str(split_market), "--to", "s.parquet", *default, *words)
     assert done.returncode in {1, 2}
-    assert said in done.stdout + done.stderr
+    assert output in done.stdout + done.stderr
     assert not (tmp_path / "s.parquet").exists()

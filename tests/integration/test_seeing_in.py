@@ -14,11 +14,11 @@ from sqlalchemy import create_engine, make_url
 
 from features import clock
 from serving.app import build_app
-from serving.auth.guard import allow
+from serving.auth.guard import require
 from serving.errors import ServingError
-from serving.http.logs import set_up_logging
-from serving.http.traces import build_provider, build_telemetry
 from serving.store.session import Store
+from serving.web_api.logs import set_up_logging
+from serving.web_api.traces import build_provider, build_telemetry
 from tests.unit.serving.factories import (
     make_lead,
     make_settings,
@@ -50,7 +50,7 @@ def scraped(store: Store, database_url: str, tmp_path: Path) -> str:
         with store.work() as work:
             work.execute("INSERT INTO lead VALUES ('ann', now(), now())")
             work.execute("INSERT INTO score_due VALUES (DEFAULT, 'ann', %s, 'event')", (due,))
-            work.announce("mail:1", "mail", {}, clock.now())
+            work.enqueue_effect("mail:1", "mail", {}, clock.now())
         post_json(client, "/v1/score", make_lead())
         client.get("/v1/nothing")
         client.get("/v1/model", headers={"Authorization": "Bearer wrong"})
@@ -91,11 +91,11 @@ def test_the_figures_are_those_of_the_store(scraped: str) -> None:
     assert value["baton_backlog_scores_due"] == "1.0"
     assert 90.0 <= float(value["baton_backlog_scores_lag_seconds"]) < 600.0
     assert value["baton_backlog_effects_waiting"] == "1.0"
-    assert value['baton_requests_turned_away_total{because="unknown"}'] == "1.0"
+    assert value['baton_auth_refused_requests_total{because="unknown"}'] == "1.0"
     assert float(value["baton_store_connections_most"]) == 16.0
 
 
-def test_with_the_database_away_it_is_not_ready_and_says_so_in_the_metrics(
+def test_with_the_database_away_it_is_not_ready_and_states_so_in_the_metrics(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
     write_small_bundle(tmp_path / "champion")
@@ -124,7 +124,7 @@ def test_with_the_database_away_it_is_not_ready_and_says_so_in_the_metrics(
     admin.dispose()
 
 
-def test_a_worker_that_does_not_come_is_said_and_the_server_stays_ready(
+def test_a_worker_that_does_not_come_is_stated_and_the_server_stays_ready(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
     write_small_bundle(tmp_path / "champion")
@@ -133,7 +133,7 @@ def test_a_worker_that_does_not_come_is_said_and_the_server_stays_ready(
         assert client.get("/readyz").json()["checks"]["background"]["ok"] is True
 
         with store.work() as work:
-            work.announce("mail:1", "mail", {}, clock.now() - timedelta(minutes=2))
+            work.enqueue_effect("mail:1", "mail", {}, clock.now() - timedelta(minutes=2))
         answer = client.get("/readyz")
 
     assert answer.status_code == 200
@@ -148,7 +148,7 @@ def test_ids_that_are_addresses_never_reach_the_log(
     write_small_bundle(tmp_path / "champion")
     settings = make_settings(tmp_path, database_url=database_url, allow_unsafe_durability=True)
     app = build_app(settings)
-    broken = APIRouter(dependencies=[allow("read leads")])
+    broken = APIRouter(dependencies=[require("leads:read")])
 
     @broken.get("/v1/broken/{lead_id}")
     def break_down(lead_id: str) -> None:
@@ -196,9 +196,9 @@ def test_traces_are_off_and_where_they_are_on_hide_addresses(
         client.get("/v1/leads/ann@example.com/export?mail=ann@example.com")
     provider.force_flush()
 
-    told = str([dict(span.attributes or {}) for span in exporter.get_finished_spans()])
-    assert "/v1/leads/(hidden " in told
-    assert "example.com" not in told
+    found = str([dict(span.attributes or {}) for span in exporter.get_finished_spans()])
+    assert "/v1/leads/(hidden " in found
+    assert "example.com" not in found
 
 
 def test_traces_without_what_sends_them_are_refused_in_words() -> None:

@@ -126,7 +126,7 @@ def test_too_little_known_is_a_state_of_its_own_never_a_zero(client: httpx.Clien
     assert found["would_help"][0].startswith("Send more attributes: industry, employees")
 
 
-def test_ignored_attributes_and_future_events_are_told(client: httpx.Client) -> None:
+def test_ignored_attributes_and_future_events_are_reported(client: httpx.Client) -> None:
     events = [{"name": "demo_request", "occurred_at": NOW.isoformat()}]
     lead = make_lead(
         events=events, attributes={"shoe_size": 43, "industry": "software"}, versions=[]
@@ -163,7 +163,7 @@ def test_a_lead_that_is_not_as_agreed_is_refused_by_field(
     assert error["fix"]
 
 
-def test_refusals_are_problems_that_say_what_to_do(client: httpx.Client) -> None:
+def test_refusals_are_problems_that_state_what_to_do(client: httpx.Client) -> None:
     check_problem(client.get("/nowhere"), 404, "not-found")
     check_problem(client.get("/docs/swagger-ui.js"), 404, "not-found")
     check_problem(client.get("/v1/score"), 405, "method-not-allowed")
@@ -250,12 +250,12 @@ def test_a_moderately_nested_lead_of_a_batch_refuses_itself_only(client: httpx.C
     assert answer["counts"] == {"scored": 1, "not_enough_known": 0, "invalid": 1}
 
 
-def test_a_lead_looked_at_when_it_was_created_is_told_that_the_moment_is_the_cause(
+def test_a_lead_looked_at_when_it_was_created_is_reported_that_the_moment_is_the_cause(
     client: httpx.Client,
 ) -> None:
-    born = make_lead()["created_at"]
+    created_at = make_lead()["created_at"]
 
-    found = post_json(client, "/v1/score", make_lead(as_of=born)).json()
+    found = post_json(client, "/v1/score", make_lead(as_of=created_at)).json()
 
     assert found["status"] == "not_enough_known"
     assert found["why"].startswith("as_of is the very moment the lead was created.")

@@ -68,7 +68,7 @@ def test_a_new_model_is_taken_up_without_a_restart(tmp_path: Path) -> None:
         assert new["model"]["version"] == version_of(client) != old["model"]["version"]
         assert new["probability"] > old["probability"]
         assert client.get("/v1/model").json()["card"] == card
-        assert "baton_champion_swaps_total 2.0" in client.get("/metrics").text
+        assert "baton_champion_reloads_total 2.0" in client.get("/metrics").text
 
 
 def test_a_broken_model_is_reported_and_the_old_one_goes_on(tmp_path: Path) -> None:
@@ -147,14 +147,14 @@ def test_elsewhere_than_here_metrics_and_docs_ask_for_the_token_too(tmp_path: Pa
 def test_elsewhere_than_here_readiness_keeps_names_of_folders_to_itself(tmp_path: Path) -> None:
     broken = write_small_bundle(tmp_path / "champion")
     (broken / "model.json").write_text("{}", encoding="utf-8")
-    told = {}
+    found = {}
     for host in (EVERYWHERE, "127.0.0.1"):
         with running(make_settings(tmp_path, api_token=TOKEN, host=host)) as client:
             client.headers.pop("Authorization")
-            told[host] = client.get("/readyz").json()["checks"]["champion"]["problem"]
+            found[host] = client.get("/readyz").json()["checks"]["champion"]["problem"]
 
-    assert told[EVERYWHERE] == "the bundle cannot be loaded (BundleError)."
-    assert str(tmp_path) in told["127.0.0.1"]
+    assert found[EVERYWHERE] == "the bundle cannot be loaded (BundleError)."
+    assert str(tmp_path) in found["127.0.0.1"]
 
 
 def test_a_host_can_be_allowed_by_name(tmp_path: Path) -> None:
@@ -244,9 +244,9 @@ def test_the_serving_process_imports_nothing_heavy(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert set(told["statuses"]) <= {200, 202}
-    assert told["found"] == []
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert set(found["statuses"]) <= {200, 202}
+    assert found["found"] == []
 
 
 COMMAND = """
@@ -310,7 +310,7 @@ def test_serve_prints_its_address_and_lines_to_try_and_logs_json(tmp_path: Path)
     assert list((tmp_path / "scored").rglob("*")) == []
 
 
-def test_serve_says_what_to_do_when_it_may_not_or_cannot_start(tmp_path: Path) -> None:
+def test_serve_states_what_to_do_when_it_may_not_or_cannot_start(tmp_path: Path) -> None:
     from serving.server import open_socket
 
     taken = open_socket("127.0.0.1", 0)

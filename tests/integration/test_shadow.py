@@ -38,8 +38,8 @@ def shadowed(home: Path):
 
 def count(client: httpx.Client, what: str) -> float:
     lines = client.get("/metrics").text.splitlines()
-    told = [line for line in lines if line.startswith(f"baton_shadow_{what}_total ")]
-    return float(told[0].split()[1])
+    found = [line for line in lines if line.startswith(f"baton_shadow_{what}_total ")]
+    return float(found[0].split()[1])
 
 
 def test_both_scores_are_logged_and_the_answer_is_the_champions_alone(home: Path) -> None:
@@ -59,12 +59,12 @@ def test_both_scores_are_logged_and_the_answer_is_the_champions_alone(home: Path
     folder = home / "shadowed" / f"{challenger.version}-beside-{champion.version}"
     table = pq.read_table(next(folder.rglob("*.parquet"))).to_pandas()
     assert len(table) == 61
-    told = [answer["points_uncut"] for answer in beside.json()["leads"]] + [one["points_uncut"]]
-    said = np.array([np.nan if points is None else points for points in told])
-    np.testing.assert_allclose(table.champion_points, said, rtol=1e-6)
+    found = [answer["points_uncut"] for answer in beside.json()["leads"]] + [one["points_uncut"]]
+    output = np.array([np.nan if points is None else points for points in found])
+    np.testing.assert_allclose(table.champion_points, output, rtol=1e-6)
     # The challenger differs in its bias alone: the same points stand for higher chances.
-    known = np.isfinite(said)
-    np.testing.assert_allclose(table["_points"][known], said[known], rtol=1e-6)
+    known = np.isfinite(output)
+    np.testing.assert_allclose(table["_points"][known], output[known], rtol=1e-6)
     assert (table["_probability"][known] > table.champion_probability[known]).all()
     assert known.sum() == 60
     assert table["_status"].tolist() == (~known).astype(int).tolist()
@@ -86,8 +86,8 @@ def test_a_failing_challenger_is_counted_and_hurts_no_answer(
 
     assert first.status_code == second.status_code == 200
     assert first.json()["points"] == second.json()["points"]
-    (told,) = [one for one in logged if one["event"] == "shadow_failed"][:1]
-    assert told["error"] == "ZeroDivisionError"
+    (found,) = [one for one in logged if one["event"] == "shadow_failed"][:1]
+    assert found["error"] == "ZeroDivisionError"
     assert "ann" not in str(logged)
 
 

@@ -22,19 +22,19 @@ WORLD = draw_structure(103)
 
 
 @pytest.fixture(scope="module")
-def told() -> TimingDataset:
+def dataset() -> TimingDataset:
     return build_timing_dataset(simulate_history(WORLD, n_leads=2500, seed=1).history)
 
 
 @pytest.fixture(scope="module")
-def model(told: TimingDataset) -> TimingModel:
-    return fit_timing(told, Prices(), divisions=1)
+def model(dataset: TimingDataset) -> TimingModel:
+    return fit_timing(dataset, Prices(), divisions=1)
 
 
 @pytest.fixture(scope="module")
-def few(told: TimingDataset) -> TimingDataset:
+def few(dataset: TimingDataset) -> TimingDataset:
     """A log too small to learn timing from."""
-    return told.take_leads(np.arange(2500) < 600)
+    return dataset.take_leads(np.arange(2500) < 600)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_refit_gives_the_same_texts(few, few_learned):
     assert again.texts() == few_learned.texts()
 
 
-def test_too_little_to_learn_from_is_said_and_a_threshold_stands_in(few_learned):
+def test_too_little_to_learn_from_is_stated_and_a_threshold_stands_in(few_learned):
     assert not few_learned.enough
     assert "Too little to learn timing from" in few_learned.because
     assert 0.0 < few_learned.threshold < 1.0
@@ -61,9 +61,9 @@ def test_a_handful_of_handoffs_is_refused(few):
         fit_timing(few.take_leads(np.arange(600) < 40), Prices())
 
 
-def test_the_model_read_from_its_texts_says_the_same(model, told):
+def test_the_model_read_from_its_texts_states_the_same(model, dataset):
     # given
-    rows = told.rows[:500]
+    rows = dataset.rows[:500]
 
     # when
     again = read_timing_model(model.texts())
@@ -75,9 +75,9 @@ def test_the_model_read_from_its_texts_says_the_same(model, told):
         assert (getattr(again.curve(rows[:20]), name) == own).all(), name
 
 
-def test_text_models_say_what_lightgbm_says(model, told):
+def test_text_models_state_what_lightgbm_states(model, dataset):
     # given
-    own = told.rows[:500][:, list(model.columns)]
+    own = dataset.rows[:500][:, list(model.columns)]
     family = model.families[0]
 
     # when
@@ -92,18 +92,18 @@ def test_text_models_say_what_lightgbm_says(model, told):
     assert family.sql.trees.margins(full) == pytest.approx(margin, abs=1e-9)
 
 
-def test_reasons_add_up_to_the_advantage(model, told):
+def test_reasons_add_up_to_the_advantage(model, dataset):
     # when
-    base, reasons = model.reasons(told.rows[:200])
+    base, reasons = model.reasons(dataset.rows[:200])
 
     # then
-    advantage = model.advise(told.rows[:200]).advantage
+    advantage = model.advise(dataset.rows[:200]).advantage
     assert base + reasons.sum(axis=1) == pytest.approx(advantage, abs=1e-9)
 
 
-def test_the_interval_holds_the_advantage_and_the_curve_begins_now(model, told):
+def test_the_interval_holds_the_advantage_and_the_curve_begins_now(model, dataset):
     # given
-    rows = told.rows[:200]
+    rows = dataset.rows[:200]
 
     # when
     now, ahead = model.advise(rows), model.curve(rows)
@@ -113,11 +113,11 @@ def test_the_interval_holds_the_advantage_and_the_curve_begins_now(model, told):
     assert (now.advantage < now.high).all()
     assert ahead.value[:, 0] == pytest.approx(now.value_now)
     assert ahead.p_sql[:, 0] == pytest.approx(now.p_sql)
-    assert ((ahead.p_moment[:, 0] == 1.0) == model.says_now(now)).all()
+    assert ((ahead.p_moment[:, 0] == 1.0) == model.is_now(now)).all()
     assert (np.diff(ahead.p_moment, axis=1) >= 0.0).all()
 
 
-def test_the_policy_brings_more_than_the_old_rule(model, told):
+def test_the_policy_brings_more_than_the_old_rule(model, dataset):
     # given: other leads of the same world, whose truth is known
     market = simulate_nurtured(WORLD, n_leads=3000, seed=2)
     snapshots = read_timing(market.history).decisions.snapshots
@@ -127,12 +127,12 @@ def test_the_policy_brings_more_than_the_old_rule(model, told):
     begin = to_us(WORLD.arrivals.starts_at) // DAY_US + market.first_day[lead]
     day = snapshots.as_of // DAY_US - begin
     kept = (lead >= 0) & (day >= 0) & (day < LIVED_DAYS)
-    rows = compute_matrix(told.catalog, market.history, snapshots.take(kept))
+    rows = compute_matrix(dataset.catalog, market.history, snapshots.take(kept))
     scores = np.full(market.intent.shape, -np.inf)
 
     # when
     advised = model.advise(rows)
-    scores[lead[kept], day[kept]] = model.says_now(advised)
+    scores[lead[kept], day[kept]] = model.is_now(advised)
 
     # then
     policy = value_of_days(market, first_days(market, scores, 1.0))

@@ -14,7 +14,7 @@ from training.bundle import install_champion
 from training.engine import Engine
 from training.errors import TimingPricesError
 from training.labels.conversion import Grid, Outcome
-from training.models.recipes import RECIPES, TREES
+from training.models.candidates import CANDIDATES, TREES
 from training.run.options import RunOptions, read_options
 from training.run.pipeline import train
 from training.run.timing import TimingOptions, read_timing_options
@@ -43,7 +43,7 @@ def run(tmp_path_factory):
         options,
         tmp_path_factory.mktemp("bundles"),
         data_fingerprint="made up",
-        engine=Engine(fitters={TREES: RECIPES[TREES]}),
+        engine=Engine(fitters={TREES: CANDIDATES[TREES]}),
     )
 
 

@@ -73,13 +73,13 @@ def test_the_score_carries_the_same_moment(client):
     assert post_json(client, "/v1/score", make_lead()).json()["timing"] == timing
 
 
-def test_a_batch_says_nothing_of_the_moment(client):
+def test_a_batch_states_nothing_of_the_moment(client):
     answer = post_json(client, "/v1/score/batch", {"leads": [make_lead()]}).json()
 
     assert answer["leads"][0]["timing"] is None
 
 
-def test_nothing_is_said_where_no_handoff_was_like_this_one(client):
+def test_nothing_is_stated_where_no_handoff_was_like_this_one(client):
     timing = post_json(client, "/v1/timing", make_lead(**COLD)).json()["timing"]
 
     assert timing["status"] == "outside_support"
@@ -88,13 +88,13 @@ def test_nothing_is_said_where_no_handoff_was_like_this_one(client):
     assert "no handoff like this one" in timing["support"]
 
 
-def test_nothing_is_said_of_a_lead_of_which_nothing_is_known(client):
+def test_nothing_is_stated_of_a_lead_of_which_nothing_is_known(client):
     timing = post_json(client, "/v1/timing", make_lead(attributes={}, events=[], stages=[])).json()
 
     assert timing["timing"]["status"] == "not_enough_known"
 
 
-def test_a_threshold_that_is_served_instead_says_so(by_threshold):
+def test_a_threshold_that_is_served_instead_states_so(by_threshold):
     timing = post_json(by_threshold, "/v1/timing", make_lead()).json()["timing"]
 
     assert timing["rule"] == "threshold"
@@ -104,7 +104,7 @@ def test_a_threshold_that_is_served_instead_says_so(by_threshold):
     assert timing["curve"][5]["p_moment"] is None
 
 
-def test_a_model_without_the_moment_refuses_and_says_what_to_do(tmp_path):
+def test_a_model_without_the_moment_refuses_and_states_what_to_do(tmp_path):
     write_small_bundle(tmp_path / "champion")
 
     with running(make_settings(tmp_path)) as client:

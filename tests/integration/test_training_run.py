@@ -15,7 +15,7 @@ from features.sources.history.folder import read_history
 from training.bundle import CARD, MANIFEST, install_champion, load_bundle
 from training.errors import BundleError, NoSnapshotsError, TooLittleHistoryError
 from training.labels.conversion import Grid, Outcome
-from training.models.recipes import RECIPES
+from training.models.candidates import CANDIDATES
 from training.registry.mlflow_store import frame_of_rows, log_run
 from training.run.options import RunOptions
 from training.run.pipeline import fingerprint_history, train
@@ -47,11 +47,11 @@ def test_the_same_inputs_and_seed_give_the_same_bundle(trained_run, market_folde
     assert again.bundle.fingerprint == trained_run.bundle.fingerprint
 
 
-def test_the_card_says_what_was_promised_and_how_it_turned_out(trained_run):
+def test_the_card_states_what_was_promised_and_how_it_turned_out(trained_run):
     card = trained_run.bundle.card
     assert card["contract"]["text"] == "P(SQL within 30 days)"
     names = [entry["name"] for entry in card["candidates"]]
-    assert set(names) == {*RECIPES, "base rate"}
+    assert set(names) == {*CANDIDATES, "base rate"}
     by_name = {entry["name"]: entry["log_loss"] for entry in card["candidates"]}
     assert by_name[card["chosen"]["name"]] < by_name["base rate"]
     text = (trained_run.bundle.folder / "card.md").read_text()

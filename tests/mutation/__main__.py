@@ -43,7 +43,7 @@ def check_unchanged(copy: Copy, mutants: Sequence[Mutant]) -> list[Result]:
         if tests:
             result = copy.run(tests, interpreted=interpreted, seconds=3600.0)
             results.append(result)
-            say(f"unchanged: {len(tests)} tests {result.word} in {result.seconds:.0f} s")
+            print_line(f"unchanged: {len(tests)} tests {result.word} in {result.seconds:.0f} s")
     return [result for result in results if result.word != "passed"]
 
 
@@ -59,7 +59,7 @@ def try_all(copies: Sequence[Copy], mutants: Sequence[Mutant]) -> list[tuple[Mut
             result = copy.try_mutant(mutant)
         finally:
             free.put(copy)
-        say_result(mutant, result)
+        describe_result(mutant, result)
         return mutant, result
 
     with ThreadPoolExecutor(len(copies)) as pool:
@@ -71,18 +71,18 @@ def name_outcome(result: Result) -> str:
     return KILLED.get(result.word, "SURVIVED" if result.word == "passed" else "BROKEN")
 
 
-def say_result(mutant: Mutant, result: Result) -> None:
+def describe_result(mutant: Mutant, result: Result) -> None:
     """Print a mutant's row of the table."""
     outcome = name_outcome(result)
-    say(f"{outcome:<17} {result.seconds:6.1f} s  {mutant.topic:<12} {mutant.breaks}")
+    print_line(f"{outcome:<17} {result.seconds:6.1f} s  {mutant.topic:<12} {mutant.breaks}")
     if outcome == "killed":
-        say(f"{'':<29}{'':<12} by {result.by}")
+        print_line(f"{'':<29}{'':<12} by {result.by}")
     elif outcome in {"SURVIVED", "BROKEN"}:
-        say(f"    {mutant.file}: {mutant.find.strip()!r}\n    {result.by}")
-        say("    " + "\n    ".join(result.log.splitlines()[-25:]))
+        print_line(f"    {mutant.file}: {mutant.find.strip()!r}\n    {result.by}")
+        print_line("    " + "\n    ".join(result.log.splitlines()[-25:]))
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print at once: a run takes minutes."""
     print(text, flush=True)  # noqa: T201
 
@@ -103,13 +103,15 @@ def main() -> int:
         mutant.change((Path(mutant.file)).read_text(encoding="utf-8"))
     with open_copies(min(asked.copies, len(mutants))) as copies:
         for result in check_unchanged(copies[0], mutants):
-            say(f"The unchanged tree does not pass: {result.word} {result.by}\n{result.log}")
+            print_line(
+                f"The unchanged tree does not pass: {result.word} {result.by}\n{result.log}"
+            )
             return 2
         results = try_all(copies, mutants)
     killed = sum(name_outcome(result) in KILLED.values() for _, result in results)
     timeouts = sum(result.word == "timeout" for _, result in results)
     seconds = monotonic() - begin
-    say(f"{killed} of {len(mutants)} killed ({timeouts} by timeout) in {seconds:.0f} s.")
+    print_line(f"{killed} of {len(mutants)} killed ({timeouts} by timeout) in {seconds:.0f} s.")
     return int(killed < len(mutants))
 
 

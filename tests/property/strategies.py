@@ -2,22 +2,22 @@
 
 from hypothesis import strategies as st
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.clock import DAY_US, HOUR_US
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
-from features.lifecycle.reasons import TOLD_APART
+from features.lifecycle.reasons import DISTINGUISHED
 from features.lifecycle.stages import Stage
 from features.taxonomy import default_taxonomy
 
 CATALOG = build_catalog(
     default_taxonomy(),
     (
-        Attribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
-        Attribute("employees", "number"),
-        Attribute("phone_known", "flag"),
-        Attribute("contract_ends", "time"),
-        Attribute("seniority", "category", ("manager", "vp", OTHER_CATEGORY)),
+        LeadAttribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
+        LeadAttribute("employees", "number"),
+        LeadAttribute("phone_known", "flag"),
+        LeadAttribute("contract_ends", "time"),
+        LeadAttribute("seniority", "category", ("manager", "vp", OTHER_CATEGORY)),
     ),
     accounts=True,
 )
@@ -48,7 +48,7 @@ def events(draw):
     return EventRecord(at, at + draw(delays), draw(kinds), draw(channels), draw(values))
 
 
-reasons = st.sampled_from([None, "", *TOLD_APART, "NO-BUDGET", "other", "a reason nobody told"])
+reasons = st.sampled_from([None, "", *DISTINGUISHED, "NO-BUDGET", "other", "a reason nobody told"])
 
 
 @st.composite

@@ -96,14 +96,18 @@ def history_of(records) -> History:
     """Write records down as the four tables, as an importer would."""
     lead_rows, event_rows, stage_rows = [], [], []
     for n, (lead, household) in enumerate(everybody(records)):
-        name, born = f"lead {n}", from_us(lead.created_at)
+        name, created_at = f"lead {n}", from_us(lead.created_at)
         base = (
             []
             if any(v.known_at == lead.created_at for v in lead.versions)
             else [LeadVersion(lead.created_at, {})]
         )
         for version in sorted((*base, *lead.versions), key=lambda v: v.known_at):
-            row = {"lead_id": name, "known_at": from_us(version.known_at), "created_at": born}
+            row = {
+                "lead_id": name,
+                "known_at": from_us(version.known_at),
+                "created_at": created_at,
+            }
             ends = version.attributes.get("contract_ends")
             row |= dict(version.attributes) | {
                 "contract_ends": None if ends is None else from_us(int(ends))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.clock import to_us
-from serving.handoff.decision.conditions import LeadFacts
+from serving.handoff.decision.conditions import ConditionFacts
 from serving.handoff.decision.definitions import run_definitions
 from serving.handoff.playbook.read import read_playbook
 from serving.handoff.routing.rules import (
@@ -49,7 +49,7 @@ PLAYBOOK = read_playbook(
     """
 )
 SELLERS = ("ann", "ben", "cat")
-FOUND = run_definitions(PLAYBOOK, LeadFacts(to_us(MONDAY)))
+FOUND = run_definitions(PLAYBOOK, ConditionFacts(to_us(MONDAY)))
 
 arrivals = st.lists(
     st.tuples(
@@ -70,7 +70,7 @@ def test_a_lead_goes_to_somebody_free_whom_it_was_not_offered_to_or_waits_for_a_
     roster, ledger, at = Roster(PLAYBOOK), Ledger(), MONDAY
     for number, (minutes, source, tried, owner) in enumerate(comings):
         at += timedelta(minutes=minutes)
-        facts = LeadFacts(to_us(at), {"source": source})
+        facts = ConditionFacts(to_us(at), {"source": source})
         had = None if owner is None else AccountOwner(owner, at - timedelta(days=9))
         lead = LeadToRoute(
             f"L{number}", at, facts, FOUND, owner=had, offered_to=tuple(sorted(tried))

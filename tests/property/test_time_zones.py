@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.clock import DAY_US, HOUR_US, from_us, to_us
 from features.compute.offline import Snapshots, compute_matrix
@@ -27,8 +27,8 @@ from tests.unit.sources.factories import import_texts, mapping_of
 CATALOG = build_catalog(
     default_taxonomy(),
     (
-        Attribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
-        Attribute("trial_ends", "time"),
+        LeadAttribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
+        LeadAttribute("trial_ends", "time"),
     ),
 )
 ZONES = tuple(

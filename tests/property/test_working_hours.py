@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serving.handoff.clocks.working_hours import WorkingHours, add_worked
 from serving.handoff.playbook.public_holidays import list_holidays
-from serving.handoff.playbook.sections.routing import Absence
+from serving.handoff.playbook.sections.routing import AwayPeriod
 from serving.handoff.playbook.sections.sla import WEEKDAYS, Calendar
 
 MINUTE = timedelta(minutes=1)
@@ -43,7 +43,7 @@ def cases(draw):
     zone = draw(st.sampled_from(sorted(NEAR)))
     day = datetime.fromisoformat(draw(st.sampled_from(NEAR[zone]))).replace(tzinfo=UTC)
     start = day + draw(st.integers(-1440, 2880)) * MINUTE
-    away = draw(st.sampled_from([(), (Absence(first=day.date(), last=day.date()),)]))
+    away = draw(st.sampled_from([(), (AwayPeriod(first=day.date(), last=day.date()),)]))
     return WorkingHours(draw(calendars(zone)), away), start, draw(st.integers(0, 4000))
 
 

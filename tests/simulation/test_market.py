@@ -200,7 +200,7 @@ def test_stages_follow_the_funnel(market: SimulatedMarket) -> None:
         "lost": {"mql"},
         "won": set(),
     }
-    stood: dict[str, str] = {}
+    stage_then: dict[str, str] = {}
     rows = sorted(
         market.history.stages.select(["lead_id", "at", "stage"]).to_pylist(),
         key=lambda row: (row["lead_id"], row["at"]),
@@ -209,8 +209,8 @@ def test_stages_follow_the_funnel(market: SimulatedMarket) -> None:
     # then: only rows whose predecessor was entered after the cut may jump, and there are few
     jumps = 0
     for row in rows:
-        jumps += row["stage"] not in may_follow[stood.get(row["lead_id"])]
-        stood[row["lead_id"]] = row["stage"]
+        jumps += row["stage"] not in may_follow[stage_then.get(row["lead_id"])]
+        stage_then[row["lead_id"]] = row["stage"]
     assert {row["stage"] for row in rows} == {str(stage) for stage in Stage}
     assert jumps <= 5
 
@@ -261,26 +261,26 @@ def test_nurture_mails_pause_while_sales_has_the_lead(market: SimulatedMarket) -
     mail = read_numbers(events["lead_id"]) * 10**13 + read_us(events["occurred_at"]) // 1000
 
     # when
-    stood = stage[np.searchsorted(key[order], mail, side="right") - 1]
+    stage_then = stage[np.searchsorted(key[order], mail, side="right") - 1]
 
     # then: at most a few whose stage change was entered after the cut
-    assert np.isin(stood, ["mql", "sal", "sql", "opportunity", "won"]).sum() <= 5
+    assert np.isin(stage_then, ["mql", "sal", "sql", "opportunity", "won"]).sum() <= 5
 
 
-def test_progress_is_told_from_start_to_end() -> None:
+def test_progress_is_reported_from_start_to_end() -> None:
     # given
-    told: dict[str, list[tuple[int, int]]] = {}
+    reported: dict[str, list[tuple[int, int]]] = {}
 
     # when
     simulate_history(
         get_scenario("plain"),
         n_leads=50,
         seed=1,
-        progress=lambda deed, done, total: told.setdefault(deed, []).append((done, total)),
+        progress=lambda step, done, total: reported.setdefault(step, []).append((done, total)),
     )
 
     # then
-    assert len(told) == 3
-    for steps in told.values():
+    assert len(reported) == 3
+    for steps in reported.values():
         assert steps == sorted(steps)
         assert steps[-1][0] == steps[-1][1]

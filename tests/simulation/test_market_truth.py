@@ -54,8 +54,8 @@ def weekly_snapshots(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray, n
     key = read_lead(stages) * BIG + read_day(market, stages["at"])
     order = np.argsort(key, kind="stable")
     stage = np.array(stages["stage"].to_pylist())[order]
-    stood = stage[np.searchsorted(key[order], lead * BIG + weeks[week]) - 1]
-    is_open = np.isin(stood, ["lead", "mql", "sal", "returned"])
+    stage_then = stage[np.searchsorted(key[order], lead * BIG + weeks[week]) - 1]
+    is_open = np.isin(stage_then, ["lead", "mql", "sal", "returned"])
     lead, day = lead[is_open], weeks[week[is_open]]
     reached = keep(stages, "stage", "sql", "opportunity", "won")
     label = happens_within(

@@ -10,11 +10,11 @@ from features.clock import DAY_US, HOUR_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from training.dataset.moments import build_dataset, look
+from training.dataset.moments import build_dataset, build_moments
 from training.engine import Engine
 from training.labels.conversion import Grid, Outcome
 from training.leaks.audit import LeakAudit, LeakFoundError
-from training.models.recipes import LINEAR, RECIPES, TREES
+from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.run.options import RunOptions
 from training.run.pipeline import Run, audit_dataset, train
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)
 THRICE = Grid((24 * HOUR_US, 7 * DAY_US, 21 * DAY_US), "at 24h, 7d and 21d")
 ONCE = Grid((24 * HOUR_US,), "at 24h")
-TWO = Engine(fitters={name: RECIPES[name] for name in (LINEAR, TREES)})
+TWO = Engine(fitters={name: CANDIDATES[name] for name in (LINEAR, TREES)})
 
 PLANTED = {
     "back-filled field": {"confirmed_budget"},
@@ -46,7 +46,7 @@ PLANTED = {
 }
 """What the gate must name, before anything is fitted."""
 
-HUNTED = {"antedated demo": "demo_request", "antedated meeting": "webinar_attend"}
+SEARCHED = {"antedated demo": "demo_request", "antedated meeting": "webinar_attend"}
 """In the log with an earlier date: the gate or, if need be, the hunt must name it."""
 
 
@@ -60,7 +60,7 @@ def market():
 
 
 def audit(history) -> LeakAudit:
-    moments = look(history, SQL_IN_30, THRICE, seed=7)
+    moments = build_moments(history, SQL_IN_30, THRICE, seed=7)
     return audit_dataset(build_dataset(moments, moments.split()), {})
 
 
@@ -70,7 +70,7 @@ def learn(history, folder: Path, grid: Grid = THRICE, **options) -> Run:
 
 
 def test_every_leak_there_is_has_its_test():
-    assert {*PLANTED, *HUNTED} == set(LEAKS)
+    assert {*PLANTED, *SEARCHED} == set(LEAKS)
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -84,14 +84,14 @@ def test_the_gate_names_a_planted_leak(market, name):
         found.check()
 
 
-@pytest.mark.parametrize("name", HUNTED)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_what_is_in_the_log_under_an_earlier_date_stops_the_run(market, name, tmp_path):
     with pytest.raises(LeakFoundError) as caught:
         learn(plant_leak(market, name, seed=1), tmp_path)
-    assert HUNTED[name] in caught.value.fields
+    assert SEARCHED[name] in caught.value.fields
 
 
-def test_what_passes_the_gate_is_hunted_down_when_the_model_is_too_good(tmp_path):
+def test_what_passes_the_gate_is_searched_down_when_the_model_is_too_good(tmp_path):
     planted = plant_leak(draw_market(2), "antedated meeting", seed=2)
     assert not audit(planted).leaks
     with pytest.raises(LeakFoundError) as caught:

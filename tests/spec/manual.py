@@ -5,11 +5,11 @@ from pathlib import Path
 from textwrap import dedent
 
 from features.catalog.feature import Feature
-from features.guide.told import (
+from features.guide.feature_docs import (
     FAMILY_WORDS,
-    say_empty,
-    say_example,
-    say_meaning,
+    describe_empty,
+    describe_example,
+    describe_meaning,
 )
 from tests.spec.chapters import CHAPTERS
 from tests.spec.shapes import shape_of
@@ -96,8 +96,8 @@ def _anchor(title: str) -> str:
 
 
 def _contents() -> str:
-    told = ((c.title, FAMILY_WORDS.get(c.title, "what counts at a moment")) for c in CHAPTERS)
-    return "\n".join(f"- [{title}](#{_anchor(title)}): {words}" for title, words in told)
+    titles = ((c.title, FAMILY_WORDS.get(c.title, "what counts at a moment")) for c in CHAPTERS)
+    return "\n".join(f"- [{title}](#{_anchor(title)}): {words}" for title, words in titles)
 
 
 def _chapter(chapter: Chapter, families: Sequence[str]) -> str:
@@ -132,10 +132,10 @@ def _feature_table(features: Sequence[Feature]) -> str:
         cells = (
             _joined_name(alike, shown),
             " ".join(f"`{w}`" for w in dict.fromkeys(_span(f) for f in alike) if w),
-            say_example(shown, CATALOG),
+            describe_example(shown, CATALOG),
             shown.unit,
             ARROWS[shown.direction],
-            say_empty(shown),
+            describe_empty(shown),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -171,7 +171,7 @@ def _joined_name(alike: Sequence[Feature], shown: Feature) -> str:
 
 
 def _meanings(features: Sequence[Feature]) -> str:
-    ops = dict.fromkeys((f.op, say_meaning(f)) for f in features)
+    ops = dict.fromkeys((f.op, describe_meaning(f)) for f in features)
     lines = (f"- **{str(op).replace('_', ' ')}**: {meaning}" for op, meaning in ops)
     return "\n".join(lines).replace("``", "`")
 
@@ -193,7 +193,7 @@ def _spec(spec: Spec) -> str:
     table = [f"| | {' | '.join(headings)} |", "|---" * (len(headings) + 1) + "|"]
     table += [f"| `{name}` | {' | '.join(cells)} |" for name, cells in rows.items()]
     parts = [
-        f"### {spec.says}",
+        f"### {spec.statement}",
         f"```text\n{drawing}\n```",
         legend,
         "\n".join(table),

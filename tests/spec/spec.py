@@ -9,7 +9,7 @@ from functools import cached_property
 from textwrap import dedent
 
 from features.catalog.feature import Feature
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.taxonomy import default_taxonomy
 from tests.spec.timeline import AttributeValue, Mark, Timeline, read_timeline
@@ -17,12 +17,12 @@ from tests.spec.timeline import AttributeValue, Mark, Timeline, read_timeline
 CATALOG = build_catalog(
     default_taxonomy(),
     (
-        Attribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
-        Attribute("job_title", "category", ("Head of Sales", OTHER_CATEGORY)),
-        Attribute("seniority", "category", ("manager", "vp", OTHER_CATEGORY)),
-        Attribute("employees", "number"),
-        Attribute("phone_known", "flag"),
-        Attribute("trial_ends", "time"),
+        LeadAttribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
+        LeadAttribute("job_title", "category", ("Head of Sales", OTHER_CATEGORY)),
+        LeadAttribute("seniority", "category", ("manager", "vp", OTHER_CATEGORY)),
+        LeadAttribute("employees", "number"),
+        LeadAttribute("phone_known", "flag"),
+        LeadAttribute("trial_ends", "time"),
     ),
     accounts=True,
 )
@@ -31,7 +31,7 @@ CATALOG = build_catalog(
 FEATURES = {feature.name: feature for feature in CATALOG.features}
 UNKNOWN = "unknown"
 
-_DEEDS: dict[type[ast.operator], Callable[[float, float], float]] = {
+_OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -49,7 +49,7 @@ def work_out(sum_by_hand: str) -> float:
 
     def value(node: ast.expr) -> float:
         if isinstance(node, ast.BinOp):
-            return _DEEDS[type(node.op)](value(node.left), value(node.right))
+            return _OPERATIONS[type(node.op)](value(node.left), value(node.right))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -value(node.operand)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
@@ -72,7 +72,7 @@ def read_cell(feature: Feature, text: str) -> float:
 class Spec:
     """One statement, true on every engine."""
 
-    says: str
+    statement: str
     """The statement, as a sentence."""
     drawing: str
     expect: str

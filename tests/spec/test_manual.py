@@ -6,9 +6,9 @@ import pytest
 
 from features.catalog.feature import Feature
 from features.contracts.records import LeadRecord
-from features.guide.told import FAMILY_WORDS, NEVER_EMPTY, SAMPLES, say_example
+from features.guide.feature_docs import FAMILY_WORDS, NEVER_EMPTY, SAMPLES, describe_example
 from features.kernel.reference import reference_row
-from serving.explain.wording import say_fact
+from serving.explain.wording import describe_fact
 from tests.spec.manual import PAGE, write_manual
 from tests.spec.spec import CATALOG
 from tests.spec.timeline import START_US
@@ -26,11 +26,11 @@ def test_every_feature_is_named_in_the_manual():
     assert [f.name for f in CATALOG.features if f"`{f.name}`" not in text] == []
 
 
-def test_every_family_is_told_in_a_line():
+def test_every_family_is_reported_in_a_line():
     assert {f.family for f in CATALOG.features} <= set(FAMILY_WORDS)
 
 
-def test_what_is_said_to_be_never_empty_has_an_answer_for_a_lead_of_whom_nothing_is_known():
+def test_what_is_stated_to_be_never_empty_has_an_answer_for_a_lead_of_whom_nothing_is_known():
     row = reference_row(CATALOG, LeadRecord("ann", START_US), START_US + 1)
     answered = {
         f.op for f, cell in zip(CATALOG.features, row, strict=True) if not math.isnan(cell)
@@ -43,4 +43,4 @@ def test_example_sentences_are_those_of_a_reason(feature: Feature):
     value = (
         SAMPLES[feature.unit][0] if not feature.categories else float(feature.unit == "yes or no")
     )
-    assert say_example(feature, CATALOG) == say_fact(feature, value, KIND_WORDS)
+    assert describe_example(feature, CATALOG) == describe_fact(feature, value, KIND_WORDS)

@@ -15,7 +15,7 @@ from tests.spec.engines import ENGINES, Rows
 from tests.spec.shapes import shape_of
 from tests.spec.spec import CATALOG, FEATURES, Spec
 
-SPECS = {f"{c.title}: {spec.says}": spec for c in CHAPTERS for spec in c.specs}
+SPECS = {f"{c.title}: {spec.statement}": spec for c in CHAPTERS for spec in c.specs}
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def answers() -> Callable[[str], Rows]:
     return answer
 
 
-@pytest.mark.parametrize("says", SPECS)
+@pytest.mark.parametrize("statement", SPECS)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_the_manual_says_holds(engine, says, answers):
-    spec, rows = SPECS[says], ask_all().rows[says]
+def test_what_the_manual_states_holds(engine, statement, answers):
+    spec, rows = SPECS[statement], ask_all().rows[statement]
     found = {
         look.name: answers(engine)[row]
         for look, row in zip(spec.timeline.looks, rows, strict=True)
@@ -98,12 +98,12 @@ def test_every_operation_has_a_spec():
 
 def test_every_family_has_a_chapter_and_every_chapter_speaks_of_its_family():
     families = {f.family for f in CATALOG.features}
-    told = {
+    result = {
         c.title: {FEATURES[n].family for s in c.specs for n in s.feature_names} for c in CHAPTERS
     }
-    assert families <= set(told)
+    assert families <= set(result)
     for family in families:
-        assert family in told[family]
+        assert family in result[family]
 
 
 def test_every_feature_has_a_spec():
@@ -112,7 +112,7 @@ def test_every_feature_has_a_spec():
     assert not unspoken
 
 
-@pytest.mark.parametrize("says", SPECS)
-def test_every_lead_and_look_of_a_drawing_has_its_column(says):
-    spec: Spec = SPECS[says]
+@pytest.mark.parametrize("statement", SPECS)
+def test_every_lead_and_look_of_a_drawing_has_its_column(statement):
+    spec: Spec = SPECS[statement]
     assert set(spec.table[0]) == {look.name for look in spec.timeline.looks}

@@ -41,13 +41,13 @@ class Mark:
     @property
     def words(self) -> str:
         """Say it in the legend of the manual."""
-        said = f"{self.kind} ({self.channel or 'no channel'})"
-        said += f" worth {self.value:g}" if self.value is not None else ""
+        wording = f"{self.kind} ({self.channel or 'no channel'})"
+        wording += f" worth {self.value:g}" if self.value is not None else ""
         minutes = -self.shift_us / MINUTE_US
         if minutes:
             early = f"{minutes:g} minutes" if minutes >= 1 else "one microsecond"
-            said += f", {early} before its column begins"
-        return said
+            wording += f", {early} before its column begins"
+        return wording
 
 
 MARKS = {
@@ -180,7 +180,7 @@ class _Reader:
                 lead.dated[moment][what] = (
                     float(to_us(value)) if isinstance(value, datetime) else value
                 )
-                self.letters[letter] = f"{what}: {say_value(value)}"
+                self.letters[letter] = f"{what}: {format_value(value)}"
 
     def _records(self, lead: _Lead, cells: str, known: str | None, *, stages: bool) -> None:
         arrivals: dict[str, list[int]] = defaultdict(list)
@@ -203,7 +203,7 @@ class _Reader:
             raise ValueError(f"{left} became known, but nothing of that name happened.")
 
 
-def say_value(value: AttributeValue) -> str:
+def format_value(value: AttributeValue) -> str:
     """Say an attribute's value in a legend."""
     if value is None or isinstance(value, bool):
         return {None: "not known", True: "yes", False: "no"}[value]

@@ -12,7 +12,7 @@ from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.dataset.duplicates import find_duplicates
-from training.dataset.moments import build_dataset, build_datasets, look
+from training.dataset.moments import build_dataset, build_datasets, build_moments
 from training.labels.conversion import Grid, Outcome
 
 GRID = Grid.weekly(weeks=2)
@@ -25,7 +25,7 @@ def history():
 
 def test_outcomes_side_by_side_have_the_rows_they_would_have_alone(history):
     outcomes = (Outcome(Stage.SQL, 30 * DAY_US), Outcome(Stage.WON, 90 * DAY_US))
-    seen = [look(history, outcome, GRID, seed=7) for outcome in outcomes]
+    seen = [build_moments(history, outcome, GRID, seed=7) for outcome in outcomes]
     wanted = [(moments, moments.split()) for moments in seen]
     computed = []
     together = build_datasets(wanted, progress=computed.append)
@@ -41,7 +41,7 @@ def test_outcomes_side_by_side_have_the_rows_they_would_have_alone(history):
 
 
 def test_a_lead_exported_twice_is_looked_at_once(history):
-    moments = look(history, Outcome(Stage.SQL, 30 * DAY_US), GRID, seed=7)
+    moments = build_moments(history, Outcome(Stage.SQL, 30 * DAY_US), GRID, seed=7)
     events = history.events
     busiest = events.column("lead_id").combine_chunks().value_counts()
     name = max(busiest.to_pylist(), key=lambda pair: (pair["counts"], pair["values"]))["values"]
@@ -63,7 +63,7 @@ def test_a_lead_exported_twice_is_looked_at_once(history):
     )
     first = find_duplicates(doubled)
     assert (first != np.arange(len(first))).sum() == 1
-    again = look(doubled, Outcome(Stage.SQL, 30 * DAY_US), GRID, seed=7)
+    again = build_moments(doubled, Outcome(Stage.SQL, 30 * DAY_US), GRID, seed=7)
     assert len(again) == len(moments)
     assert "the same lead under another id" in again.left_out
     assert "the same lead under another id" not in moments.left_out

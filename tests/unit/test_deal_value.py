@@ -11,10 +11,10 @@ from features.clock import DAY_US
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
-from training.dataset.moments import build_dataset, look
+from training.dataset.moments import build_dataset, build_moments
 from training.labels.conversion import Grid, Outcome
 from training.models.amount import AmountModel
-from training.models.recipes import LINEAR, RECIPES
+from training.models.candidates import CANDIDATES, LINEAR
 from training.selection.competition import fit_calibrated
 from training.selection.deal_value import find_amounts, fit_amount, measure_value
 
@@ -26,7 +26,7 @@ def history():
 
 @pytest.fixture(scope="module")
 def dataset(history):
-    moments = look(
+    moments = build_moments(
         history, Outcome(Stage.WON, 90 * DAY_US), Grid.at_ages((24.0, 24.0 * 14)), seed=7
     )
     return build_dataset(moments, moments.split())
@@ -60,13 +60,13 @@ def test_larger_firms_are_expected_to_bring_more_and_the_sum_comes(dataset):
     assert (model.expected(rows) > 1.5 * small).all()
     again = AmountModel.from_json(model.to_json())
     np.testing.assert_array_equal(again.expected(rows), model.expected(rows))
-    chosen = fit_calibrated(dataset, dataset.split, LINEAR, RECIPES[LINEAR], 7)
+    chosen = fit_calibrated(dataset, dataset.split, LINEAR, CANDIDATES[LINEAR], 7)
     facts = measure_value(dataset, chosen, model, amounts, np.random.default_rng(1))
     assert facts.ratio_low < 1.0 < facts.ratio_high
-    assert facts.ratio == pytest.approx(facts.came / facts.promised)
+    assert facts.ratio == pytest.approx(facts.observed / facts.predicted)
 
 
-def test_without_amounts_nothing_is_said_of_value(dataset):
+def test_without_amounts_nothing_is_stated_of_value(dataset):
     assert fit_amount(dataset, np.full(len(dataset.rows), np.nan), 7) is None
     one = np.full(len(dataset.rows), np.nan)
     one[dataset.converted == 1] = 5000.0

@@ -11,14 +11,14 @@ import pytest
 from matplotlib import pyplot as plt
 
 from features.catalog.feature import SubScore
-from tests.unit.models.test_recipes import CATALOG, INDUSTRY, draw_data
+from tests.unit.models.test_candidates import CATALOG, INDUSTRY, draw_data
 from training.bundle import Scale
 from training.card import shap_plots
 from training.card.business_fields import find_fields, name_columns
 from training.card.explanation_page import PICTURES, render_explanations
 from training.card.explanations import NO_INTERACTIONS, explain_model, write_explanation_plots
+from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.models.interactions import compute_interactions
-from training.models.recipes import LINEAR, RECIPES, TREES
 
 ROOT = Path(__file__).parents[2]
 SCALE = Scale(slope=0.9, intercept=0.1, bias=-1.0)
@@ -38,7 +38,7 @@ def explained(later):
     data = draw_data(n=1500)
     # What nobody knows later did matter once: it stands among the reasons, and cannot be drawn.
     data.rows[:, CATALOG.names.index("employees")] = np.where(data.converted == 1, 9.0, 2.0)
-    models = {name: RECIPES[name](data, lambda _: None)[0] for name in (LINEAR, TREES)}
+    models = {name: CANDIDATES[name](data, lambda _: None)[0] for name in (LINEAR, TREES)}
     return {
         name: (model, explain_model(CATALOG, model, SCALE, later))
         for name, model in models.items()
@@ -123,7 +123,7 @@ def test_a_picture_of_a_category_shows_the_commonest_in_order_of_their_points():
     codes = np.repeat(np.arange(14.0), np.arange(14) + 1)
     codes[-1] = np.nan
     points = -codes + 0.5
-    column = shap_plots.Column("industry", codes, points, tuple("abcdefghijklmn"))
+    column = shap_plots.PlottedColumn("industry", codes, points, tuple("abcdefghijklmn"))
     panel, left_out = shap_plots._keep_common(shap_plots.Panel(column, None))
     assert left_out == 2
     assert panel.column.categories == tuple("nmlkjihgfedc")

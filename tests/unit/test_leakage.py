@@ -7,8 +7,8 @@ from training.evaluation.errors import LabelError
 from training.leaks.audit import (
     AuditColumn,
     LeakFoundError,
+    LeakVerdict,
     ReasonMissingError,
-    Verdict,
     audit,
     build_audit_columns,
     too_good,
@@ -121,7 +121,9 @@ def test_honest_columns_raise_no_leak(seed):
     assert not [
         row
         for row in found.rows
-        if row.field in {"noise", "country", "ids"} and row.advice and row.verdict is Verdict.WARN
+        if row.field in {"noise", "country", "ids"}
+        and row.advice
+        and row.verdict is LeakVerdict.WARN
     ]
 
 
@@ -137,10 +139,12 @@ def test_noise_on_few_leads_raises_nothing(seed):
 
     found = audit(columns, y)
 
-    assert {row.verdict for row in found.rows} <= {Verdict.OK, Verdict.NOTE}
+    assert {row.verdict for row in found.rows} <= {LeakVerdict.OK, LeakVerdict.NOTE}
 
 
-@pytest.mark.parametrize(("dated", "verdict"), [(False, Verdict.WARN), (True, Verdict.NOTE)])
+@pytest.mark.parametrize(
+    ("dated", "verdict"), [(False, LeakVerdict.WARN), (True, LeakVerdict.NOTE)]
+)
 def test_a_strong_feature_is_no_leak_and_only_an_undated_one_is_warned_of(dated, verdict):
     # given an honest feature with an AUC of about .85
     y = draw_outcomes()
@@ -165,7 +169,7 @@ def test_figures_are_the_published_ones_by_hand():
     # then the empty rate is 20/800 = .025, a quarter of the base rate
     row = get_row(found, "empty-value lift")
     assert row.figure == pytest.approx(0.25)
-    assert row.verdict is Verdict.LEAK
+    assert row.verdict is LeakVerdict.LEAK
     # and populated-value lift is .4 / .1, phi the correlation of the flags
     assert get_row(found, "populated-value lift").figure == pytest.approx(4)
     assert get_row(found, "missing goes with the outcome").figure == pytest.approx(
@@ -182,7 +186,7 @@ def test_dated_columns_may_be_missing_as_they_like():
     # then as a dated column it passes, as an undated one it is suspected
     assert not audit_one(values, y, dated=True).leaks
     assert audit_one(values, y).rows != audit_one(values, y, dated=True).rows
-    assert Verdict.LEAK in {row.verdict for row in audit_one(values, y).rows}
+    assert LeakVerdict.LEAK in {row.verdict for row in audit_one(values, y).rows}
 
 
 def test_snapshots_of_few_leads_are_not_taken_for_many_rows():
@@ -196,7 +200,7 @@ def test_snapshots_of_few_leads_are_not_taken_for_many_rows():
     assert audit([AuditColumn("x", "x", values)], y).leaks
 
 
-def test_an_allowed_leak_passes_and_its_reason_is_told():
+def test_an_allowed_leak_passes_and_its_reason_is_reported():
     y = draw_outcomes()
     column = AuditColumn("x_value", "x", y.astype(float))
 
@@ -231,8 +235,8 @@ def test_constants_and_many_categories_are_noted():
         audit_one(many, y, categories=tuple(map(str, range(300)))), "distinct values"
     )
 
-    assert (constant.figure, constant.verdict) == (pytest.approx(0.99), Verdict.NOTE)
-    assert (crowded.figure, crowded.verdict) == (300, Verdict.NOTE)
+    assert (constant.figure, constant.verdict) == (pytest.approx(0.99), LeakVerdict.NOTE)
+    assert (crowded.figure, crowded.verdict) == (300, LeakVerdict.NOTE)
 
 
 def test_a_column_that_moved_is_a_warning():
@@ -243,9 +247,9 @@ def test_a_column_that_moved_is_a_warning():
     same = audit_one(before, y, later=rng.normal(0, 1, 2000))
     lost = audit_one(before, y, later=np.full(2000, np.nan))
 
-    assert get_row(moved, "shift in bits").verdict is Verdict.WARN
+    assert get_row(moved, "shift in bits").verdict is LeakVerdict.WARN
     assert get_row(same, "shift in bits").figure < 0.02
-    assert get_row(lost, "change of fill rate").verdict is Verdict.WARN
+    assert get_row(lost, "change of fill rate").verdict is LeakVerdict.WARN
     assert np.isnan(get_row(lost, "shift in bits").figure)
 
 
@@ -268,15 +272,15 @@ def test_the_worst_feature_speaks_for_its_field():
 
     pages, age = audit(columns, y, lead_index=LEADS).list_fields()
 
-    assert (pages.field, pages.verdict, pages.features) == ("pages", Verdict.LEAK, 2)
+    assert (pages.field, pages.verdict, pages.features) == ("pages", LeakVerdict.LEAK, 2)
     assert pages.strongest_auc == 1
-    assert (age.field, age.verdict) == ("age", Verdict.OK)
+    assert (age.field, age.verdict) == ("age", LeakVerdict.OK)
 
 
 def test_the_alarm_rings_above_eighty_five_and_names_suspects():
-    assert too_good(0.85).verdict is Verdict.OK
-    assert too_good(float("nan")).verdict is Verdict.OK
-    assert too_good(0.86, ["status", "amount"]).verdict is Verdict.WARN
+    assert too_good(0.85).verdict is LeakVerdict.OK
+    assert too_good(float("nan")).verdict is LeakVerdict.OK
+    assert too_good(0.86, ["status", "amount"]).verdict is LeakVerdict.WARN
     assert "status, amount" in too_good(0.86, ["status", "amount"]).advice
 
 

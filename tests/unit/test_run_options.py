@@ -16,9 +16,9 @@ from training.selection.tuning import Budget
 
 
 def record(folder, options: RunOptions, **changed: str) -> None:
-    told = options.record(3, 5)
-    told["inputs"] = json.dumps(json.loads(told["inputs"]) | changed)
-    provenance = {**told, "data_fingerprint": "f00d"}
+    result = options.record(3, 5)
+    result["inputs"] = json.dumps(json.loads(result["inputs"]) | changed)
+    provenance = {**result, "data_fingerprint": "f00d"}
     (folder / "manifest.json").write_text(json.dumps({"provenance": provenance}))
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.clock import DAY_US
 from features.compute.offline import Snapshots
@@ -18,14 +18,14 @@ from training.dataset.moments import Dataset, Moments
 from training.engine import Engine
 from training.errors import UnknownSegmentError
 from training.labels.conversion import Grid, Outcome
+from training.models.candidates import CANDIDATES, LINEAR
 from training.models.fit_data import margins
-from training.models.recipes import LINEAR, RECIPES
 from training.models.segmented import SegmentedModel
 from training.selection.competition import Competition, compete
 from training.selection.segments import fit_segments, read_rules
 
 INDUSTRIES = ("bank", "software", "telecom", OTHER_CATEGORY)
-WHOLE = build_catalog(default_taxonomy(), (Attribute("industry", "category", INDUSTRIES),))
+WHOLE = build_catalog(default_taxonomy(), (LeadAttribute("industry", "category", INDUSTRIES),))
 KEPT = tuple(f for f in WHOLE.features if f.name in {"industry", "pricing_view_count_7d"})
 CATALOG = replace(WHOLE, features=KEPT)
 INDUSTRY = CATALOG.names.index("industry")
@@ -59,7 +59,7 @@ def draw(*, opposite: bool, n: int = 6000, telecom: float = 0.01) -> Dataset:
 
 
 def compete_with_one(dataset: Dataset) -> Competition:
-    fitters = {LINEAR: RECIPES[LINEAR]}
+    fitters = {LINEAR: CANDIDATES[LINEAR]}
     return compete(dataset, 7, engine=Engine(fitters=fitters))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.models.test_recipes import CATALOG, SIGNAL, draw_data
+from tests.unit.models.test_candidates import CATALOG, SIGNAL, draw_data
 from training.card.business_fields import BusinessFields, find_fields
 from training.card.stability import (
     compare_reasons,
@@ -14,9 +14,9 @@ from training.card.stability import (
     resample_leads,
     write_stability_plot,
 )
+from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.models.fit_data import FitData
 from training.models.linear import LinearModel, Term
-from training.models.recipes import LINEAR, RECIPES, TREES
 
 WORDS = tuple("abcdefg")
 
@@ -103,7 +103,7 @@ def fixed(weight: float) -> LinearModel:
 
 def test_refitting_stops_when_the_time_is_over_but_never_before_the_second():
     fields = BusinessFields(("one", "two"), np.array([0, 1]))
-    told: list[float] = []
+    result: list[float] = []
     found = measure_stability(
         fixed(1.0),
         lambda _train: fixed(2.0),
@@ -113,11 +113,11 @@ def test_refitting_stops_when_the_time_is_over_but_never_before_the_second():
         rng=np.random.default_rng(0),
         points_per_margin=10.0,
         seconds=0.0,
-        progress=told.append,
+        progress=result.append,
     )
     assert found.refits == 2
     assert found.of_leads == 60
-    assert told[-1] == 1.0
+    assert result[-1] == 1.0
     (spread,) = found.fields
     assert spread.lowest == spread.highest == pytest.approx(2.0 * spread.points)
 
@@ -126,12 +126,12 @@ def test_refitting_stops_when_the_time_is_over_but_never_before_the_second():
 @pytest.mark.parametrize("name", [LINEAR, TREES])
 def test_on_a_market_with_one_strong_signal_it_is_a_reason_in_every_refit(name, tmp_path):
     data, later = draw_data(n=1500), draw_data(seed=8, n=300)
-    model, settings = RECIPES[name](data, lambda _: None)
+    model, settings = CANDIDATES[name](data, lambda _: None)
     fields = find_fields(CATALOG)
 
     found = measure_stability(
         model,
-        refit_as_recorded(name, settings, RECIPES),
+        refit_as_recorded(name, settings, CANDIDATES),
         data,
         later.rows,
         fields,
@@ -151,11 +151,13 @@ def test_on_a_market_with_one_strong_signal_it_is_a_reason_in_every_refit(name, 
 
 def test_a_refit_is_held_to_what_the_search_had_found():
     data = draw_data(n=800)
-    trees = refit_as_recorded(TREES, {"objective": "binary", "rounds": 3, "verbose": -1}, RECIPES)
+    trees = refit_as_recorded(
+        TREES, {"objective": "binary", "rounds": 3, "verbose": -1}, CANDIDATES
+    )
     assert trees(data).text.count("\nTree=") == 3
-    _, settings = RECIPES[LINEAR](data, lambda _: None)
+    _, settings = CANDIDATES[LINEAR](data, lambda _: None)
     bound, loose = (
-        refit_as_recorded(LINEAR, {**settings, "penalty_C": penalty}, RECIPES)(data)
+        refit_as_recorded(LINEAR, {**settings, "penalty_C": penalty}, CANDIDATES)(data)
         for penalty in (0.0001, 1.0)
     )
     assert abs(bound.terms[SIGNAL].weight) < 0.5 * abs(loose.terms[SIGNAL].weight)

@@ -86,7 +86,7 @@ def test_a_raw_name_of_two_kinds_is_refused_with_both(section: dict[str, Any]) -
         (["web"], {"site": "webb"}, "'webb', which is no channel"),
     ],
 )
-def test_a_channel_that_cannot_be_told_is_refused(
+def test_a_channel_that_cannot_be_reported_is_refused(
     channels: list[str], names: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(TaxonomyError, match=problem):
@@ -124,11 +124,11 @@ def test_a_reason_is_read_without_regard_to_case_blanks_and_punctuation(raw, fou
 
 
 def test_a_reason_moves_to_where_it_is_put_and_travels_with_the_taxonomy() -> None:
-    told = read_taxonomy(SECTION).with_reasons(
+    result = read_taxonomy(SECTION).with_reasons(
         [("Kein Bedarf", "no_interest"), ("Price", "other")]
     )
-    again = read_taxonomy(json.loads(json.dumps(told.to_json())))
-    for taxonomy in (told, again):
+    again = read_taxonomy(json.loads(json.dumps(result.to_json())))
+    for taxonomy in (result, again):
         found = [taxonomy.reason_of(raw) for raw in ("kein bedarf", "PRICE", "too expensive")]
         assert found == ["no_interest", "other", "no_budget"]
 
@@ -140,7 +140,7 @@ def test_a_reason_moves_to_where_it_is_put_and_travels_with_the_taxonomy() -> No
         ([("Post", "no_budget"), ("post!", "other")], "'post!' is put in two places"),
     ],
 )
-def test_a_reason_that_cannot_be_told_is_refused(pairs, problem) -> None:
+def test_a_reason_that_cannot_be_reported_is_refused(pairs, problem) -> None:
     with pytest.raises(TaxonomyError, match=problem):
         read_taxonomy(SECTION).with_reasons(pairs)
 

@@ -7,7 +7,7 @@ import pytest
 
 from training.timing.proof.off_policy import (
     Estimate,
-    Judged,
+    EvaluatedPaths,
     Overlap,
     mean_over_leads,
     measure_overlap,
@@ -16,7 +16,7 @@ from training.timing.proof.off_policy import (
     settle,
     weigh_paths,
 )
-from training.timing.proof.paths import ALONE, CUT, ENDED, GOES_ON, HANDED, RAISED, Paths
+from training.timing.proof.paths import ALONE, CUT, ENDED, GOES_ON, HANDED, RAISED, LoggedPaths
 from training.timing.proof.policies import (
     THRESHOLD,
     TIMING,
@@ -41,7 +41,7 @@ def lay(courses, *, propensity=0.5, stays=0.5, now=4.0, following=3.0, followed=
     def each(value):
         return np.broadcast_to(np.asarray(value, float), (n,)).copy()
 
-    paths = Paths(
+    paths = LoggedPaths(
         lead=np.arange(len(courses)),
         offsets=np.concatenate([[0], np.cumsum([len(c) for c in courses])]).astype(np.int64),
         row=np.arange(n),
@@ -55,7 +55,7 @@ def lay(courses, *, propensity=0.5, stays=0.5, now=4.0, following=3.0, followed=
         horizon_days=180.0,
     )
     made = np.where(has, each(now), 0.0)
-    return Judged(
+    return EvaluatedPaths(
         paths=paths,
         now=each(now),
         following=each(following),
@@ -72,7 +72,7 @@ def lay(courses, *, propensity=0.5, stays=0.5, now=4.0, following=3.0, followed=
     )
 
 
-def test_a_handoff_where_the_policy_hands_over_corrects_what_was_foretold():
+def test_a_handoff_where_the_policy_hands_over_corrects_what_was_predicted():
     judged = lay([[(HANDED, 10.0)], [(ENDED, 0.0)]])
 
     scores = score_policy(judged, np.array([True, True]))
@@ -93,7 +93,7 @@ def test_a_policy_that_waits_counts_only_leads_that_were_left_alone():
     assert scores.weight.tolist() == [4.0, 0.0]
 
 
-def test_a_log_that_ends_early_says_nothing_of_what_comes():
+def test_a_log_that_ends_early_states_nothing_of_what_comes():
     judged = lay([[(CUT, 0.0)]])
 
     assert score_policy(judged, np.array([False])).value.tolist() == [3.0]

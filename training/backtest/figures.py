@@ -35,7 +35,7 @@ EVERYTHING = "all periods"
 
 
 @dataclass(frozen=True)
-class Judged:
+class PeriodPredictions:
     """The leads of a period, what was foretold of them, and what came."""
 
     begins: datetime
@@ -142,7 +142,9 @@ def compare_losses(ours: Floats, theirs: Floats, lead_of: Integers) -> Differenc
     return Difference(float(difference.mean()), float(np.sqrt((sums**2).sum()) / len(difference)))
 
 
-def measure_backtest(periods: Sequence[Judged], *, seed: int) -> tuple[PeriodTable, ...]:
+def measure_backtest(
+    periods: Sequence[PeriodPredictions], *, seed: int
+) -> tuple[PeriodTable, ...]:
     """Measure every rival in each period, and last over all of them.
 
     Over all periods AUC and lift compare leads of different periods too: a rival that knows how
@@ -256,12 +258,12 @@ def _measure_lift(
     value = measure_lift(y, p, TOP)
     order = np.argsort(-p, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(p[order]) != 0, [True]))
-    came, owner = y[order].astype(np.float64), leads[order]
+    observed, owner = y[order].astype(np.float64), leads[order]
     drawn = np.empty(len(draws))
     for position, times in enumerate(draws):
         weight = times[owner].astype(np.float64)
         contacted = np.append(0.0, np.cumsum(weight)[ends])
-        found = np.append(0.0, np.cumsum(weight * came)[ends])
+        found = np.append(0.0, np.cumsum(weight * observed)[ends])
         total = found[-1]
         reached = np.interp(TOP * contacted[-1], contacted, found)
         drawn[position] = reached / total / TOP if total else np.nan
@@ -274,7 +276,7 @@ def list_verdicts(tables: Sequence[PeriodTable]) -> tuple[str, ...]:
     ours = every.of(SELECTED)
     failed = [t for t in periods if not t.of(SELECTED).holds]
     held = f"{len(periods) - len(failed)} of {len(periods)} periods"
-    said = [
+    words = [
         f"{SELECTED}: within one standard error of the best baseline, or better, in {held}"
         + (f"; not in {', '.join(t.period for t in failed)}" if failed else "")
         + ".",
@@ -283,15 +285,15 @@ def list_verdicts(tables: Sequence[PeriodTable]) -> tuple[str, ...]:
     ]
     for name, difference in every.against.items():
         if difference.mean == 0 and difference.standard_error == 0:
-            said.append(f"It is the {WORDS[name]}: there is but one origin.")
+            words.append(f"It is the {WORDS[name]}: there is but one origin.")
             continue
         verdict = "below" if difference.mean < 0 else "NOT below, but above"
-        said.append(
+        words.append(
             f"Its log loss is {verdict} that of the {WORDS[name]}, by {abs(difference.mean):.4f}, "
             f"standard error {difference.standard_error:.4f}."
         )
-    said.append(
+    words.append(
         f"ECE {ours.ece.words}; perfect chances would show {ours.noise_floor:.3f} on as many "
         "leads."
     )
-    return tuple(said)
+    return tuple(words)

@@ -17,7 +17,7 @@ from training.backtest.figures import (
     list_verdicts,
 )
 from training.backtest.plots import write_backtest_plot
-from training.backtest.random_folds import Flattery
+from training.backtest.random_folds import RandomSplitOptimism
 from training.backtest.walk import Backtest
 
 FIGURES, TABLE, PICTURE = "backtest.json", "backtest.csv", "backtest.png"
@@ -33,7 +33,7 @@ def describe_plan(backtest: Backtest) -> dict[str, str]:
         "grid": moments.grid.words,
         "every_days": f"{plan.every_us / 86_400_000_000:g}",
         "first_origin": backtest.periods[0].begins.isoformat(),
-        "memory": plan.memory.words,
+        "lookback": plan.lookback.words,
         "seed": str(plan.seed),
         "source": moments.history.about.source,
     }
@@ -43,7 +43,7 @@ def write_backtest(
     folder: Path,
     backtest: Backtest,
     tables: Sequence[PeriodTable],
-    flattery: Flattery,
+    optimism: RandomSplitOptimism,
     data_fingerprint: str,
 ) -> tuple[Path, ...]:
     """Write the figures, the table and the picture; return their paths."""
@@ -53,8 +53,8 @@ def write_backtest(
         "selected": SELECTED,
         "baselines": list(BASELINES),
         "verdicts": list(list_verdicts(tables)),
-        "remarks": list(backtest.remarks),
-        "flattery": flattery.record(),
+        "warnings": list(backtest.warnings),
+        "random_split_optimism": optimism.record(),
         "origins": [
             {
                 "origin": period.begins.isoformat(),
@@ -100,7 +100,7 @@ def flatten_row(row: RivalRow) -> dict[str, Any]:
     return flat
 
 
-def list_metrics(tables: Sequence[PeriodTable], flattery: Flattery) -> dict[str, float]:
+def list_metrics(tables: Sequence[PeriodTable], optimism: RandomSplitOptimism) -> dict[str, float]:
     """Name the figures over all periods for the record: ``log_loss.retrained``."""
     every = tables[-1]
     found = {
@@ -116,8 +116,8 @@ def list_metrics(tables: Sequence[PeriodTable], flattery: Flattery) -> dict[str,
         "behind_best_baseline_standard_error": ours.standard_error,
         "periods": float(len(periods)),
         "periods_held": float(sum(table.of(SELECTED).holds for table in periods)),
-        "auc_random_folds": flattery.random.value,
-        "auc_within_periods": flattery.in_time,
+        "auc_random_folds": optimism.random.value,
+        "auc_within_periods": optimism.in_time,
     }
 
 

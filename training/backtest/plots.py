@@ -16,7 +16,7 @@ from training.backtest.figures import (
     RETRAINED,
     STATIC,
     STATIC_KEPT,
-    Judged,
+    PeriodPredictions,
     PeriodTable,
 )
 from training.card.plots import BLUE, DPI, GRID, INK, QUIET, TEAL, save_figure
@@ -36,7 +36,7 @@ CALIBRATED = (KEPT, STATIC, BASE)
 
 
 def write_backtest_plot(
-    path: Path, tables: Sequence[PeriodTable], periods: Sequence[Judged], promise: str
+    path: Path, tables: Sequence[PeriodTable], periods: Sequence[PeriodPredictions], promise: str
 ) -> None:
     """Draw the log loss per period with its intervals, and beside it foretold against came.
 
@@ -87,21 +87,21 @@ def _draw_losses(axes: Axes, tables: Sequence[PeriodTable]) -> None:
     axes.legend(frameon=False, ncols=2)
 
 
-def _draw_calibration(axes: Axes, periods: Sequence[Judged]) -> None:
+def _draw_calibration(axes: Axes, periods: Sequence[PeriodPredictions]) -> None:
     y = np.concatenate([period.converted for period in periods]).astype(np.float64)
     edge = 0.0
     for name in CALIBRATED:
         p = np.concatenate([period.chances[name] for period in periods])
         cells = assign_bins(p, BINS)
         counts = np.bincount(cells)
-        foretold = np.bincount(cells, p) / counts
-        came = np.bincount(cells, y)
-        bounds = np.array([wilson(k, n) for k, n in zip(came, counts, strict=True)])
-        observed = came / counts
+        predicted = np.bincount(cells, p) / counts
+        outcomes = np.bincount(cells, y)
+        bounds = np.array([wilson(k, n) for k, n in zip(outcomes, counts, strict=True)])
+        observed = outcomes / counts
         whiskers = np.clip(np.stack([observed - bounds[:, 0], bounds[:, 1] - observed]), 0, None)
         colour, line = LOOKS[name]
         axes.errorbar(
-            foretold,
+            predicted,
             observed,
             yerr=whiskers,
             fmt=f"o{line}",
@@ -111,7 +111,7 @@ def _draw_calibration(axes: Axes, periods: Sequence[Judged]) -> None:
             markersize=5,
             label=name,
         )
-        edge = max(edge, float(foretold.max()), float(bounds[:, 1].max()))
+        edge = max(edge, float(predicted.max()), float(bounds[:, 1].max()))
     edge = min(1.0, 1.05 * edge)
     axes.plot([0, edge], [0, edge], color=QUIET, linewidth=1, linestyle=":", label="perfect")
     axes.set(xlim=(0, edge), ylim=(0, edge))

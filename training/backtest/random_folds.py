@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.clock import from_us
-from training.backtest.figures import RETRAINED, Judged
+from training.backtest.figures import RETRAINED, PeriodPredictions
 from training.backtest.walk import Backtest, Progress
 from training.dataset.moments import Dataset, Moments, build_dataset
 from training.dataset.splits import Split
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.ranking import Auc, measure_auc
-from training.models import recipes
+from training.models import candidates
 from training.models.fit_data import margins
 from training.selection.competition import fit_data, thin
 
@@ -22,10 +22,10 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Flattery:
+class RandomSplitOptimism:
     """AUC of one recipe in random folds, and of the walk, where each period is ranked by itself."""
 
-    recipe: str
+    candidate: str
     random: Auc
     """Of all moments, each foretold by folds that saw leads later than it."""
     in_time: float
@@ -39,14 +39,14 @@ class Flattery:
         interval = self.random.interval
         return (
             f"AUC {self.random.value:.3f} ({interval.low:.3f}-{interval.high:.3f}) in {FOLDS} "
-            f"random folds by lead ({self.recipe}), {self.in_time:.3f} within the periods of the "
+            f"random folds by lead ({self.candidate}), {self.in_time:.3f} within the periods of the "
             f"walk ({self.pooled:.3f} if they are ranked as one): the difference is flattery."
         )
 
     def record(self) -> dict[str, Any]:
         """Record the figures."""
         return {
-            "recipe": self.recipe,
+            "recipe": self.candidate,
             "auc_random_folds": self.random.value,
             "auc_random_folds_low": self.random.interval.low,
             "auc_random_folds_high": self.random.interval.high,
@@ -55,12 +55,12 @@ class Flattery:
         }
 
 
-def measure_flattery(
+def measure_random_split_optimism(
     backtest: Backtest,
     *,
     engine: Engine = IN_PROCESS,
     progress: Progress = lambda _what, _share: None,
-) -> Flattery:
+) -> RandomSplitOptimism:
     """Set the AUC of random folds beside that of the walk.
 
     The recipe is the one that the origins chose most often, of those that learn: the points table
@@ -69,14 +69,14 @@ def measure_flattery(
     """
     moments, plan = backtest.moments, backtest.plan
     counted = Counter(period.chosen for period in backtest.periods)
-    learn = [name for name in engine.fitters if name != recipes.POINTS] or list(engine.fitters)
-    recipe = max(learn, key=lambda name: counted[name])
+    learn = [name for name in engine.fitters if name != candidates.POINTS] or list(engine.fitters)
+    candidate = max(learn, key=lambda name: counted[name])
     dataset = build_dataset(moments, _all_fit(moments), drop=plan.drop, engine=engine)
-    random = random_fold_auc(dataset, recipe, plan.seed, engine=engine, progress=progress)
+    random = random_fold_auc(dataset, candidate, plan.seed, engine=engine, progress=progress)
     chances = np.concatenate([period.chances[RETRAINED] for period in backtest.periods])
-    came = np.concatenate([period.converted for period in backtest.periods])
-    pooled = measure_auc(came, chances).value
-    return Flattery(recipe, random, _auc_within(backtest.periods), pooled)
+    observed = np.concatenate([period.converted for period in backtest.periods])
+    pooled = measure_auc(observed, chances).value
+    return RandomSplitOptimism(candidate, random, _auc_within(backtest.periods), pooled)
 
 
 def _all_fit(moments: Moments) -> Split:
@@ -85,7 +85,7 @@ def _all_fit(moments: Moments) -> Split:
     return Split(every, none, none, end, end, purged=False)
 
 
-def _auc_within(periods: tuple[Judged, ...]) -> float:
+def _auc_within(periods: tuple[PeriodPredictions, ...]) -> float:
     measured = [measure_auc(p.converted, p.chances[RETRAINED], p.lead_of) for p in periods]
     pairs = [auc.positives * auc.negatives for auc in measured]
     return float(np.average([auc.value for auc in measured], weights=pairs))
@@ -93,7 +93,7 @@ def _auc_within(periods: tuple[Judged, ...]) -> float:
 
 def random_fold_auc(
     dataset: Dataset,
-    recipe: str,
+    candidate: str,
     seed: int,
     *,
     engine: Engine = IN_PROCESS,
@@ -109,12 +109,12 @@ def random_fold_auc(
     rows = thin(dataset, np.ones(len(dataset.rows), np.bool_), seed)
     fold_of = np.random.default_rng(seed).integers(0, FOLDS, int(dataset.lead_of.max()) + 1)
     fold = fold_of[dataset.lead_of]
-    foretold: NDArray[np.float64] = np.full(len(rows), np.nan)
+    predicted: NDArray[np.float64] = np.full(len(rows), np.nan)
     for k in range(FOLDS):
-        model, _ = engine.fitters[recipe](
+        model, _ = engine.fitters[candidate](
             fit_data(dataset, rows & (fold != k), seed), lambda _: None
         )
         own = rows & (fold == k)
-        foretold[own] = margins(model, dataset.rows[own])
+        predicted[own] = margins(model, dataset.rows[own])
         progress("random folds, to compare", (k + 1) / FOLDS)
-    return measure_auc(dataset.converted[rows], foretold[rows], dataset.lead_of[rows])
+    return measure_auc(dataset.converted[rows], predicted[rows], dataset.lead_of[rows])

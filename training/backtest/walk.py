@@ -15,16 +15,21 @@ from training.backtest.figures import (
     RETRAINED,
     STATIC,
     STATIC_KEPT,
-    Judged,
+    PeriodPredictions,
 )
 from training.dataset.moments import FEWEST_OUTCOMES, Dataset, Moments, build_dataset
 from training.dataset.splits import Split, split_at
 from training.engine import IN_PROCESS, Engine
 from training.errors import TrainingError
-from training.models import recipes
+from training.models import candidates
 from training.models.fit_data import margins
 from training.recalibration.level import follow_level
-from training.selection.competition import Competition, Fitted, compete, keep_accounts_if_they_help
+from training.selection.competition import (
+    Competition,
+    FittedCandidate,
+    compete,
+    keep_accounts_if_they_help,
+)
 from training.selection.tuning import Budget
 
 FEWEST_KNOWN = 100
@@ -50,7 +55,7 @@ class BacktestError(TrainingError):
 
 
 @dataclass(frozen=True)
-class Memory:
+class LookbackWindow:
     """How much of the past a model learns from: so many of the newest leads, or so long; or all."""
 
     leads: int | None = None
@@ -60,7 +65,7 @@ class Memory:
     def words(self) -> str:
         """Say it.
 
-        >>> Memory(leads=20_000).words, Memory().words
+        >>> LookbackWindow(leads=20_000).words, LookbackWindow().words
         ('the newest 20,000 leads', 'everything known')
         """
         if self.leads:
@@ -77,8 +82,8 @@ class Memory:
             return None
         known = (moments.label_known_at <= origin) & (moments.created_at < origin)
         _, first = np.unique(moments.lead_of[known], return_index=True)
-        births = np.sort(moments.created_at[known][first])
-        return int(births[-self.leads]) if len(births) > self.leads else None
+        creation_times = np.sort(moments.created_at[known][first])
+        return int(creation_times[-self.leads]) if len(creation_times) > self.leads else None
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Plan:
     every_us: int
     begin_us: int | None = None
     """First origin; None: as soon as enough is known."""
-    memory: Memory = field(default_factory=Memory)
+    lookback: LookbackWindow = field(default_factory=LookbackWindow)
     seed: int = 7
     drop: frozenset[str] = frozenset()
     budget: Budget = field(default_factory=Budget)
@@ -101,8 +106,8 @@ class Backtest:
 
     moments: Moments
     plan: Plan
-    periods: tuple[Judged, ...]
-    remarks: tuple[str, ...]
+    periods: tuple[PeriodPredictions, ...]
+    warnings: tuple[str, ...]
     """Which periods were skipped or merged, in words."""
 
 
@@ -114,12 +119,12 @@ class Learned:
     competition: Competition
 
     @property
-    def chosen(self) -> Fitted:
+    def chosen(self) -> FittedCandidate:
         """The chosen model."""
         return self.competition.chosen
 
 
-def walk(
+def walk_forward(
     moments: Moments,
     plan: Plan,
     *,
@@ -137,17 +142,17 @@ def walk(
     BacktestError
         If no origin has enough before and after it.
     """
-    periods, remarks = place_periods(moments, plan)
+    periods, warnings = place_periods(moments, plan)
     static: _Static | None = None
     done = []
     for position, (origin, until) in enumerate(periods):
-        tell = _tell(progress, f"{from_us(origin):%Y-%m-%d}", position, len(periods))
-        learned = _learn(moments, plan, origin, until, engine, tell)
+        progress_of = _progress_of(progress, f"{from_us(origin):%Y-%m-%d}", position, len(periods))
+        learned = _learn(moments, plan, origin, until, engine, progress_of)
         if static is None:
             static = _follow_static(learned, moments, engine)
         done.append(_judge(moments, learned, static, origin, until))
     progress("walked", 1.0)
-    return Backtest(moments, plan, tuple(done), remarks)
+    return Backtest(moments, plan, tuple(done), warnings)
 
 
 def place_periods(moments: Moments, plan: Plan) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
@@ -165,7 +170,7 @@ def place_periods(moments: Moments, plan: Plan) -> tuple[list[tuple[int, int]], 
     origins = list(range(begin, end, plan.every_us))
     skipped = [origin for origin in origins if not _knows_enough(moments, plan, origin)]
     origins = [origin for origin in origins if origin not in set(skipped)]
-    remarks = [
+    warnings = [
         f"Skipped {from_us(origin):%Y-%m-%d}: too few outcomes were known by then."
         for origin in skipped
     ]
@@ -178,7 +183,7 @@ def place_periods(moments: Moments, plan: Plan) -> tuple[list[tuple[int, int]], 
             waiting = None
             continue
         waiting = first
-        remarks.append(f"{from_us(origin):%Y-%m-%d}: too few outcomes came, merged.")
+        warnings.append(f"{from_us(origin):%Y-%m-%d}: too few outcomes came, merged.")
     if waiting is not None and periods:
         periods[-1] = (periods[-1][0], end)
     if not periods:
@@ -186,7 +191,7 @@ def place_periods(moments: Moments, plan: Plan) -> tuple[list[tuple[int, int]], 
             "There is no period to judge: nowhere are enough outcomes known before an origin and "
             "enough seen after it."
         )
-    return periods, tuple(remarks)
+    return periods, tuple(warnings)
 
 
 def _find_begin(moments: Moments) -> int:
@@ -220,24 +225,24 @@ def _split(moments: Moments, plan: Plan, origin: int, until: int) -> Split:
         moments.label_known_at,
         origin=origin,
         until=until,
-        since=plan.memory.find_begin(moments, origin),
+        since=plan.lookback.find_begin(moments, origin),
     )
 
 
-def _tell(progress: Progress, period: str, position: int, count: int) -> Progress:
+def _progress_of(progress: Progress, period: str, position: int, count: int) -> Progress:
     """Turn a station of one origin into a share of the walk: most time goes into the folds."""
     ends = {"computing features": (0.0, 0.1), "comparing on rolling folds": (0.2, 0.8)}
 
-    def tell(station: str, share: float) -> None:
+    def progress_of(station: str, share: float) -> None:
         begin, end = ends.get(station, (0.8, 1.0) if station.startswith("fitting") else (0.1, 0.2))
         inner = begin + (end - begin) * min(1.0, share)
         progress(f"{period}: {station}", (position + inner) / count)
 
-    return tell
+    return progress_of
 
 
 def _learn(
-    moments: Moments, plan: Plan, origin: int, until: int, engine: Engine, tell: Progress
+    moments: Moments, plan: Plan, origin: int, until: int, engine: Engine, progress_of: Progress
 ) -> Learned:
     """Fit, choose and calibrate as it would have been done at an origin."""
     split = _split(moments, plan, origin, until)
@@ -248,10 +253,10 @@ def _learn(
         replace(split, newest=split.newest | awaited),
         drop=plan.drop,
         engine=engine,
-        progress=lambda share: tell("computing features", share),
+        progress=lambda share: progress_of("computing features", share),
     )
-    dataset = keep_accounts_if_they_help(dataset, plan.seed, tell, engine)
-    return Learned(dataset, compete(dataset, plan.seed, tell, engine, budget=plan.budget))
+    dataset = keep_accounts_if_they_help(dataset, plan.seed, progress_of, engine)
+    return Learned(dataset, compete(dataset, plan.seed, progress_of, engine, budget=plan.budget))
 
 
 def _find_awaited(moments: Moments, origin: int, until: int) -> Mask:
@@ -284,7 +289,7 @@ def _follow_static(learned: Learned, moments: Moments, engine: Engine) -> _Stati
     return _Static(log_odds, kept)
 
 
-def _calibrate(fitted: Fitted, margin: NDArray[np.float64]) -> NDArray[np.float64]:
+def _calibrate(fitted: FittedCandidate, margin: NDArray[np.float64]) -> NDArray[np.float64]:
     return fitted.calibration.slope * margin + fitted.calibration.intercept
 
 
@@ -309,7 +314,9 @@ def _keep_level(moments: Moments, log_odds: NDArray[np.float64]) -> NDArray[np.f
     return log_odds + followed.shift
 
 
-def _judge(moments: Moments, learned: Learned, static: _Static, origin: int, until: int) -> Judged:
+def _judge(
+    moments: Moments, learned: Learned, static: _Static, origin: int, until: int
+) -> PeriodPredictions:
     """Gather what every rival foretold of the leads created in ``[origin, until)``."""
     dataset, chosen = learned.dataset, learned.chosen
     own = dataset.moments
@@ -329,9 +336,9 @@ def _judge(moments: Moments, learned: Learned, static: _Static, origin: int, unt
         BASE: np.full(int(judged.sum()), rate),
     }
     for fitted in learned.competition.fitted:
-        if fitted.name == recipes.POINTS:
+        if fitted.name == candidates.POINTS:
             chances[POINTS] = fitted.probabilities[judged]
-    return Judged(
+    return PeriodPredictions(
         from_us(origin),
         from_us(until),
         own.converted[judged],

@@ -41,7 +41,7 @@ UNIT_WORDS = {"days": "days", "share": "share"}
 MOST_LETTERS = 80
 
 
-def say_column(feature: Feature) -> str:
+def format_column(feature: Feature) -> str:
     """Say what a column holds, for the axis of a picture.
 
     Examples
@@ -49,23 +49,23 @@ def say_column(feature: Feature) -> str:
     >>> from features.catalog.manifest import build_catalog
     >>> from features.taxonomy import default_taxonomy
     >>> by_name = {f.name: f for f in build_catalog(default_taxonomy(), ()).features}
-    >>> say_column(by_name["pricing_view_count_7d"])
+    >>> format_column(by_name["pricing_view_count_7d"])
     'pricing-page views in the last 7 days'
-    >>> say_column(by_name["pricing_view_recency"]), say_column(by_name["share_night"])
+    >>> format_column(by_name["pricing_view_recency"]), format_column(by_name["share_night"])
     ('last pricing-page view, days ago', 'share of the activity at night (UTC)')
     """
     value = UNIT_WORDS.get(feature.unit, "...")
     if value == "share" and not feature.words.startswith("{value}"):
         value = "a share"
-    said = feature.words.replace(" {value} ago", ", days ago").replace("{value}", value)
-    said = said.removeprefix("... ").removesuffix(": ...")
-    return said if len(said) <= MOST_LETTERS else said[: MOST_LETTERS - 3].rstrip() + "..."
+    text = feature.words.replace(" {value} ago", ", days ago").replace("{value}", value)
+    text = text.removeprefix("... ").removesuffix(": ...")
+    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 3].rstrip() + "..."
 
 
 def name_columns(features: Sequence[Feature]) -> list[str]:
     """Say every column; two that would read alike are told apart by their names."""
-    said = [say_column(feature) for feature in features]
+    described = [format_column(feature) for feature in features]
     return [
-        words if said.count(words) == 1 else f"{words} ({feature.name})"
-        for words, feature in zip(said, features, strict=True)
+        words if described.count(words) == 1 else f"{words} ({feature.name})"
+        for words, feature in zip(described, features, strict=True)
     ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from training.bundle import Scale
 from training.card import shap_plots as plots
-from training.card.business_fields import BusinessFields, find_fields, name_columns, say_column
+from training.card.business_fields import BusinessFields, find_fields, format_column, name_columns
 from training.card.stability import STABILITY_PICTURE, Stability, write_stability_plot
 from training.models.fit_data import Model
 from training.models.interactions import (
@@ -37,7 +37,7 @@ NO_INTERACTIONS = (
 
 
 @dataclass(frozen=True)
-class Pair:
+class FeaturePair:
     """Two features that say together what neither says alone."""
 
     first: int
@@ -56,7 +56,7 @@ class Interactions:
     rows: NDArray[np.float32]  # (n, n_features)
     by_field: NDArray[np.float64]  # (n_fields, n_fields) mean absolute points
     between: NDArray[np.float64]  # (n_features, n_features) the same; nothing on the diagonal
-    pairs: tuple[Pair, ...]
+    pairs: tuple[FeaturePair, ...]
     """Strongest first."""
 
 
@@ -84,7 +84,9 @@ class ModelExplanation:
         if not self.interactions.pairs:
             return "No two features of this model say anything together that neither says alone."
         pair = self.interactions.pairs[0]
-        first, second = (say_column(self.catalog.features[at]) for at in (pair.first, pair.second))
+        first, second = (
+            format_column(self.catalog.features[at]) for at in (pair.first, pair.second)
+        )
         return (
             f"Most is said together by “{first}” and “{second}”: {pair.strength:.2f} points, up "
             f"or down, beyond what each says alone ({len(self.interactions.rows):,} moments)."
@@ -141,7 +143,7 @@ def find_interactions(
         by_field,
         between,
         tuple(
-            Pair(one, other, float(between[one, other]), values[:, at])
+            FeaturePair(one, other, float(between[one, other]), values[:, at])
             for at, (one, other) in enumerate(chosen)
         ),
     )
@@ -171,7 +173,7 @@ def write_explanation_plots(
     panels = [
         plots.Panel(columns[at], _colour(explanation, columns, int(at)))
         for at in order
-        if columns[at].says_something
+        if columns[at].has_something
     ][: plots.MOST_PANELS]
     if panels:
         plots.write_panels(folder / plots.DEPENDENCE_PICTURE, panels, "points, up or down")
@@ -200,11 +202,11 @@ def _write_interactions(folder: Path, explanation: ModelExplanation) -> list[str
 
 def _column_of(
     catalog: Catalog, rows: NDArray[np.float32], points: NDArray[np.float64]
-) -> list[plots.Column]:
+) -> list[plots.PlottedColumn]:
     kinds = {kind.name: kind.one for kind in catalog.taxonomy.kinds}
     values = rows.astype(np.float64)
     return [
-        plots.Column(
+        plots.PlottedColumn(
             words,
             values[:, at],
             points[:, at],
@@ -218,24 +220,26 @@ def _column_of(
 
 
 def _colour(
-    explanation: ModelExplanation, columns: list[plots.Column], at: int
-) -> plots.Column | None:
+    explanation: ModelExplanation, columns: list[plots.PlottedColumn], at: int
+) -> plots.PlottedColumn | None:
     """Find the number a feature speaks together with most: categories have no scale of colours."""
     if explanation.interactions is None:
         return None
     between = explanation.interactions.between[at]
     others = [columns[other] for other in np.argsort(-between, kind="stable") if between[other]]
-    numbers = (other for other in others if not other.categories and other.says_something)
+    numbers = (other for other in others if not other.categories and other.has_something)
     return next(numbers, None)
 
 
-def _pair_panel(catalog: Catalog, rows: NDArray[np.float32], pair: Pair) -> plots.Panel | None:
+def _pair_panel(
+    catalog: Catalog, rows: NDArray[np.float32], pair: FeaturePair
+) -> plots.Panel | None:
     """Lay the category along the axis, where names fit; the number colours."""
     points = np.broadcast_to(pair.points[:, None], rows.shape)
     columns = _column_of(catalog, rows, points)
     along, colour = columns[pair.first], columns[pair.second]
     if colour.categories:
         along, colour = colour, along
-    if colour.categories or not (along.says_something and colour.says_something):
+    if colour.categories or not (along.has_something and colour.has_something):
         return None
     return plots.Panel(along, colour)

@@ -29,7 +29,7 @@ from training.dataset.moments import Dataset
 from training.evaluation.segments import SegmentColumn
 from training.models.odds import POINTS_PER_LOGIT
 from training.reference_profile import ReferenceProfile, sample_evenly
-from training.selection.competition import Competition, Fitted, Progress, fit_data
+from training.selection.competition import Competition, FittedCandidate, Progress, fit_data
 
 BAND_EDGES: tuple[tuple[str, float], ...] = (
     ("A", 65.0),
@@ -58,7 +58,7 @@ def list_segments(dataset: Dataset) -> tuple[SegmentColumn, ...]:
     return tuple(columns[:SEGMENTS_SHOWN])
 
 
-def evaluate(dataset: Dataset, chosen: Fitted, scale: Scale, seed: int) -> Quality:
+def evaluate(dataset: Dataset, chosen: FittedCandidate, scale: Scale, seed: int) -> Quality:
     """Measure the chosen model on the newest slice."""
     fit, newest = dataset.split.fit, dataset.split.newest
     points = points_of(scale, chosen.margins[newest])
@@ -149,7 +149,7 @@ def list_limits(dataset: Dataset, competition: Competition) -> list[str]:
     delay = f"{dataset.moments.delay_us / DAY_US:.1f} days"
     return [
         *(f"{n:,} moments not used: {why}." for why, n in left_out),
-        *dataset.remarks,
+        *dataset.warnings,
         competition.tuned.words,
         "The k-th look at a lead counts 1/k in fitting, so that leads looked at often do not "
         "dominate; every figure counts each moment once.",
@@ -159,7 +159,7 @@ def list_limits(dataset: Dataset, competition: Competition) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Heed:
+class ModelReasons:
     """What a model pays heed to, and how firmly it does."""
 
     explanation: ModelExplanation
@@ -173,7 +173,7 @@ def explain(
     profile: ReferenceProfile,
     seed: int,
     progress: Progress,
-) -> Heed:
+) -> ModelReasons:
     """Explain the chosen model as a whole, and refit it on drawn leads to see what stays."""
     chosen, station = competition.chosen, "explaining the model"
     progress(station, 0.0)
@@ -188,7 +188,7 @@ def explain(
         points_per_margin=POINTS_PER_LOGIT * scale.slope,
         progress=partial(progress, station),
     )
-    return Heed(explanation, stability)
+    return ModelReasons(explanation, stability)
 
 
 def write_pictures(folder: Path, bundle: Bundle, quality: Quality) -> None:
@@ -204,12 +204,12 @@ def write_pictures(folder: Path, bundle: Bundle, quality: Quality) -> None:
     write_reasons_plot(folder / "reasons.png", fields.words, reasons)
 
 
-def write_heed(folder: Path, heed: Heed) -> tuple[str, ...]:
+def write_model_reasons(folder: Path, model_reasons: ModelReasons) -> tuple[str, ...]:
     """Write the pictures of what the model pays heed to; return their names."""
-    return write_explanation_plots(folder, heed.explanation, heed.stability)
+    return write_explanation_plots(folder, model_reasons.explanation, model_reasons.stability)
 
 
-def sample_profile(dataset: Dataset, chosen: Fitted, scale: Scale) -> ReferenceProfile:
+def sample_profile(dataset: Dataset, chosen: FittedCandidate, scale: Scale) -> ReferenceProfile:
     """Sample what inputs and scores looked like, for drift."""
     # Only rows the model was not fitted on: on those it was fitted on its scores flatter.
     later = np.flatnonzero(dataset.split.calibrate | dataset.split.newest)

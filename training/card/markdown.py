@@ -155,7 +155,7 @@ def render_reliability(card: Card) -> str:
         ]
         for row in card["quality"]["bins"]
     ]
-    header = ["foretold", "came", "95 % interval", "rows", "leads"]
+    header = ["predicted", "observed", "95 % interval", "rows", "leads"]
     picture = link(card, "reliability.png", "Foretold chance against observed rate")
     return "## Reliability\n\n" + picture + table(header, rows)
 
@@ -186,7 +186,7 @@ def render_bands(card: Card) -> str:
         ]
         for row in card["quality"]["bands"]
     ]
-    header = ["band", "points from", "leads", "foretold", "came", "95 % interval", "off by"]
+    header = ["band", "points from", "leads", "predicted", "observed", "95 % interval", "off by"]
     return "## Bands\n\n" + table(header, rows) if rows else ""
 
 
@@ -205,7 +205,7 @@ def render_segments(card: Card) -> str:
         ]
         for row in card["quality"]["segments"]
     ]
-    header = ["field", "segment", "rows", "converted", "AUC", "log loss", "foretold", "came"]
+    header = ["field", "segment", "rows", "converted", "AUC", "log loss", "predicted", "observed"]
     note = "\n\nA dash under AUC: fewer than 10 rows of one outcome."
     return "## Segments\n\n" + table(header, rows) + note if rows else ""
 
@@ -229,7 +229,7 @@ def render_value(card: Card) -> str:
     return (
         "## Value\n\nValue is chance times the amount expected if the lead converts, which "
         f"{each} (fitted on {value['leads_with_amount']:,} leads). Promised to the newest leads: "
-        f"{value['promised']:,.0f}; came: {value['came']:,.0f}, {number(value['ratio'])} "
+        f"{value['promised']:,.0f}; came: {value['observed']:,.0f}, {number(value['ratio'])} "
         f"[{number(value['ratio_low'])}, {number(value['ratio_high'])}] of it."
     )
 
@@ -242,12 +242,19 @@ def render_groups(card: Card) -> str:
             f"{row['leads']:,}",
             share(row["chosen"]),
             f"{number(row['ratio'])} [{number(row['ratio_low'])}, {number(row['ratio_high'])}]",
-            share(row["foretold"]),
-            share(row["came"]),
+            share(row["predicted"]),
+            share(row["observed"]),
         ]
         for row in card.get("groups", ())
     ]
-    header = ["group", "leads", "chosen", "ratio to the most chosen [95 %]", "foretold", "came"]
+    header = [
+        "group",
+        "leads",
+        "chosen",
+        "ratio to the most chosen [95 %]",
+        "predicted",
+        "observed",
+    ]
     note = "Chosen: among the fifth of most points. These groups are never learned from.\n\n"
     return f"## Groups\n\n{note}{table(header, rows)}" if rows else ""
 

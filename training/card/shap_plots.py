@@ -35,7 +35,7 @@ FAR = "percentile(99)"
 
 
 @dataclass(frozen=True)
-class Column:
+class PlottedColumn:
     """One column of the matrix, as it is drawn."""
 
     words: str
@@ -44,7 +44,7 @@ class Column:
     categories: tuple[str, ...] = ()
 
     @property
-    def says_something(self) -> bool:
+    def has_something(self) -> bool:
         """Whether there are two values to tell apart: shap cannot draw an axis for fewer."""
         known = self.values[~np.isnan(self.values)]
         return len(known) > 0 and bool(known.min() < known.max())
@@ -54,8 +54,8 @@ class Column:
 class Panel:
     """A column along the axis, and a number that colours the points."""
 
-    column: Column
-    colour: Column | None
+    column: PlottedColumn
+    colour: PlottedColumn | None
 
 
 def import_shap() -> Any:
@@ -66,7 +66,7 @@ def import_shap() -> Any:
     return shap
 
 
-def build_shap_explanation(columns: Sequence[Column], base: float) -> Any:
+def build_shap_explanation(columns: Sequence[PlottedColumn], base: float) -> Any:
     """Build shap's own record of reasons: values in points, data as known, names in words."""
     return import_shap().Explanation(
         values=np.stack([column.points for column in columns], axis=1),
@@ -96,7 +96,7 @@ def borrowed_figure(width: float, height: float) -> Iterator[Figure]:
         plt.close(figure)
 
 
-def write_summary_plot(path: Path, columns: Sequence[Column]) -> None:
+def write_summary_plot(path: Path, columns: Sequence[PlottedColumn]) -> None:
     """Draw each moment's reasons, one line per feature, strongest first, and write the PNG."""
     import pandas as pd
 
@@ -173,9 +173,9 @@ def _keep_common(panel: Panel) -> tuple[Panel, int]:
     kept = np.isin(column.values, common)
     placed = place[column.values[kept].astype(np.int64)]
     names = tuple(column.categories[code] for code in common)
-    drawn = Column(column.words, placed, column.points[kept], names)
+    drawn = PlottedColumn(column.words, placed, column.points[kept], names)
     if colour is not None:
-        colour = Column(colour.words, colour.values[kept], colour.points[kept])
+        colour = PlottedColumn(colour.words, colour.values[kept], colour.points[kept])
     return Panel(drawn, colour), int((times > 0).sum()) - len(common)
 
 

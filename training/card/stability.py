@@ -119,7 +119,7 @@ def refit_as_recorded(
     name, settings
         As recorded with the run.
     fitters
-        By name: ``RECIPES``, or those of an engine.
+        By name: ``CANDIDATES``, or those of an engine.
     """
     from training.models.boosting import LOCAL_BOOSTER
     from training.models.logistic import fit_logistic
@@ -222,7 +222,7 @@ def compare_reasons(
         same.append(_share(top & (np.sign(other) == np.sign(own)), top))
     strength = np.abs(own).mean(axis=0)
     each = np.stack([np.abs(other).mean(axis=0) for other in others])
-    said = np.abs(np.stack([own, *others])).max(axis=(0, 1)) > 0
+    moves_ = np.abs(np.stack([own, *others])).max(axis=(0, 1)) > 0
     return Stability(
         refits=len(others),
         leads=leads,
@@ -230,7 +230,7 @@ def compare_reasons(
         rows=len(own),
         kept=float(np.mean(kept)),
         kept_least=min(kept),
-        kept_by_chance=min(1.0, AMONG / max(1, int(said.sum()))),
+        kept_by_chance=min(1.0, AMONG / max(1, int(moves_.sum()))),
         same_direction=float(np.mean(same)),
         rank_correlation=float(np.mean([_spearman(strength, other) for other in each])),
         fields=_spreads(words, strength, each),

@@ -69,11 +69,11 @@ def _audit(
     allow: dict[str, str],
 ) -> "tuple[LeakAudit, Sequence[Availability]]":
     from training.dataset.availability import list_availability
-    from training.dataset.moments import build_dataset, check_slices, look
+    from training.dataset.moments import build_dataset, build_moments, check_slices
     from training.run.pipeline import audit_dataset
 
     known = read_history(folder)
-    moments = look(known, read_outcome(outcome, horizon), read_grid(seen_at), seed=7)
+    moments = build_moments(known, read_outcome(outcome, horizon), read_grid(seen_at), seed=7)
     split = moments.split()
     check_slices(split, moments.converted)
     dataset = build_dataset(moments, split, drop=drop)

@@ -24,7 +24,7 @@ from features.sources.history.folder import read_history
 from training.commands.options import (
     read_day,
     read_grid,
-    read_memory,
+    read_lookback,
     read_outcome,
     read_reasons,
     read_seconds,
@@ -36,9 +36,9 @@ from training.settings import TrainingSettings, list_protected, silence_telemetr
 
 if TYPE_CHECKING:
     from training.backtest.figures import PeriodTable
-    from training.backtest.random_folds import Flattery
+    from training.backtest.random_folds import RandomSplitOptimism
     from training.backtest.walk import Backtest, Plan
-    from training.backtest.walk import Progress as Tell
+    from training.backtest.walk import Progress as ShowProgress
 
 BACKTESTS = Path("var/backtests")
 EXPERIMENT = "baton-backtests"
@@ -55,7 +55,7 @@ def backtest_command(
     begin: Annotated[
         str, typer.Option("--from", help="First day; by default as soon as enough is known.")
     ] = "",
-    memory: Annotated[
+    lookback: Annotated[
         str, typer.Option(help="What a model learns from: 180d, '20000 leads'; default all.")
     ] = "",
     tune_for: Annotated[
@@ -84,7 +84,7 @@ def backtest_command(
     plan = Plan(
         round(read_span(every) / 24.0 * DAY_US),
         read_day(begin),
-        read_memory(memory),
+        read_lookback(lookback),
         seed,
         frozenset(drop or []),
         Budget(seconds=read_seconds(tune_for)),
@@ -92,7 +92,9 @@ def backtest_command(
     wanted = read_outcome(outcome, horizon)
     called = name or f"{history.resolve().name}-{wanted.name}"
     try:
-        asked = Asked(wanted, read_grid(seen_at), plan, read_reasons(allow_protected or []))
+        asked = BacktestRequest(
+            wanted, read_grid(seen_at), plan, read_reasons(allow_protected or [])
+        )
         _walk(console, history, asked, called)
     except (TrainingError, FeaturesError) as refusal:
         console.print(f"[red]{refusal}[/red]", highlight=False)
@@ -100,7 +102,7 @@ def backtest_command(
 
 
 @dataclass(frozen=True)
-class Asked:
+class BacktestRequest:
     """What a walk is to foretell, and how."""
 
     outcome: Outcome
@@ -109,7 +111,7 @@ class Asked:
     allow_protected: Mapping[str, str]
 
 
-def _leave_out(console: Console, history: History, asked: Asked) -> "Plan":
+def _leave_out(console: Console, history: History, asked: BacktestRequest) -> "Plan":
     """Add to what is dropped the fields that no model may learn from; say which."""
     from training.dataset.protected import list_left_out
 
@@ -121,45 +123,45 @@ def _leave_out(console: Console, history: History, asked: Asked) -> "Plan":
     return replace(plan, drop=plan.drop | {one.field for one in found})
 
 
-def _walk(console: Console, folder: Path, asked: Asked, name: str) -> None:
+def _walk(console: Console, folder: Path, asked: BacktestRequest, name: str) -> None:
     """Walk, measure, write, record, print."""
     from training.backtest.files import write_backtest
     from training.commands.backtest_tables import print_backtest
     from training.run.pipeline import fingerprint_history
 
-    with _bar(console) as tell:
-        tell("reading the history", 0.0)
+    with _bar(console) as show_progress:
+        show_progress("reading the history", 0.0)
         history = read_history(folder)
         plan = _leave_out(console, history, asked)
-        walked = run_backtest(history, asked.outcome, asked.grid, plan, tell)
-    backtest, tables, flattery = walked
+        walked = run_backtest(history, asked.outcome, asked.grid, plan, show_progress)
+    backtest, tables, optimism = walked
     to = BACKTESTS / name
-    files = write_backtest(to, backtest, tables, flattery, fingerprint_history(folder))
-    print_backtest(console, backtest, tables, flattery)
+    files = write_backtest(to, backtest, tables, optimism, fingerprint_history(folder))
+    print_backtest(console, backtest, tables, optimism)
     console.print(f"Figures {to}", highlight=False, soft_wrap=True)
     run_id = _log(name, walked, files)
-    said = f"MLflow  run {run_id} of {EXPERIMENT}"
-    console.print(said, highlight=False, soft_wrap=True)
+    recorded = f"MLflow  run {run_id} of {EXPERIMENT}"
+    console.print(recorded, highlight=False, soft_wrap=True)
 
 
 def run_backtest(
-    history: History, outcome: Outcome, grid: Grid, plan: "Plan", tell: "Tell"
-) -> "tuple[Backtest, tuple[PeriodTable, ...], Flattery]":
+    history: History, outcome: Outcome, grid: Grid, plan: "Plan", show_progress: "ShowProgress"
+) -> "tuple[Backtest, tuple[PeriodTable, ...], RandomSplitOptimism]":
     """Walk through a history, measure every rival, and set random folds beside."""
     from training.backtest.figures import measure_backtest
-    from training.backtest.random_folds import measure_flattery
-    from training.backtest.walk import walk
-    from training.dataset.moments import look
+    from training.backtest.random_folds import measure_random_split_optimism
+    from training.backtest.walk import walk_forward
+    from training.dataset.moments import build_moments
 
-    moments = look(history, outcome, grid, seed=plan.seed)
-    backtest = walk(moments, plan, progress=tell)
-    flattery = measure_flattery(backtest, progress=tell)
-    tell("measuring", 1.0)
-    return backtest, measure_backtest(backtest.periods, seed=plan.seed), flattery
+    moments = build_moments(history, outcome, grid, seed=plan.seed)
+    backtest = walk_forward(moments, plan, progress=show_progress)
+    optimism = measure_random_split_optimism(backtest, progress=show_progress)
+    show_progress("measuring", 1.0)
+    return backtest, measure_backtest(backtest.periods, seed=plan.seed), optimism
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator["Tell"]:
+def _bar(console: Console) -> Iterator["ShowProgress"]:
     """Show one bar for the whole walk, which says what is being done."""
     columns = (
         SpinnerColumn(),
@@ -175,18 +177,18 @@ def _bar(console: Console) -> Iterator["Tell"]:
 
 def _log(
     name: str,
-    walked: "tuple[Backtest, Sequence[PeriodTable], Flattery]",
+    walked: "tuple[Backtest, Sequence[PeriodTable], RandomSplitOptimism]",
     files: Sequence[Path],
 ) -> str:
     from training.backtest.files import describe_plan, list_metrics
     from training.registry.mlflow_store import log_files
 
-    backtest, tables, flattery = walked
+    backtest, tables, optimism = walked
     return log_files(
         TrainingSettings(),
         EXPERIMENT,
         run_name=name,
         tags={"kind": "backtest", **describe_plan(backtest)},
-        metrics=list_metrics(tables, flattery),
+        metrics=list_metrics(tables, optimism),
         files=files,
     )

@@ -6,22 +6,25 @@ from rich.console import Console
 from rich.table import Table
 
 from training.backtest.figures import SELECTED, PeriodTable, RivalRow, list_verdicts
-from training.backtest.random_folds import Flattery
+from training.backtest.random_folds import RandomSplitOptimism
 from training.backtest.walk import Backtest
 
 MEASURES = ("log loss", "AUC", "ECE", "perfect would show", "slope", "lift at 10 %")
 
 
 def print_backtest(
-    console: Console, backtest: Backtest, tables: Sequence[PeriodTable], flattery: Flattery
+    console: Console,
+    backtest: Backtest,
+    tables: Sequence[PeriodTable],
+    optimism: RandomSplitOptimism,
 ) -> None:
     """Print the tables, with 95 % intervals over leads, and the verdicts."""
     console.print(_table_of_losses(backtest, tables))
     console.print(_table_of_selected(tables))
     console.print(_table_of_rivals(tables[-1]))
-    for remark in backtest.remarks:
-        console.print(f"[yellow]! {remark}[/yellow]", highlight=False)
-    console.print(flattery.words, highlight=False)
+    for warning in backtest.warnings:
+        console.print(f"[yellow]! {warning}[/yellow]", highlight=False)
+    console.print(optimism.words, highlight=False)
     for verdict in list_verdicts(tables):
         console.print(f"• {verdict}", highlight=False)
 
@@ -35,7 +38,7 @@ def _build(title: str, headings: Sequence[str]) -> Table:
 
 def _table_of_losses(backtest: Backtest, tables: Sequence[PeriodTable]) -> Table:
     rivals = [row.rival for row in tables[0].rows]
-    promise = f"P({backtest.moments.outcome.words}), learned from {backtest.plan.memory.words}"
+    promise = f"P({backtest.moments.outcome.words}), learned from {backtest.plan.lookback.words}"
     table = _build(
         f"Log loss by period: {promise}",
         ["leads from", "leads", "won", "chosen", *rivals, "to the best baseline"],

@@ -60,8 +60,8 @@ def cold_start_command(
     except (TrainingError, FeaturesError) as refusal:
         console.print(f"[red]{refusal}[/red]", highlight=False)
         raise typer.Exit(1) from refusal
-    for said in (*bundle.card["limits"], *bundle.card["warnings"]):
-        console.print(f"[yellow]! {said}[/yellow]", highlight=False)
+    for sentence in (*bundle.card["limits"], *bundle.card["warnings"]):
+        console.print(f"[yellow]! {sentence}[/yellow]", highlight=False)
     console.print(f"Bundle  {bundle.folder}", highlight=False, soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from features.lifecycle.targets import TARGETS, find_target
 from training.labels.conversion import Grid, Outcome
 
 if TYPE_CHECKING:
-    from training.backtest.walk import Memory
+    from training.backtest.walk import LookbackWindow
 
 WEEKS, LAST_WEEK = 12, 52
 """By default a lead is looked at weekly for so long, then every four weeks for a year."""
@@ -75,22 +75,22 @@ def read_reasons(entries: list[str]) -> dict[str, str]:
     return reasons
 
 
-def read_memory(text: str) -> "Memory":
+def read_lookback(text: str) -> "LookbackWindow":
     """Read how much a model learns from: ``180d``, ``20000 leads``, or nothing for all.
 
-    >>> read_memory("20000 leads").words, read_memory("180d").words
+    >>> read_lookback("20000 leads").words, read_lookback("180d").words
     ('the newest 20,000 leads', 'the leads of the last 180 days')
     """
-    from training.backtest.walk import Memory
+    from training.backtest.walk import LookbackWindow
 
     amount, _, unit = text.strip().lower().partition(" ")
     if not amount:
-        return Memory()
+        return LookbackWindow()
     if unit in {"lead", "leads"} or amount.isdigit():
         if not amount.isdigit() or int(amount) < 1:
             raise typer.BadParameter(f"{text!r} is no number of leads; write e.g. '20000 leads'.")
-        return Memory(leads=int(amount))
-    return Memory(span_us=round(read_span(amount) * HOUR_US))
+        return LookbackWindow(leads=int(amount))
+    return LookbackWindow(span_us=round(read_span(amount) * HOUR_US))
 
 
 def read_day(text: str) -> int | None:
@@ -120,11 +120,11 @@ def read_share(text: str) -> float | None:
     >>> read_share("5%"), read_share("0.05"), read_share("")
     (0.05, 0.05, None)
     """
-    told = text.strip()
-    if not told:
+    given = text.strip()
+    if not given:
         return None
     try:
-        share = float(told.removesuffix("%")) / (100.0 if told.endswith("%") else 1.0)
+        share = float(given.removesuffix("%")) / (100.0 if given.endswith("%") else 1.0)
     except ValueError:
         share = -1.0
     if not 0.0 < share < 1.0:

@@ -17,7 +17,7 @@ from training.errors import TrainingError
 from training.settings import TrainingSettings, silence_telemetry
 
 if TYPE_CHECKING:
-    from training.promotion.aliases import Deed, Pair
+    from training.promotion.aliases import ModelPair, PromotionAction
     from training.promotion.review import Review
 
 REFUSED = 1
@@ -86,14 +86,14 @@ def rollback_command(
         from training.promotion.aliases import roll_back, write_log
 
         settings = TrainingSettings()
-        deed = _deed(by, reason, moved=True)
-        change = roll_back(settings, name, deed)
+        action = _build_action(by, reason, moved=True)
+        change = roll_back(settings, name, action)
         write_log(
             settings,
             {
-                "at": deed.at.isoformat(),
-                "by": deed.by,
-                "deed": "rollback",
+                "at": action.at.isoformat(),
+                "by": action.by,
+                "action": "rollback",
                 "name": change.to.name,
                 "from": change.replaced.bundle_version if change.replaced else None,
                 "to": change.to.bundle_version,
@@ -113,10 +113,10 @@ def _refusals(console: Console) -> Iterator[None]:
         raise typer.Exit(REFUSED) from None
 
 
-def _deed(by: str, reason: str, *, moved: bool) -> "Deed":
-    from training.promotion.aliases import Deed
+def _build_action(by: str, reason: str, *, moved: bool) -> "PromotionAction":
+    from training.promotion.aliases import PromotionAction
 
-    return Deed(by or _find_user(), clock.now(), reason, moved)
+    return PromotionAction(by or _find_user(), clock.now(), reason, moved)
 
 
 def _find_user() -> str:
@@ -138,35 +138,37 @@ def _promote(
 ) -> int:
     from training.promotion.aliases import find_pair
     from training.promotion.report import print_review, write_report
-    from training.promotion.rules import Verdict
+    from training.promotion.rules import PromotionVerdict
 
     settings = TrainingSettings()
     pair = find_pair(settings, name, wanted)
-    for remark in pair.remarks:
-        console.print(f"[yellow]! {remark}[/yellow]")
+    for warning in pair.warnings:
+        console.print(f"[yellow]! {warning}[/yellow]")
     review = _review(console, folder, pair)
     print_review(console, review)
     verdict = review.decision.verdict
-    against = {Verdict.KEEP: KEPT, Verdict.CANNOT_TELL: CANNOT_TELL}.get(verdict, 0)
+    against = {PromotionVerdict.KEEP: KEPT, PromotionVerdict.CANNOT_TELL: CANNOT_TELL}.get(
+        verdict, 0
+    )
     report = settings.promotions / f"{pair.champion.version}-{pair.challenger.version}"
-    deed = _deed(by, force if against else "", moved=False)
-    files = write_report(report, review, deed)
+    action = _build_action(by, force if against else "", moved=False)
+    files = write_report(report, review, action)
     console.print(f"Report  {report / 'report.md'}", soft_wrap=True)
     if dry_run:
         console.print("Nothing was changed: --dry-run.")
         return against
     if against and not force:
         console.print('Nothing was changed. --force "REASON" promotes all the same.')
-        _record(settings, review, deed, files)
+        _record(settings, review, action, files)
         return against
     if not yes and not typer.confirm("Make the challenger champion?", default=False):
         console.print("Nothing was changed.")
         return DECLINED
-    _change(console, settings, pair, review, deed, report)
+    _change(console, settings, pair, review, action, report)
     return 0
 
 
-def _review(console: Console, folder: Path, pair: "Pair") -> "Review":
+def _review(console: Console, folder: Path, pair: "ModelPair") -> "Review":
     from training.promotion.review import check_comparable, review
 
     check_comparable(pair.champion, pair.challenger)
@@ -183,42 +185,44 @@ def _review(console: Console, folder: Path, pair: "Pair") -> "Review":
 def _change(
     console: Console,
     settings: TrainingSettings,
-    pair: "Pair",
+    pair: "ModelPair",
     review: "Review",
-    deed: "Deed",
+    action: "PromotionAction",
     report: Path,
 ) -> None:
     from training.promotion.aliases import replace_champion
     from training.promotion.report import write_report
 
-    change = replace_champion(settings, pair, deed, str(review.decision.verdict))
-    done = replace(deed, moved=True)
+    change = replace_champion(settings, pair, action, str(review.decision.verdict))
+    done = replace(action, moved=True)
     _record(settings, review, done, write_report(report, review, done))
     console.print(f"[green]{change.words}[/green]", soft_wrap=True)
     console.print("`baton rollback` puts the previous one back.")
 
 
-def _record(settings: TrainingSettings, review: "Review", deed: "Deed", files: list[Path]) -> None:
+def _record(
+    settings: TrainingSettings, review: "Review", action: "PromotionAction", files: list[Path]
+) -> None:
     """Record a review in the log and in MLflow."""
     from training.promotion.aliases import write_log
     from training.promotion.report import find_metrics
     from training.registry.mlflow_store import log_files
 
-    told = {
-        "deed": "promote" if deed.moved else "keep",
+    params = {
+        "action": "promote" if action.moved else "keep",
         "name": review.challenger.name,
         "from": review.champion.version,
         "to": review.challenger.version,
         "verdict": str(review.decision.verdict),
-        "reason": deed.reason,
-        "by": deed.by,
+        "reason": action.reason,
+        "by": action.by,
     }
-    write_log(settings, {"at": deed.at.isoformat(), **told})
+    write_log(settings, {"at": action.at.isoformat(), **params})
     log_files(
         settings,
         review.challenger.name,
         run_name=f"promotion {review.champion.version} {review.challenger.version}",
-        tags={f"promotion_{key}": value for key, value in told.items()},
+        tags={f"promotion_{key}": value for key, value in params.items()},
         metrics=find_metrics(review),
         files=files,
     )

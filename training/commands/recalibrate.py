@@ -13,7 +13,7 @@ from training.errors import TrainingError
 from training.settings import TrainingSettings, silence_telemetry
 
 if TYPE_CHECKING:
-    from training.recalibration.run import Relevel
+    from training.recalibration.run import Recalibration
 
 
 def recalibrate_command(
@@ -21,7 +21,7 @@ def recalibrate_command(
     bundle: Annotated[
         Path | None, typer.Option(help="Folder of a bundle; by default the champion.")
     ] = None,
-    memory: Annotated[
+    lookback: Annotated[
         int | None,
         typer.Option(min=1, help="Leads whose labels matured last; by default what paid so far."),
     ] = None,
@@ -38,7 +38,7 @@ def recalibrate_command(
     silence_telemetry()
     console = Console()
     try:
-        found = _find(console, history, bundle or TrainingSettings().champion, memory)
+        found = _find(console, history, bundle or TrainingSettings().champion, lookback)
         console.print(found.words, highlight=False)
         if found.is_needed:
             _keep(console, history, found, alias)
@@ -47,7 +47,7 @@ def recalibrate_command(
         raise typer.Exit(1) from refusal
 
 
-def _find(console: Console, history: Path, folder: Path, memory: int | None) -> "Relevel":
+def _find(console: Console, history: Path, folder: Path, lookback: int | None) -> "Recalibration":
     from training.bundle import load_bundle
     from training.recalibration.run import find_shift
 
@@ -58,21 +58,21 @@ def _find(console: Console, history: Path, folder: Path, memory: int | None) -> 
         return find_shift(
             read_history(history),
             bundle,
-            memory=memory,
+            lookback=lookback,
             progress=lambda share: bars.update(task, completed=share),
         )
 
 
-def _keep(console: Console, history: Path, found: "Relevel", alias: str) -> None:
+def _keep(console: Console, history: Path, found: "Recalibration", alias: str) -> None:
     """Write the moved bundle, register it, and serve it if that was asked."""
     from training.bundle import install_champion
-    from training.recalibration.run import write_releveled
+    from training.recalibration.run import write_recalibrated
     from training.registry.mlflow_store import log_run
     from training.run.pipeline import fingerprint_history
 
     settings = TrainingSettings()
     fingerprint = fingerprint_history(history)
-    moved = write_releveled(found, settings.bundles, fingerprint)
+    moved = write_recalibrated(found, settings.bundles, fingerprint)
     logged = log_run(
         moved,
         settings=settings,

@@ -73,17 +73,19 @@ def _score(
     chosen = (folder or TrainingSettings().champion).resolve()
     bundle = load_bundle(chosen)
     job = _job(history, bundle, as_of)
-    with counting(console, "scoring", job.folder.n_partitions) as tell:
+    with counting(console, "scoring", job.folder.n_partitions) as show_progress:
         if where is None:
-            counts = write_scores(score_parts(job, str(chosen)), to, bundle, progress=tell)
+            counts = write_scores(
+                score_parts(job, str(chosen)), to, bundle, progress=show_progress
+            )
         else:
             from features.compute.dask_backend import connected
             from training.dask_engine import score_parts_on
 
             with connected(where) as client:
                 tables = score_parts_on(client, job, str(chosen))
-                counts = write_scores(tables, to, bundle, progress=tell)
-    _say(console, job, bundle, to, counts)
+                counts = write_scores(tables, to, bundle, progress=show_progress)
+    _print_summary(console, job, bundle, to, counts)
 
 
 def _job(history: Path, bundle: "Bundle", as_of: str) -> Job:
@@ -95,7 +97,9 @@ def _job(history: Path, bundle: "Bundle", as_of: str) -> Job:
     return Job(named, bundle.catalog, AtMoment(to_us(moment or end)))
 
 
-def _say(console: Console, job: Job, bundle: "Bundle", to: Path, counts: dict[str, int]) -> None:
+def _print_summary(
+    console: Console, job: Job, bundle: "Bundle", to: Path, counts: dict[str, int]
+) -> None:
     table = Table(title=f"P({bundle.contract.text}), {job.grid.words}")
     for heading in ("band", "leads"):
         table.add_column(heading, justify="left" if heading == "band" else "right")

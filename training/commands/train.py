@@ -295,10 +295,10 @@ def _candidate_table(run: "Run") -> Table:
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for entry in run.bundle.card["candidates"]:
         interval = entry["auc_interval"]
-        said = f" ({interval['low']:.3f}-{interval['high']:.3f})" if interval else ""
+        interval_words = f" ({interval['low']:.3f}-{interval['high']:.3f})" if interval else ""
         mark = " *" if entry["name"] == run.chosen else ""
         table.add_row(
-            entry["name"] + mark, f"{entry['log_loss']:.4f}", f"{entry['auc']:.3f}{said}"
+            entry["name"] + mark, f"{entry['log_loss']:.4f}", f"{entry['auc']:.3f}{interval_words}"
         )
     return table
 

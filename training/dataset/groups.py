@@ -35,16 +35,16 @@ class Groups:
         codes : ndarray of shape (len(lead_ids),), int64
             Position in ``names``; -1 where nothing is told.
         """
-        told = dict(
+        groups_by_lead = dict(
             zip(
                 self.table.column("lead_id").to_pylist(),
                 self.table.column(grouping).to_pylist(),
                 strict=True,
             )
         )
-        names = tuple(sorted({name for name in told.values() if name is not None}))
+        names = tuple(sorted({name for name in groups_by_lead.values() if name is not None}))
         place = {name: position for position, name in enumerate(names)}
-        codes = [place.get(told.get(lead), -1) for lead in lead_ids]
+        codes = [place.get(groups_by_lead.get(lead), -1) for lead in lead_ids]
         return names, np.array(codes, np.int64)
 
 

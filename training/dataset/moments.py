@@ -79,7 +79,7 @@ class Dataset:
     split: Split
     vocabulary_us: int
     """Categories known before this moment have a code of their own."""
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What the card should say of how it was made."""
 
     @property
@@ -93,7 +93,7 @@ class Dataset:
         return self.moments.lead_of
 
 
-def look(history: History, outcome: Outcome, grid: Grid, *, seed: int) -> Moments:
+def build_moments(history: History, outcome: Outcome, grid: Grid, *, seed: int) -> Moments:
     """Look at every lead at the ages of a grid, and label each moment by what came after.
 
     Parameters
@@ -129,8 +129,8 @@ def _leave_out_copies(moments: Moments) -> Moments:
     original = first[moments.lead_of] == moments.lead_of
     if original.all():
         return moments
-    said = {"the same lead under another id": int((~original).sum())}
-    return replace(moments.take(original), left_out={**moments.left_out, **said})
+    copies = {"the same lead under another id": int((~original).sum())}
+    return replace(moments.take(original), left_out={**moments.left_out, **copies})
 
 
 def _thin(moments: Moments, n_leads: int, seed: int) -> Moments:
@@ -169,7 +169,7 @@ def build_dataset(
     Parameters
     ----------
     moments, split
-        From `look`, and how they are divided; moments in no slice are left out.
+        From `build_moments`, and how they are divided; moments in no slice are left out.
     drop
         Attributes to leave out of the catalogue.
     engine
@@ -201,12 +201,12 @@ def build_datasets(
     snapshots, place = _unite([moments.snapshots for moments in kept])
     done = 0
 
-    def tell(n: int) -> None:
+    def progress_of_labels(n: int) -> None:
         nonlocal done
         done += n
         progress(done / max(1, len(snapshots)))
 
-    rows = engine.compute(catalog, history, snapshots, progress=tell)
+    rows = engine.compute(catalog, history, snapshots, progress=progress_of_labels)
     return [
         Dataset(
             catalog,
@@ -214,7 +214,7 @@ def build_datasets(
             rows if len(kept) == 1 else rows[at],
             split.keep(own),
             cut,
-            engine.remarks,
+            engine.warnings,
         )
         for moments, at, (_, split), own in zip(kept, place, wanted, used, strict=True)
     ]

@@ -123,7 +123,7 @@ def find_reason(name: str) -> str:
     if OF_THINGS & set(lower):
         return ""
     joined = {"".join(pair) for pair in pairwise(lower) if pair in PAIRS}
-    for because, told in PROTECTED.items():
-        if told & ({*lower} | joined):
+    for because, names in PROTECTED.items():
+        if names & ({*lower} | joined):
             return because
     return "proxy for sex and origin: a person's name" if joined else ""

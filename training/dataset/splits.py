@@ -89,10 +89,10 @@ def split_by_time(
         Purged where the history is long enough (Lopez de Prado, *Advances in Financial Machine
         Learning*, 2018, ch. 7), and saying so where it is not.
     """
-    births = np.sort(created_at)
+    creation_times = np.sort(created_at)
     first, second = FRACTIONS
-    cut = int(births[int(first * len(births))])
-    newest = int(births[int((first + second) * len(births))])
+    cut = int(creation_times[int(first * len(creation_times))])
+    newest = int(creation_times[int((first + second) * len(creation_times))])
     cohorts = (created_at < cut, (created_at >= cut) & (created_at < newest), created_at >= newest)
     ends = (cut, newest)
 
@@ -138,8 +138,12 @@ def split_at(
     past = (created_at < origin) & known
     if since is not None:
         past &= created_at >= since
-    births = np.sort(created_at[past])
-    cut = int(births[int((1.0 - CALIBRATE_SHARE) * len(births))]) if len(births) else origin
+    creation_times = np.sort(created_at[past])
+    cut = (
+        int(creation_times[int((1.0 - CALIBRATE_SHARE) * len(creation_times))])
+        if len(creation_times)
+        else origin
+    )
     newest = (created_at >= origin) & (created_at < until)
     fit, calibrate = past & (created_at < cut), past & (created_at >= cut)
     return Split(fit, calibrate, newest, from_us(cut), from_us(origin), strict)
@@ -156,9 +160,12 @@ def rolling_folds(
     The newest slice takes no part, so that it can judge what the folds have chosen.
     """
     past = split.fit | split.calibrate
-    births = np.sort(created_at[past])
+    creation_times = np.sort(created_at[past])
     shares = np.linspace(FOLDS_FROM, 1.0, FOLDS + 1)
-    cuts = [int(births[min(int(share * len(births)), len(births) - 1)]) for share in shares]
+    cuts = [
+        int(creation_times[min(int(share * len(creation_times)), len(creation_times) - 1)])
+        for share in shares
+    ]
     cuts[-1] += 1
     for origin, until in pairwise(cuts):
         fold = split_at(

@@ -89,8 +89,8 @@ def measure_grouped_auc(
             return float("nan")
         base = positive[taught].mean()
         seen = np.bincount(groups[taught], minlength=size)
-        came = np.bincount(groups[taught], positive[taught], size)
-        rates = (came + prior_rows * base) / (seen + prior_rows)
+        positives = np.bincount(groups[taught], positive[taught], size)
+        rates = (positives + prior_rows * base) / (seen + prior_rows)
         found.append(measure_plain_auc(rates[groups[tested]], positive[tested]))
     return float(np.mean(found))
 
@@ -104,12 +104,12 @@ def measure_cramers_v(groups: Integers, positive: Booleans) -> float:
     rows = len(groups)
     size = int(occupied.max()) + 1
     seen = np.bincount(occupied, minlength=size)
-    came = np.bincount(occupied, positive, size)
+    positives = np.bincount(occupied, positive, size)
     base = float(positive.mean())
     if base in (0, 1) or size < 2 or rows < 2:
         return 0.0
     # For a table of two columns chi-square needs only the rates of one of them.
-    phi2 = float((seen * (came / seen - base) ** 2).sum() / (rows * base * (1 - base)))
+    phi2 = float((seen * (positives / seen - base) ** 2).sum() / (rows * base * (1 - base)))
     corrected = max(0.0, phi2 - (size - 1) / (rows - 1))
     levels = size - (size - 1) ** 2 / (rows - 1)
     smaller = min(levels, 2 - 1 / (rows - 1))

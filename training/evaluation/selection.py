@@ -32,8 +32,8 @@ class GroupRow:
     ratio: float
     ratio_low: float
     ratio_high: float
-    foretold: float
-    came: float
+    predicted: float
+    observed: float
 
     @property
     def stands_out(self) -> bool:

@@ -72,10 +72,10 @@ class Outcome:
         >>> Outcome(Stage.RETURNED, 30 * DAY_US, Finding.UNREACHABLE).words
         'returned as unreachable within 30 days'
         """
-        said = self.event.upper() if self.event in {"mql", "sal", "sql"} else str(self.event)
+        text = self.event.upper() if self.event in {"mql", "sal", "sql"} else str(self.event)
         if self.finding is not None:
-            said = FINDING_WORDS[self.finding]
-        return f"{said} within {self.horizon_days:g} days"
+            text = FINDING_WORDS[self.finding]
+        return f"{text} within {self.horizon_days:g} days"
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ class Grid:
     @staticmethod
     def at_ages(ages_hours: tuple[float, ...]) -> "Grid":
         """Look at fixed ages."""
-        said = ", ".join(f"{a:g} h" if a < 48 else f"{a / 24:g} days" for a in ages_hours)
+        text = ", ".join(f"{a:g} h" if a < 48 else f"{a / 24:g} days" for a in ages_hours)
         return Grid(
-            tuple(sorted(round(a * HOUR_US) for a in ages_hours)), f"{said} after creation"
+            tuple(sorted(round(a * HOUR_US) for a in ages_hours)), f"{text} after creation"
         )
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSnapshots:
     """Snapshots with matured labels, and what was left out."""
 
     snapshots: Snapshots
@@ -129,22 +129,22 @@ def _reporting_delay(moves: Moves) -> int:
 
 
 @dataclass(frozen=True)
-class _Looks:
+class _Snapshots:
     """Moments of looking, by lead and then time."""
 
     lead: NDArray[np.int64]
     as_of: NDArray[np.int64]
 
     @staticmethod
-    def at_ages(created_at: NDArray[np.int64], grid: Grid) -> "_Looks":
+    def at_ages(created_at: NDArray[np.int64], grid: Grid) -> "_Snapshots":
         ages = np.array(grid.ages_us, np.int64)
-        return _Looks(
+        return _Snapshots(
             np.repeat(np.arange(len(created_at)), len(ages)),
             (created_at[:, np.newaxis] + ages).ravel(),
         )
 
-    def take(self, chosen: NDArray[np.bool_]) -> "_Looks":
-        return _Looks(self.lead[chosen], self.as_of[chosen])
+    def take(self, chosen: NDArray[np.bool_]) -> "_Snapshots":
+        return _Snapshots(self.lead[chosen], self.as_of[chosen])
 
 
 def _why_closed(outcome: Outcome) -> str:
@@ -153,7 +153,7 @@ def _why_closed(outcome: Outcome) -> str:
     return "already converted or closed"
 
 
-def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
+def label_history(history: History, outcome: Outcome, grid: Grid) -> LabelledSnapshots:
     """Look at every lead at the ages of a grid and label each moment by what came after.
 
     A moment is used if the lead was open as far as was known then, and its whole horizon, and the
@@ -169,27 +169,33 @@ def label_history(history: History, outcome: Outcome, grid: Grid) -> Labelled:
     matured_by = to_us(about.observed_until) - delay
     left_out: dict[str, int] = {}
 
-    def leave(reason: str, looks: _Looks, out: NDArray[np.bool_]) -> _Looks:
+    def leave(reason: str, snapshots_: _Snapshots, out: NDArray[np.bool_]) -> _Snapshots:
         if out.any():
             left_out[reason] = int(out.sum())
-        return looks.take(~out)
+        return snapshots_.take(~out)
 
-    looks = _Looks.at_ages(created_at, grid)
+    snapshots_ = _Snapshots.at_ages(created_at, grid)
     if about.observed_from:
         start = to_us(about.observed_from)
-        looks = leave(
-            "created before outcomes were recorded", looks, created_at[looks.lead] < start
+        snapshots_ = leave(
+            "created before outcomes were recorded",
+            snapshots_,
+            created_at[snapshots_.lead] < start,
         )
-    late = looks.as_of + outcome.horizon_us > matured_by
-    looks = leave("outcome not matured", looks, late)
-    seen = moves.seen_at(looks.lead, looks.as_of)
-    looks = leave(_why_closed(outcome), looks, ~seen.is_open)
-    seen = seen.take(seen.is_open)
-    looks = leave("converted already, known only later", looks, seen.is_hidden)
-    seen = seen.take(~seen.is_hidden)
-    end = looks.as_of + outcome.horizon_us
-    converted = seen.next_at < end
-    known_at = np.where(converted, np.maximum(end + delay, seen.next_known_at), end + delay)
-    return Labelled(
-        Snapshots(looks.lead, looks.as_of), converted.astype(np.int8), known_at, delay, left_out
+    late = snapshots_.as_of + outcome.horizon_us > matured_by
+    snapshots_ = leave("outcome not matured", snapshots_, late)
+    observed = moves.seen_at(snapshots_.lead, snapshots_.as_of)
+    snapshots_ = leave(_why_closed(outcome), snapshots_, ~observed.is_open)
+    observed = observed.take(observed.is_open)
+    snapshots_ = leave("converted already, known only later", snapshots_, observed.is_hidden)
+    observed = observed.take(~observed.is_hidden)
+    end = snapshots_.as_of + outcome.horizon_us
+    converted = observed.next_at < end
+    known_at = np.where(converted, np.maximum(end + delay, observed.next_known_at), end + delay)
+    return LabelledSnapshots(
+        Snapshots(snapshots_.lead, snapshots_.as_of),
+        converted.astype(np.int8),
+        known_at,
+        delay,
+        left_out,
     )

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedMoves:
     """What moments of looking saw of a lead's moves, and what came after. One entry per moment."""
 
     is_open: Flags
@@ -33,9 +33,9 @@ class Seen:
     """When the event came next, at or after the moment; ``NEVER`` if it did not."""
     next_known_at: Ints
 
-    def take(self, chosen: Flags) -> "Seen":
+    def take(self, chosen: Flags) -> "ObservedMoves":
         """Keep the moments of a mask."""
-        return Seen(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        return ObservedMoves(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def _is_in(stage: NDArray[np.integer], stages: frozenset[Stage]) -> Flags:
@@ -60,7 +60,7 @@ class Moves:
     """Whether this is the event, or means that it has been."""
     target: Target
 
-    def seen_at(self, lead: Ints, as_of: Ints) -> Seen:
+    def seen_at(self, lead: Ints, as_of: Ints) -> ObservedMoves:
         """Tell what each moment saw; moments are by lead, then time."""
         counts = self.offsets[lead + 1] - self.offsets[lead]
         ends = np.cumsum(counts)
@@ -69,9 +69,11 @@ class Moves:
             self._seen_at(lead[own], as_of[own], counts[own])
             for own in np.split(np.arange(len(lead)), cuts)
         ]
-        return Seen(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Seen)))
+        return ObservedMoves(
+            *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(ObservedMoves))
+        )
 
-    def _seen_at(self, lead: Ints, as_of: Ints, counts: Ints) -> Seen:
+    def _seen_at(self, lead: Ints, as_of: Ints, counts: Ints) -> ObservedMoves:
         # Each moment is paired with each move of its lead: late arrivals make the order of knowing
         # another than that of happening, so there is no one place to search for.
         moment = np.repeat(np.arange(len(lead)), counts)
@@ -103,7 +105,7 @@ class Moves:
             backwards = np.where(fulfils & (at >= now), len(self.at) - 1 - move, -1)
             coming[some] = np.maximum.reduceat(backwards, first)
         nxt = np.where(coming >= 0, len(self.at) - 1 - coming, -1)
-        return Seen(
+        return ObservedMoves(
             is_open,
             last(fulfils & (at < now) & (known_at >= now)) >= 0,
             _padded(self.at, NEVER)[nxt],

@@ -36,8 +36,8 @@ from training.leaks.pairs import judge_pairs
 from training.leaks.rules import (
     ALONE,
     WORST_FIRST,
-    Finding,
-    Verdict,
+    LeakFinding,
+    LeakVerdict,
     judge_column,
     judge_shift,
 )
@@ -48,7 +48,7 @@ TOO_GOOD = 0.85
 class LeakFoundError(Exception):
     """Features know the outcome, and nobody allowed them."""
 
-    def __init__(self, leaks: Sequence["Finding"]) -> None:
+    def __init__(self, leaks: Sequence["LeakFinding"]) -> None:
         self.leaks = tuple(leaks)
         self.fields = tuple(dict.fromkeys(leak.field for leak in leaks))
         lines = [
@@ -110,7 +110,7 @@ class FieldVerdict:
     """What the audit thinks of a business field: the worst of its features."""
 
     field: str
-    verdict: Verdict
+    verdict: LeakVerdict
     features: int
     strongest_auc: float
     """Highest single-feature AUC; NaN if none could be measured."""
@@ -120,24 +120,24 @@ class FieldVerdict:
 class LeakAudit:
     """All findings of one audit, in the order of features and rules."""
 
-    rows: tuple[Finding, ...]
+    rows: tuple[LeakFinding, ...]
     n_features: int
     n_rows: int
     n_sampled: int
     """Rows that ranking was measured on."""
     unused_allowances: tuple[str, ...] = ()
-    extra: tuple[Finding, ...] = ()
+    extra: tuple[LeakFinding, ...] = ()
     """Findings about the whole model, see `judge_auc`."""
 
     @property
-    def leaks(self) -> tuple[Finding, ...]:
+    def leaks(self) -> tuple[LeakFinding, ...]:
         """Leaks that nobody allowed."""
         return tuple(
-            row for row in self.rows if row.verdict is Verdict.LEAK and not row.allowed_because
+            row for row in self.rows if row.verdict is LeakVerdict.LEAK and not row.allowed_because
         )
 
     @property
-    def allowed(self) -> tuple[Finding, ...]:
+    def allowed(self) -> tuple[LeakFinding, ...]:
         """Leaks that were let through, each with its reason."""
         return tuple(row for row in self.rows if row.allowed_because)
 
@@ -152,10 +152,12 @@ class LeakAudit:
         if self.leaks:
             raise LeakFoundError(self.leaks)
 
-    def with_hunted(self, hunted: Sequence[Finding], allow: Mapping[str, str]) -> "LeakAudit":
-        """Add what the hunt found; see `leak_hunt.hunt`."""
+    def with_searched(
+        self, searched: Sequence[LeakFinding], allow: Mapping[str, str]
+    ) -> "LeakAudit":
+        """Add what the hunt found; see `leak_hunt.search_leak`."""
         allowances = check_allowances(allow)
-        found = [apply_allowance(finding, allowances) for finding in hunted]
+        found = [apply_allowance(finding, allowances) for finding in searched]
         used = {row.field for row in found if row.allowed_because}
         return replace(
             self,
@@ -173,7 +175,7 @@ class LeakAudit:
 
     def list_fields(self) -> tuple[FieldVerdict, ...]:
         """List each field with the worst verdict on its features, worst first."""
-        by_field: dict[str, list[Finding]] = {}
+        by_field: dict[str, list[LeakFinding]] = {}
         for row in self.rows:
             by_field.setdefault(row.field, []).append(row)
         verdicts = [
@@ -199,11 +201,11 @@ class LeakAudit:
             ``summary`` (a sentence), ``findings`` (all but ok, worst first), ``fields``,
             ``warnings`` (sentences), ``unused_allowances``.
         """
-        told = [row for row in (*self.extra, *self.rows) if row.verdict is not Verdict.OK]
-        told.sort(key=lambda row: WORST_FIRST[row.verdict])
+        findings_ = [row for row in (*self.extra, *self.rows) if row.verdict is not LeakVerdict.OK]
+        findings_.sort(key=lambda row: WORST_FIRST[row.verdict])
         return {
             "summary": self.summarise(),
-            "findings": told,
+            "findings": findings_,
             "fields": self.list_fields(),
             "warnings": list(word_warnings(self)),
             "unused_allowances": self.unused_allowances,
@@ -213,27 +215,27 @@ class LeakAudit:
         """Count the verdicts in one sentence."""
         counts = {
             verdict: len({row.feature for row in self.rows if row.verdict is verdict})
-            for verdict in Verdict
+            for verdict in LeakVerdict
         }
         sampled = "" if self.n_sampled == self.n_rows else f" (ranking on {self.n_sampled:,})"
         return (
             f"{self.n_features} features on {self.n_rows:,} training rows{sampled}: "
-            f"{counts[Verdict.LEAK]} leak, of which "
-            f"{len({row.feature for row in self.allowed})} allowed; {counts[Verdict.WARN]} with a "
-            f"warning; {counts[Verdict.NOTE]} with a note."
+            f"{counts[LeakVerdict.LEAK]} leak, of which "
+            f"{len({row.feature for row in self.allowed})} allowed; {counts[LeakVerdict.WARN]} with a "
+            f"warning; {counts[LeakVerdict.NOTE]} with a note."
         )
 
 
 def word_warnings(audit: LeakAudit) -> Iterator[str]:
     """Word what the card must warn of, one sentence per field and rule."""
     for row in audit.extra:
-        if row.verdict is Verdict.WARN:
+        if row.verdict is LeakVerdict.WARN:
             yield f"{row.rule}: {row.figure:.3f} (limit {row.threshold}). {row.advice}"
     for row in audit.allowed:
         yield f"Allowed although it looks like a leak: {row.feature} ({row.allowed_because})."
-    grouped: dict[tuple[str, str], list[Finding]] = {}
+    grouped: dict[tuple[str, str], list[LeakFinding]] = {}
     for row in audit.rows:
-        if row.verdict is Verdict.WARN:
+        if row.verdict is LeakVerdict.WARN:
             grouped.setdefault((row.field, row.rule), []).append(row)
     for (name, rule), rows in grouped.items():
         others = f" and {len(rows) - 1} more of its features" if len(rows) > 1 else ""
@@ -281,7 +283,7 @@ def audit(
     allowances = check_allowances(allow or {})
     rows = prepare_rows(y, lead_index)
     ever = None if came_later is None else prepare_rows(came_later, lead_index)
-    found: list[Finding] = []
+    found: list[LeakFinding] = []
     for column in columns:
         check_length(column.feature, column.values, len(rows.positive))
         facts = measure_column(column.values, column.categories, rows)
@@ -307,10 +309,10 @@ def audit(
 
 
 def _judge_together(
-    columns: Sequence[AuditColumn], found: Sequence[Finding], rows: LabelledRows
-) -> Iterator[Finding]:
+    columns: Sequence[AuditColumn], found: Sequence[LeakFinding], rows: LabelledRows
+) -> Iterator[LeakFinding]:
     """Judge pairs of undated columns, but for those that leak by themselves already."""
-    leaking = {row.field for row in found if row.verdict is Verdict.LEAK}
+    leaking = {row.field for row in found if row.verdict is LeakVerdict.LEAK}
     suspects = [
         ((column.feature, column.field), column.values, column.categories is not None)
         for column in columns
@@ -319,11 +321,11 @@ def _judge_together(
     yield from judge_pairs(suspects, rows)
 
 
-def judge_by_hindsight(column: AuditColumn, ever: LabelledRows) -> Iterator[Finding]:
+def judge_by_hindsight(column: AuditColumn, ever: LabelledRows) -> Iterator[LeakFinding]:
     """Judge an undated column by whether the event ever came: only a leak is worth telling."""
     facts = measure_column(column.values, column.categories, ever)
     for finding in judge_column((column.feature, column.field), facts, ever, dated=False):
-        if finding.verdict is Verdict.LEAK:
+        if finding.verdict is LeakVerdict.LEAK:
             yield replace(finding, rule=f"{finding.rule}, outcome at any time")
 
 
@@ -367,15 +369,15 @@ def check_allowances(allow: Mapping[str, str]) -> dict[str, str]:
     return {name: reason.strip() for name, reason in allow.items()}
 
 
-def apply_allowance(finding: Finding, allowances: Mapping[str, str]) -> Finding:
+def apply_allowance(finding: LeakFinding, allowances: Mapping[str, str]) -> LeakFinding:
     """Attach the reason to a leak that is allowed by feature or by field."""
     reason = allowances.get(finding.feature) or allowances.get(finding.field)
-    if finding.verdict is not Verdict.LEAK or not reason:
+    if finding.verdict is not LeakVerdict.LEAK or not reason:
         return finding
     return replace(finding, allowed_because=reason)
 
 
-def too_good(auc: float, suspects: Iterable[str] = ()) -> Finding:
+def too_good(auc: float, suspects: Iterable[str] = ()) -> LeakFinding:
     """Judge a model's AUC on later data: above .85 a leak is likelier than a gift.
 
     Lattice wants a health score of .65 to .85 and calls more "often overfitting". An unknown AUC
@@ -389,13 +391,13 @@ def too_good(auc: float, suspects: Iterable[str] = ()) -> Finding:
     named = ", ".join(suspects)
     first = f" Look first at: {named}." if named else ""
     is_alarming = auc > TOO_GOOD
-    return Finding(
+    return LeakFinding(
         feature="(whole model)",
         field="(whole model)",
         rule="too good to be true",
         figure=auc,
         threshold=f"> {TOO_GOOD:g}",
-        verdict=Verdict.WARN if is_alarming else Verdict.OK,
+        verdict=LeakVerdict.WARN if is_alarming else LeakVerdict.OK,
         advice=(
             "Such an AUC usually means that a field is filled in after the outcome."
             f"{first} Train without it and compare."

@@ -165,11 +165,11 @@ def find_purest(
     """
     known = groups > 0
     seen = np.append(np.bincount(groups), known.sum())
-    came = np.append(np.bincount(groups, positive), (known & positive).sum())
-    matters = (seen * rows.leads_per_row >= 30) & (came >= 0.05 * max(1, positive.sum()))
+    positives = np.append(np.bincount(groups, positive), (known & positive).sum())
+    matters = (seen * rows.leads_per_row >= 30) & (positives >= 0.05 * max(1, positive.sum()))
     if not matters.any():
         return float("nan"), ""
-    rates = np.where(matters, came / np.maximum(seen, 1), -1.0)
+    rates = np.where(matters, positives / np.maximum(seen, 1), -1.0)
     purest = int(np.argmax(rates))
     name = "any value" if purest == len(rates) - 1 else name_group(values, groups, purest)
     if categories is not None and 0 < purest < len(rates) - 1:

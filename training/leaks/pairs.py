@@ -13,9 +13,9 @@ from training.leaks.rules import (
     ALONE_LEAK,
     BEYOND_CHANCE,
     DATE_IT,
-    Finding,
+    LeakFinding,
+    LeakVerdict,
     Names,
-    Verdict,
 )
 
 BINS = 5
@@ -29,7 +29,7 @@ PAIR = "AUC of two fields together"
 
 def judge_pairs(
     columns: Sequence[tuple[Names, NDArray[np.floating], bool]], rows: LabelledRows
-) -> Iterator[Finding]:
+) -> Iterator[LeakFinding]:
     """Judge each pair of columns of different fields; tell only of leaks, once for each field.
 
     Parameters
@@ -53,12 +53,12 @@ def judge_pairs(
         ):
             continue
         for names, partner in ((first, second), (second, first)):
-            yield Finding(
+            yield LeakFinding(
                 *names,
                 f"{PAIR} ({partner[1]})",
                 auc,
                 f"> {ALONE_LEAK:g} leak",
-                Verdict.LEAK,
+                LeakVerdict.LEAK,
                 f"With {partner[1]} it nearly tells the outcome. {DATE_IT}.",
             )
 

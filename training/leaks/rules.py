@@ -30,7 +30,7 @@ DATE_IT = (
 )
 
 
-class Verdict(StrEnum):
+class LeakVerdict(StrEnum):
     """How bad a finding is."""
 
     LEAK = "leak"
@@ -39,11 +39,11 @@ class Verdict(StrEnum):
     OK = "ok"
 
 
-WORST_FIRST = {verdict: position for position, verdict in enumerate(Verdict)}
+WORST_FIRST = {verdict: position for position, verdict in enumerate(LeakVerdict)}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LeakFinding:
     """One rule applied to one feature."""
 
     feature: str
@@ -51,7 +51,7 @@ class Finding:
     rule: str
     figure: float
     threshold: str
-    verdict: Verdict
+    verdict: LeakVerdict
     advice: str
     allowed_because: str = ""
     """The reason by which a leak was let through; empty otherwise."""
@@ -72,42 +72,42 @@ class Subject:
     dated: bool
 
     def find(
-        self, rule: str, figure: float, threshold: str, verdict: Verdict, advice: str
-    ) -> Finding:
+        self, rule: str, figure: float, threshold: str, verdict: LeakVerdict, advice: str
+    ) -> LeakFinding:
         """Word one finding about this column; nothing needs doing about an ok."""
-        told = "" if verdict is Verdict.OK else advice
-        return Finding(*self.names, rule, figure, threshold, verdict, told)
+        advice_text = "" if verdict is LeakVerdict.OK else advice
+        return LeakFinding(*self.names, rule, figure, threshold, verdict, advice_text)
 
 
 def judge_column(
     names: Names, facts: ColumnFacts, rows: LabelledRows, *, dated: bool
-) -> Iterator[Finding]:
+) -> Iterator[LeakFinding]:
     """Apply every rule that fits the column; the figures that pass are told as ok."""
     subject = Subject(names, facts, rows, dated)
     for rule in RULES:
         yield from rule(subject)
 
 
-def judge_alone(subject: Subject) -> Iterator[Finding]:
+def judge_alone(subject: Subject) -> Iterator[LeakFinding]:
     """Judge what the column ranks on its own: no single fact known in time orders leads so well."""
     figure = subject.facts.alone_auc
-    verdict = Verdict.OK
+    verdict = LeakVerdict.OK
     # NaN compares false: a column that cannot be measured is not accused.
     if subject.facts.alone_spreads >= BEYOND_CHANCE:
         verdict = grade(figure, ALONE_LEAK, ALONE_WARN)
-        if subject.dated and verdict is Verdict.WARN:
+        if subject.dated and verdict is LeakVerdict.WARN:
             # Built from records dated before the moment: strong is not yet suspicious.
-            verdict = Verdict.NOTE
+            verdict = LeakVerdict.NOTE
     advice = f"It alone nearly tells the outcome. {DATE_IT}."
     threshold = f"> {ALONE_LEAK:g} leak, > {ALONE_WARN:g} warn"
     yield subject.find(ALONE, figure, threshold, verdict, advice)
 
 
-def judge_null_indicator(subject: Subject) -> Iterator[Finding]:
+def judge_null_indicator(subject: Subject) -> Iterator[LeakFinding]:
     """Judge how closely being missing goes with the outcome."""
     figure = abs(subject.facts.null_phi)
     leads = subject.facts.populated_leads + subject.facts.empty_leads
-    verdict = Verdict.OK
+    verdict = LeakVerdict.OK
     if figure * np.sqrt(leads) >= BEYOND_CHANCE:
         verdict = grade(figure, NULL_LEAK, NULL_WARN)
     advice = f"Whether it is filled in tells the outcome. {DATE_IT}."
@@ -115,7 +115,7 @@ def judge_null_indicator(subject: Subject) -> Iterator[Finding]:
     yield subject.find("missing goes with the outcome", figure, threshold, verdict, advice)
 
 
-def judge_future_information(subject: Subject) -> Iterator[Finding]:
+def judge_future_information(subject: Subject) -> Iterator[LeakFinding]:
     """Judge Lattice's pair: filled in mostly for those who convert, empty for those who do not.
 
     Their text "not populated in at least 80 %" is read as filled in under 80 % of rows. The
@@ -125,7 +125,7 @@ def judge_future_information(subject: Subject) -> Iterator[Finding]:
     facts = subject.facts
     if subject.dated or np.isnan(facts.populated_lift) or np.isnan(facts.empty_lift):
         return
-    verdict = Verdict.OK
+    verdict = LeakVerdict.OK
     if (
         facts.filled < FILLED_UNDER
         and facts.populated_lift > POPULATED_LIFT
@@ -137,14 +137,14 @@ def judge_future_information(subject: Subject) -> Iterator[Finding]:
     yield subject.find("empty-value lift", facts.empty_lift, threshold, verdict, advice)
 
 
-def judge_missingness(subject: Subject) -> Iterator[Finding]:
+def judge_missingness(subject: Subject) -> Iterator[LeakFinding]:
     """Judge Lattice's "predicts from missingness" on undated columns."""
     lift = subject.facts.empty_lift
     if subject.dated or np.isnan(lift):
         return
     is_odd = lift < MISSINGNESS_LOW or lift > MISSINGNESS_HIGH
     certain = is_beyond_chance(lift, subject.facts.empty_leads, subject.rows.base_rate)
-    verdict = Verdict.WARN if is_odd and certain else Verdict.OK
+    verdict = LeakVerdict.WARN if is_odd and certain else LeakVerdict.OK
     threshold = f"< {MISSINGNESS_LOW:g} or > {MISSINGNESS_HIGH:g} warn"
     advice = (
         "Its absence says more than its value may. Make sure that it is filled in at creation."
@@ -152,62 +152,62 @@ def judge_missingness(subject: Subject) -> Iterator[Finding]:
     yield subject.find("predicts from missingness", lift, threshold, verdict, advice)
 
 
-def judge_filled_for_losers(subject: Subject) -> Iterator[Finding]:
+def judge_filled_for_losers(subject: Subject) -> Iterator[LeakFinding]:
     """Judge a column that is filled in only where the event never came: a loss reason."""
     facts = subject.facts
     expected = facts.populated_leads * subject.rows.base_rate
     if np.isnan(facts.populated_lift) or expected < NEVER_EXPECTED:
         return
-    verdict = Verdict.OK
+    verdict = LeakVerdict.OK
     if facts.populated_lift <= NEVER_LIFT:
-        verdict = Verdict.WARN if subject.dated else Verdict.LEAK
+        verdict = LeakVerdict.WARN if subject.dated else LeakVerdict.LEAK
     threshold = f"<= {NEVER_LIFT:g}"
     advice = f"It is filled in only for leads that do not convert. {DATE_IT}."
     yield subject.find("populated-value lift", facts.populated_lift, threshold, verdict, advice)
 
 
-def judge_purity(subject: Subject) -> Iterator[Finding]:
+def judge_purity(subject: Subject) -> Iterator[LeakFinding]:
     """Judge a value whose holders convert almost without exception."""
     figure = subject.facts.purest_rate
     if np.isnan(figure) or subject.rows.base_rate > 0.5:
         return
-    verdict = Verdict.OK
+    verdict = LeakVerdict.OK
     if figure >= PURE:
-        verdict = Verdict.WARN if subject.dated else Verdict.LEAK
+        verdict = LeakVerdict.WARN if subject.dated else LeakVerdict.LEAK
     group = subject.facts.purest_group
     advice = f"Nearly all leads with {group} convert. {DATE_IT}."
     yield subject.find("conversion rate of one value", figure, f">= {PURE:g}", verdict, advice)
 
 
-def judge_cramers_v(subject: Subject) -> Iterator[Finding]:
+def judge_cramers_v(subject: Subject) -> Iterator[LeakFinding]:
     """Judge how closely a category goes with the outcome."""
     figure = subject.facts.cramers_v
     if np.isnan(figure):
         return
-    verdict = Verdict.LEAK if figure > CRAMERS_V else Verdict.OK
+    verdict = LeakVerdict.LEAK if figure > CRAMERS_V else LeakVerdict.OK
     advice = f"Its values mirror the outcome. {DATE_IT}."
     yield subject.find("Cramér's V", figure, f"> {CRAMERS_V:g}", verdict, advice)
 
 
-def judge_constant(subject: Subject) -> Iterator[Finding]:
+def judge_constant(subject: Subject) -> Iterator[LeakFinding]:
     """Note a column that is nearly always the same."""
     figure = subject.facts.commonest
-    verdict = Verdict.NOTE if figure >= CONSTANT else Verdict.OK
+    verdict = LeakVerdict.NOTE if figure >= CONSTANT else LeakVerdict.OK
     advice = "It hardly varies, so it can explain little. Leave it out if it costs effort."
     yield subject.find("share of one value", figure, f">= {CONSTANT:g}", verdict, advice)
 
 
-def judge_cardinality(subject: Subject) -> Iterator[Finding]:
+def judge_cardinality(subject: Subject) -> Iterator[LeakFinding]:
     """Note a category with very many values."""
     if np.isnan(subject.facts.cramers_v):
         return
     figure = float(subject.facts.distinct)
-    verdict = Verdict.NOTE if figure > MOST_CATEGORIES else Verdict.OK
+    verdict = LeakVerdict.NOTE if figure > MOST_CATEGORIES else LeakVerdict.OK
     advice = "So many values are learnt by heart. Group them in the mapping."
     yield subject.find("distinct values", figure, f"> {MOST_CATEGORIES}", verdict, advice)
 
 
-RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[Subject], Iterator[LeakFinding]], ...] = (
     judge_alone,
     judge_null_indicator,
     judge_future_information,
@@ -222,28 +222,28 @@ RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 def judge_shift(
     names: Names, divergence: float, fill_before: float, fill_after: float
-) -> Iterator[Finding]:
+) -> Iterator[LeakFinding]:
     """Judge how a column moved between the training slice and a later one."""
     advice = "Its meaning or its recording changed between training and later data: ask its owner."
-    verdict = Verdict.WARN if divergence > DIVERGENCE else Verdict.OK
-    yield Finding(
-        *names, "shift in bits", divergence, f"> {DIVERGENCE:g}", verdict, tell(advice, verdict)
+    verdict = LeakVerdict.WARN if divergence > DIVERGENCE else LeakVerdict.OK
+    yield LeakFinding(
+        *names, "shift in bits", divergence, f"> {DIVERGENCE:g}", verdict, advise(advice, verdict)
     )
     low, high = sorted((fill_before, fill_after))
     # A ratio of two tiny fill rates is noise; one side must be filled in at least one in twenty.
     is_far = high - low > FILL_DIFFERENCE or (high >= 0.05 and high > FILL_RATIO * low)
-    verdict = Verdict.WARN if is_far else Verdict.OK
+    verdict = LeakVerdict.WARN if is_far else LeakVerdict.OK
     threshold = f"> {FILL_DIFFERENCE:g} or {FILL_RATIO} times"
-    yield Finding(
-        *names, "change of fill rate", high - low, threshold, verdict, tell(advice, verdict)
+    yield LeakFinding(
+        *names, "change of fill rate", high - low, threshold, verdict, advise(advice, verdict)
     )
 
 
-def grade(figure: float, leak: float, warn: float) -> Verdict:
+def grade(figure: float, leak: float, warn: float) -> LeakVerdict:
     """Grade a figure of which more is worse."""
     if figure > leak:
-        return Verdict.LEAK
-    return Verdict.WARN if figure > warn else Verdict.OK
+        return LeakVerdict.LEAK
+    return LeakVerdict.WARN if figure > warn else LeakVerdict.OK
 
 
 def is_beyond_chance(lift: float, leads: float, base_rate: float) -> bool:
@@ -254,6 +254,6 @@ def is_beyond_chance(lift: float, leads: float, base_rate: float) -> bool:
     return bool(abs(lift - 1) >= BEYOND_CHANCE * spread)
 
 
-def tell(advice: str, verdict: Verdict) -> str:
+def advise(advice: str, verdict: LeakVerdict) -> str:
     """Keep advice only where something is to be done."""
-    return "" if verdict is Verdict.OK else advice
+    return "" if verdict is LeakVerdict.OK else advice

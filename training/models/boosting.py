@@ -116,7 +116,7 @@ class LocalBooster:
     ) -> str:
         """Grow so many trees on all rows; give LightGBM's text of them."""
         every = _lgb_dataset(train, np.ones(len(train.converted), np.bool_))
-        callbacks = [_tell(progress, rounds)]
+        callbacks = [_progress_of(progress, rounds)]
         trees = import_lightgbm().train(settings, every, rounds, callbacks=callbacks)
         return str(trees.model_to_string())
 
@@ -142,7 +142,10 @@ def search_rounds(
         _lgb_dataset(train, ~tuning),
         MAX_ROUNDS,
         valid_sets=[_lgb_dataset(train, tuning)],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), _tell(progress, MAX_ROUNDS)],
+        callbacks=[
+            lgb.early_stopping(PATIENCE, verbose=False),
+            _progress_of(progress, MAX_ROUNDS),
+        ],
     )
     return max(int(search.best_iteration), 1), float(
         search.best_score["valid_0"]["binary_logloss"]
@@ -170,7 +173,7 @@ def _lgb_dataset(train: FitData, mask: NDArray[np.bool_]) -> Any:
     )
 
 
-def _tell(progress: Progress, rounds: int) -> Callable[[Any], None]:
+def _progress_of(progress: Progress, rounds: int) -> Callable[[Any], None]:
     return lambda env: progress((env.iteration + 1) / rounds)
 
 

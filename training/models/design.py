@@ -11,7 +11,7 @@ from training.models.linear import LinearModel, Term, standardise, transform
 
 
 @dataclass(frozen=True)
-class Column:
+class DesignColumn:
     """How one feature enters the design matrix."""
 
     position: int
@@ -37,7 +37,7 @@ class Column:
         return np.asarray(block, np.float64)
 
 
-def list_columns(train: FitData) -> list[Column]:
+def list_columns(train: FitData) -> list[DesignColumn]:
     """List the features that say something on these rows, and how each enters."""
     columns = []
     for position, feature in enumerate(train.catalog.features):
@@ -53,17 +53,17 @@ def list_columns(train: FitData) -> list[Column]:
                 continue  # a constant column says nothing
             scale = 1.0
         center = float(squeezed.mean()) if known.any() else 0.0
-        columns.append(Column(position, n_codes, center, scale, has_missing))
+        columns.append(DesignColumn(position, n_codes, center, scale, has_missing))
     return columns
 
 
-def build_design(columns: list[Column], rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def build_design(columns: list[DesignColumn], rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Build the design matrix, one block of columns per feature."""
     return np.hstack([c.blocks(rows[:, c.position].astype(np.float64)) for c in columns])
 
 
 def build_terms(
-    columns: list[Column], weights: NDArray[np.float64], rows: NDArray[np.float32]
+    columns: list[DesignColumn], weights: NDArray[np.float64], rows: NDArray[np.float32]
 ) -> dict[int, Term]:
     """Turn weights of a design's columns into a term per feature, measured from its mean."""
     terms: dict[int, Term] = {}

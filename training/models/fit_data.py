@@ -49,8 +49,8 @@ class FitData:
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Weigh each moment; see `weigh_looks`."""
-        return weigh_looks(self.lead_index)
+        """Weigh each moment; see `weigh_snapshots`."""
+        return weigh_snapshots(self.lead_index)
 
     def tuning_mask(self) -> NDArray[np.bool_] | None:
         """Mark the rows of the newest quarter of the leads; None if either part says too little.
@@ -80,7 +80,7 @@ class FitData:
         )
 
 
-def weigh_looks(lead_index: NDArray[np.int64]) -> NDArray[np.float64]:
+def weigh_snapshots(lead_index: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weigh moments so that leads that were looked at often do not dominate: the k-th counts 1/k.
 
     A weight of one over *all* looks at a lead would know the future: leads that convert are no
@@ -100,7 +100,7 @@ def weigh_looks(lead_index: NDArray[np.int64]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> weigh_looks(np.array([7, 7, 7, 9])).round(3).tolist()
+    >>> weigh_snapshots(np.array([7, 7, 7, 9])).round(3).tolist()
     [1.412, 0.706, 0.471, 1.412]
     """
     order = np.argsort(lead_index, kind="stable")

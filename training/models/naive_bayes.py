@@ -52,8 +52,8 @@ class Steps(NamedTuple):
 
     def term(self, weights: NDArray[np.float64]) -> Term:
         """Shape log-odds per code, "not known" the last."""
-        told = tuple(float(weight) for weight in weights)
-        return Term(0.0, 1.0, 0.0, told[-1], told[:-1], 0.0, self.edges)
+        values = tuple(float(weight) for weight in weights)
+        return Term(0.0, 1.0, 0.0, values[-1], values[:-1], 0.0, self.edges)
 
 
 def fit_naive_bayes(
@@ -124,10 +124,10 @@ def _count(
     one: Steps, codes: NDArray[np.int64], own: FitData, rows: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count weighted conversions, and others, per code."""
-    weights, came = own.weights[rows], own.converted[rows].astype(np.float64)
+    weights, converted_ = own.weights[rows], own.converted[rows].astype(np.float64)
     size = one.n_codes + 1
-    positive = np.bincount(codes[rows], weights * came, minlength=size)
-    negative = np.bincount(codes[rows], weights * (1.0 - came), minlength=size)
+    positive = np.bincount(codes[rows], weights * converted_, minlength=size)
+    negative = np.bincount(codes[rows], weights * (1.0 - converted_), minlength=size)
     return positive.astype(np.float64), negative.astype(np.float64)
 
 
@@ -179,11 +179,11 @@ def _take_one_by_one(
 ) -> list[Steps]:
     judged = own.rows[tuning]
     adds = [_weigh(one, one.codes(own.rows), own, older)[one.codes(judged)] for one in candidates]
-    came, weights = own.converted[tuning], own.weights[tuning]
+    converted_, weights = own.converted[tuning], own.weights[tuning]
 
     def judge(margin: NDArray[np.float64]) -> float:
-        calibrated = fit_affine(margin, came, weights)
-        return compute_log_loss(came, calibrated.apply(margin), weights)
+        calibrated = fit_affine(margin, converted_, weights)
+        return compute_log_loss(converted_, calibrated.apply(margin), weights)
 
     margin = np.zeros(len(judged))
     best, taken = judge(margin), list[int]()

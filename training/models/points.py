@@ -53,7 +53,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.points:g} points where not known"
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _PointsFile(msgspec.Struct, forbid_unknown_fields=True):
     rule: Annotated[list[Rule], msgspec.Meta(min_length=1)]
 
 
@@ -94,7 +94,7 @@ def read_points(text: str) -> PointsTable:
         Naming the rule, what is wrong with it, and what it should be.
     """
     try:
-        read = msgspec.convert(parse_toml(text, FILE), _File)
+        read = msgspec.convert(parse_toml(text, FILE), _PointsFile)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
         raise PointsTableError(str(problem)) from problem
     for number, rule in enumerate(read.rule, start=1):

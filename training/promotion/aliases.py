@@ -25,7 +25,7 @@ LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
-class Deed:
+class PromotionAction:
     """Who reviewed or moved, when, and why."""
 
     by: str
@@ -36,12 +36,12 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModelPair:
     """A champion and who may replace it."""
 
     champion: Bundle
     challenger: Bundle
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
     """What whoever decides should know about where the two were found."""
 
 
@@ -57,15 +57,15 @@ class Change:
     @property
     def words(self) -> str:
         """Say what changed."""
-        said = f"{self.to.name}: {self.to.words} is champion now"
+        sentence = f"{self.to.name}: {self.to.words} is champion now"
         if self.replaced is not None:
-            said += f", {self.replaced.words} is kept as {PREVIOUS}"
+            sentence += f", {self.replaced.words} is kept as {PREVIOUS}"
         took = (
             "The server takes it up without a restart."
             if self.is_served
             else "The server's link was left alone: it serves a model of another name."
         )
-        return f"{said}. {took}"
+        return f"{sentence}. {took}"
 
 
 def find_served(settings: TrainingSettings) -> Bundle | None:
@@ -79,7 +79,7 @@ def find_served(settings: TrainingSettings) -> Bundle | None:
     return load_bundle(settings.champion) if (settings.champion / SEAL).is_file() else None
 
 
-def find_pair(settings: TrainingSettings, name: str, wanted: str) -> Pair:
+def find_pair(settings: TrainingSettings, name: str, wanted: str) -> ModelPair:
     """Find champion and challenger.
 
     Parameters
@@ -99,21 +99,21 @@ def find_pair(settings: TrainingSettings, name: str, wanted: str) -> Pair:
         If one is damaged.
     """
     served = find_served(settings)
-    told = load_bundle(Path(wanted)) if wanted and (Path(wanted) / SEAL).is_file() else None
-    called = name or (told.name if told else "") or (served.name if served else "")
+    given = load_bundle(Path(wanted)) if wanted and (Path(wanted) / SEAL).is_file() else None
+    called = name or (given.name if given else "") or (served.name if served else "")
     if not called:
         raise NoSuchModelError(
             "?", "champion", "The server has none; make one with `baton train HISTORY`."
         )
-    challenger = told or _load_challenger(settings, called, wanted)
+    challenger = given or _load_challenger(settings, called, wanted)
     registered = find_version(settings, called, CHAMPION)
     if served is not None and served.name == called:
-        return Pair(served, challenger, tuple(_compare_records(served, registered)))
+        return ModelPair(served, challenger, tuple(_compare_records(served, registered)))
     if registered is None:
         raise NoSuchModelError(
             called, CHAMPION, "Make one with `baton train HISTORY`; there is nothing to replace."
         )
-    return Pair(load_bundle(find_bundle(settings, registered)), challenger, ())
+    return ModelPair(load_bundle(find_bundle(settings, registered)), challenger, ())
 
 
 def _load_challenger(settings: TrainingSettings, name: str, wanted: str) -> Bundle:
@@ -137,7 +137,9 @@ def _compare_records(served: Bundle, registered: RegisteredVersion | None) -> li
     return []
 
 
-def replace_champion(settings: TrainingSettings, pair: Pair, deed: Deed, verdict: str) -> Change:
+def replace_champion(
+    settings: TrainingSettings, pair: ModelPair, action: PromotionAction, verdict: str
+) -> Change:
     """Put the challenger in the champion's place: the server's link, then the registry.
 
     Should the registry refuse, the link is put back.
@@ -148,7 +150,9 @@ def replace_champion(settings: TrainingSettings, pair: Pair, deed: Deed, verdict
     if replaced is not None and CHAMPION not in replaced.aliases:
         # The one in use is what a rollback must find.
         move_alias(settings, replaced.name, CHAMPION, replaced.version)
-    change = _change(settings, to, replaced, pair.challenger, pair.champion.folder, deed, verdict)
+    change = _change(
+        settings, to, replaced, pair.challenger, pair.champion.folder, action, verdict
+    )
     _end_shadow(settings, pair.challenger)
     return change
 
@@ -174,20 +178,20 @@ def _change(
     replaced: RegisteredVersion | None,
     bundle: Bundle,
     folder_before: Path,
-    deed: Deed,
+    action: PromotionAction,
     verdict: str,
 ) -> Change:
     served = find_served(settings)
     is_served = served is None or served.name == bundle.name
     if is_served:
         install_champion(bundle.folder, settings.champion)
-    told = {
-        "promoted_by": deed.by,
-        "promoted_at": deed.at.isoformat(),
-        "promoted_because": deed.reason or verdict,
+    params = {
+        "promoted_by": action.by,
+        "promoted_at": action.at.isoformat(),
+        "promoted_because": action.reason or verdict,
     }
     try:
-        move_champion(settings, to, told=told)
+        move_champion(settings, to, tags=params)
     except Exception:
         if is_served:
             install_champion(folder_before, settings.champion)
@@ -202,7 +206,7 @@ def _end_shadow(settings: TrainingSettings, promoted: Bundle) -> None:
         link.unlink()
 
 
-def roll_back(settings: TrainingSettings, name: str, deed: Deed) -> Change:
+def roll_back(settings: TrainingSettings, name: str, action: PromotionAction) -> Change:
     """Put the previous champion back; the present one is remembered in its stead.
 
     Raises
@@ -228,7 +232,7 @@ def roll_back(settings: TrainingSettings, name: str, deed: Deed) -> Change:
         raise SameModelError(called, back.bundle_version)
     bundle = load_bundle(find_bundle(settings, back))
     before = served.folder if served else bundle.folder
-    return _change(settings, back, present, bundle, before, deed, "rollback")
+    return _change(settings, back, present, bundle, before, action, "rollback")
 
 
 def write_log(settings: TrainingSettings, entry: Mapping[str, object]) -> None:

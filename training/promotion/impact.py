@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 TOP_SHARE = 0.10
-MOVERS = 10
+TOP_CHANGES = 10
 FIELDS_SHOWN = 4
 """Business fields told of each lead that moves."""
 
@@ -72,7 +72,7 @@ class FieldMove:
 
 
 @dataclass(frozen=True, slots=True)
-class Mover:
+class TopChange:
     """A lead that moves far, and why."""
 
     lead_id: str
@@ -91,7 +91,7 @@ class Mover:
         """Say which facts count differently.
 
         >>> fields = (FieldMove("pricing pages", 1.0, 6.5), FieldMove("industry", 2.0, -1.0))
-        >>> Mover("L1", None, 50, 56, "C", "B", 0.1, 0.15, fields).because
+        >>> TopChange("L1", None, 50, 56, "C", "B", 0.1, 0.15, fields).because
         'pricing pages +1.0 → +6.5, industry +2.0 → -1.0'
         """
         return ", ".join(f"{f.label} {f.before:+.1f} → {f.after:+.1f}" for f in self.fields)
@@ -123,7 +123,7 @@ class Impact:
     quantiles: tuple[float, ...]
     points_before: tuple[float, ...]
     points_after: tuple[float, ...]
-    movers: tuple[Mover, ...]
+    top_changes: tuple[TopChange, ...]
 
     @property
     def churn(self) -> float:
@@ -190,7 +190,7 @@ def measure_impact(
         quantiles=QUANTILES,
         points_before=find_quantiles(before.points),
         points_after=find_quantiles(after.points),
-        movers=find_movers(everyone, before, after, field_points),
+        top_changes=find_top_changes(everyone, before, after, field_points),
     )
 
 
@@ -252,18 +252,18 @@ def find_quantiles(points: Floats) -> tuple[float, ...]:
     return tuple(float(q) for q in np.quantile(known, QUANTILES))
 
 
-def find_movers(
+def find_top_changes(
     everyone: Everyone, before: View, after: View, field_points: FieldPoints
-) -> tuple[Mover, ...]:
+) -> tuple[TopChange, ...]:
     """Find the leads whose points change most, of those that both models score."""
     change = np.abs(after.points - before.points)
     known = np.flatnonzero(np.isfinite(change))
-    rows = known[np.argsort(-change[known], kind="stable")[:MOVERS]]
+    rows = known[np.argsort(-change[known], kind="stable")[:TOP_CHANGES]]
     if not len(rows):
         return ()
-    told_before, told_after = field_points(rows)
+    fields_before, fields_after = field_points(rows)
     return tuple(
-        Mover(
+        TopChange(
             lead_id=everyone.lead_ids[row],
             owner=everyone.owners[row],
             points_before=float(before.points[row]),
@@ -274,7 +274,7 @@ def find_movers(
             probability_after=float(after.probability[row]),
             fields=compare_fields(old, new),
         )
-        for row, old, new in zip(rows, told_before, told_after, strict=True)
+        for row, old, new in zip(rows, fields_before, fields_after, strict=True)
     )
 
 

@@ -59,7 +59,7 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ModelMeasures:
     """How one of the two fared."""
 
     log_loss: float
@@ -94,8 +94,8 @@ class Comparison:
     base_rate: float
     base_rate_loss: float
     """Log loss of the base rate that was known when the challenger was trained."""
-    champion: Side
-    challenger: Side
+    champion: ModelMeasures
+    challenger: ModelMeasures
     log_loss: Gain
     auc: Gain
     calibration_error: Gain
@@ -163,9 +163,9 @@ def compare(
 
 def measure_side(
     labels: Floats, p: Floats, leads: Integers, *, rng: np.random.Generator, resamples: int
-) -> Side:
+) -> ModelMeasures:
     """Measure one model on its own."""
-    return Side(
+    return ModelMeasures(
         log_loss=compute_log_loss(labels, p),
         auc=measure_auc(labels, p, leads),
         calibration_error=measure_ece(labels, p, leads, rng=rng, resamples=resamples),
@@ -176,11 +176,11 @@ def measure_side(
 def build_gain(value: float, drawn: Floats, leads: Integers) -> Gain:
     """Build a gain with the 95 % percentile interval of its draws."""
     kept = drawn[np.isfinite(drawn)]
-    said = f"paired bootstrap of {int(leads.max()) + 1} leads, {len(kept)} times"
+    method = f"paired bootstrap of {int(leads.max()) + 1} leads, {len(kept)} times"
     if not len(kept):
-        return Gain(value, Interval(float("nan"), float("nan"), said))
+        return Gain(value, Interval(float("nan"), float("nan"), method))
     low, high = np.quantile(kept, [0.025, 0.975])
-    return Gain(value, Interval(float(low), float(high), said))
+    return Gain(value, Interval(float(low), float(high), method))
 
 
 def gain_losses(
@@ -270,7 +270,7 @@ def bound_together(found: Sequence[SegmentGain], drawn: Floats) -> tuple[Segment
     centre = np.array([row.gain.value for row in found])
     deviations = np.nan_to_num(np.abs(drawn - centre) / spread)
     width = float(np.quantile(deviations.max(axis=1), 0.95))
-    said = f"all {len(found)} segments at once, {len(drawn)} resamples"
+    method = f"all {len(found)} segments at once, {len(drawn)} resamples"
     half = width * spread
     bounded = [
         SegmentGain(
@@ -281,7 +281,7 @@ def bound_together(found: Sequence[SegmentGain], drawn: Floats) -> tuple[Segment
             row.positives,
             row.champion,
             row.challenger,
-            Gain(row.gain.value, Interval(row.gain.value - h, row.gain.value + h, said)),
+            Gain(row.gain.value, Interval(row.gain.value - h, row.gain.value + h, method)),
         )
         for row, h in zip(found, half.tolist(), strict=True)
     ]
@@ -293,7 +293,7 @@ def gain_auc(
     labels: Floats,
     chances: Sequence[Floats],
     leads: Integers,
-    sides: Sequence[Side],
+    sides: Sequence[ModelMeasures],
     *,
     rng: np.random.Generator,
     resamples: int,
@@ -332,7 +332,7 @@ def gain_ece(
     labels: Floats,
     chances: Sequence[Floats],
     leads: Integers,
-    sides: Sequence[Side],
+    sides: Sequence[ModelMeasures],
     *,
     rng: np.random.Generator,
     resamples: int,

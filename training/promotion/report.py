@@ -13,7 +13,7 @@ from training.bundle import Bundle
 from training.card import markdown
 from training.card.plots import BLUE, INK, QUIET, build_figure, save_figure
 from training.card.report import to_plain
-from training.promotion.aliases import Deed
+from training.promotion.aliases import PromotionAction
 from training.promotion.impact import GroupMoves, Impact
 from training.promotion.review import Review
 
@@ -23,20 +23,20 @@ GROUPS_SHOWN = 6
 """Segments, and owners, on the screen: those of whom most leads cross. The files have all."""
 
 
-def write_report(folder: Path, review: Review, deed: Deed) -> list[Path]:
+def write_report(folder: Path, review: Review, action: PromotionAction) -> list[Path]:
     """Write the three files of a report, and list them."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in (REPORT, PAGE, PICTURE)]
-    text = json.dumps(describe(review, deed), indent=1)
+    text = json.dumps(describe(review, action), indent=1)
     paths[0].write_text(text + "\n", encoding="utf-8")
-    paths[1].write_text(render(review, deed), encoding="utf-8")
+    paths[1].write_text(render(review, action), encoding="utf-8")
     write_points_plot(paths[2], review)
     return paths
 
 
-def describe(review: Review, deed: Deed) -> dict[str, Any]:
+def describe(review: Review, action: PromotionAction) -> dict[str, Any]:
     """Describe a review and what was done as plain JSON values."""
-    told: dict[str, Any] = to_plain(
+    plain: dict[str, Any] = to_plain(
         {
             "format": FORMAT,
             "name": review.challenger.name,
@@ -45,7 +45,7 @@ def describe(review: Review, deed: Deed) -> dict[str, Any]:
             "challenger": _describe_bundle(review.challenger),
             "verdict": review.decision.verdict,
             "because": review.decision.because,
-            "deed": deed,
+            "action": action,
             "later_since": review.later_since,
             "champion_age_days": review.champion_age_days,
             "rules": review.rules,
@@ -54,7 +54,7 @@ def describe(review: Review, deed: Deed) -> dict[str, Any]:
             "impact": review.impact,
         }
     )
-    return told
+    return plain
 
 
 def _describe_bundle(bundle: Bundle) -> dict[str, Any]:
@@ -119,19 +119,19 @@ def list_groups(
     return header, rows
 
 
-def list_movers(impact: Impact) -> tuple[list[str], list[list[str]]]:
+def list_top_changes(impact: Impact) -> tuple[list[str], list[list[str]]]:
     """List the leads that move most, and why."""
     header = ["lead", "owner", "points", "band", "chance", "points of its facts"]
     rows = [
         [
-            mover.lead_id,
-            mover.owner or markdown.UNKNOWN,
-            f"{mover.points_before:.0f} → {mover.points_after:.0f}",
-            f"{mover.band_before} → {mover.band_after}",
-            f"{mover.probability_before:.1%} → {mover.probability_after:.1%}",
-            mover.because,
+            change.lead_id,
+            change.owner or markdown.UNKNOWN,
+            f"{change.points_before:.0f} → {change.points_after:.0f}",
+            f"{change.band_before} → {change.band_after}",
+            f"{change.probability_before:.1%} → {change.probability_after:.1%}",
+            change.because,
         ]
-        for mover in impact.movers
+        for change in impact.top_changes
     ]
     return header, rows
 
@@ -139,8 +139,8 @@ def list_movers(impact: Impact) -> tuple[list[str], list[list[str]]]:
 def list_quantiles(impact: Impact) -> tuple[list[str], list[list[str]]]:
     """List how points are spread before and after."""
     header = ["points", *(f"{q:.0%}" for q in impact.quantiles)]
-    told = (("before", impact.points_before), ("after", impact.points_after))
-    return header, [[name, *(f"{p:.1f}" for p in points)] for name, points in told]
+    lines = (("before", impact.points_before), ("after", impact.points_after))
+    return header, [[name, *(f"{p:.1f}" for p in points)] for name, points in lines]
 
 
 def print_review(console: Console, review: Review) -> None:
@@ -159,7 +159,7 @@ def print_review(console: Console, review: Review) -> None:
     _print_table(console, "Where most cross", list_groups(impact.by_segment, GROUPS_SHOWN))
     _print_table(console, "Whose leads cross", list_groups(impact.by_owner, GROUPS_SHOWN))
     _print_table(console, "Points", list_quantiles(impact))
-    _print_table(console, "The leads that move most", list_movers(impact))
+    _print_table(console, "The leads that move most", list_top_changes(impact))
     console.print(f"[bold]Verdict: {review.decision.verdict}[/bold]")
     for sentence in review.decision.because:
         console.print(f"  {sentence}", markup=False)
@@ -179,17 +179,17 @@ def _print_table(console: Console, title: str, listed: tuple[list[str], list[lis
     console.print(shown)
 
 
-def render(review: Review, deed: Deed) -> str:
+def render(review: Review, action: PromotionAction) -> str:
     """Render a review as Markdown, the picture linked beside it."""
     old, new, impact = review.champion, review.challenger, review.impact
-    done = "The alias was moved" if deed.moved else "Nothing was changed"
-    reason = f" Reason: {deed.reason}" if deed.reason else ""
+    done = "The alias was moved" if action.moved else "Nothing was changed"
+    reason = f" Reason: {action.reason}" if action.reason else ""
     parts = [
         f"# {new.name}: {old.version} or {new.version}?",
         f"P({new.contract.text}). Champion: {old.model_kind} {old.version}; challenger: "
         f"{new.model_kind} {new.version}.",
-        f"**Verdict: {review.decision.verdict}.** {done} by {deed.by}, "
-        f"{deed.at:%Y-%m-%d %H:%M} UTC.{reason}",
+        f"**Verdict: {review.decision.verdict}.** {done} by {action.by}, "
+        f"{action.at:%Y-%m-%d %H:%M} UTC.{reason}",
         "\n".join(f"- {sentence}" for sentence in review.decision.because),
         f"## If it is promoted ({review.as_of:%Y-%m-%d})",
         "\n".join(f"- {sentence}" for sentence in impact.words),
@@ -198,7 +198,7 @@ def render(review: Review, deed: Deed) -> str:
         "### Points\n\n" + markdown.table(*list_quantiles(impact)),
         "### By owner\n\n" + markdown.table(*list_groups(impact.by_owner)),
         "### By segment\n\n" + markdown.table(*list_groups(impact.by_segment)),
-        "### The leads that move most\n\n" + markdown.table(*list_movers(impact)),
+        "### The leads that move most\n\n" + markdown.table(*list_top_changes(impact)),
         "### Compared by segment\n\n" + markdown.table(*_list_segments(review)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -243,8 +243,8 @@ def write_points_plot(path: Path, review: Review) -> None:
         figure.colorbar(cells, ax=axes, label="leads", shrink=0.8)
     axes.plot([0, 100], [0, 100], color=QUIET, linestyle="--", linewidth=1.2, label="no change")
     axes.scatter(
-        [mover.points_before for mover in impact.movers],
-        [mover.points_after for mover in impact.movers],
+        [change.points_before for change in impact.top_changes],
+        [change.points_after for change in impact.top_changes],
         s=60,
         facecolors="none",
         edgecolors=BLUE,

@@ -15,14 +15,19 @@ from features.contracts.history import History
 from features.kernel.layout import lead_index
 from features.lifecycle.targets import Target
 from training.bundle import MANIFEST, Bundle
-from training.dataset.moments import look
+from training.dataset.moments import build_moments
 from training.dataset.open_leads import find_open, find_owners
 from training.errors import BundleError, OutcomesDifferError, SameModelError
 from training.evaluation.segments import SegmentColumn
 from training.labels.conversion import Grid
 from training.promotion.impact import Everyone, Impact, View, build_view, measure_impact
 from training.promotion.paired import Comparison, compare
-from training.promotion.rules import Decision, PromotionRules, Verdict, decide_promotion
+from training.promotion.rules import (
+    PromotionDecision,
+    PromotionRules,
+    PromotionVerdict,
+    decide_promotion,
+)
 from training.run.options import read_options
 
 ROWS_AT_A_TIME = 8192
@@ -48,7 +53,7 @@ class Review:
     champion_age_days: float | None
     comparison: Comparison | None
     """None where no later lead has a matured outcome."""
-    decision: Decision
+    decision: PromotionDecision
     impact: Impact
     before: View
     after: View
@@ -67,9 +72,9 @@ def seen_until(bundle: Bundle) -> datetime:
         If neither says.
     """
     manifest = json.loads((bundle.folder / MANIFEST).read_text(encoding="utf-8"))
-    told = manifest["provenance"].get("seen_until") or _newest_slice(bundle).get("first")
+    recorded = manifest["provenance"].get("seen_until") or _newest_slice(bundle).get("first")
     try:
-        moment = datetime.fromisoformat(told or "")
+        moment = datetime.fromisoformat(recorded or "")
         to_us(moment)
     except ValueError:
         raise BundleError(
@@ -128,7 +133,7 @@ def review(
     options, _ = read_options(challenger.folder)
     since = max(seen_until(champion), seen_until(challenger))
     progress("looking at later leads", 0.0)
-    moments = look(history, options.outcome, options.grid, seed=options.seed)
+    moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     age = find_age_days(champion, from_us(int(moments.snapshots.as_of.max())))
     later = moments.take(moments.created_at >= to_us(since))
     progress("looking at later leads", 1.0)
@@ -172,15 +177,15 @@ def _decide(
     age: float | None,
     since: datetime,
     grid: Grid,
-) -> Decision:
+) -> PromotionDecision:
     if comparison is not None:
         return decide_promotion(comparison, rules, champion_age_days=age)
-    said = (
+    sentence = (
         f"No lead created on {since:%Y-%m-%d} or later, looked at {grid.words}, has a matured "
         "outcome: there is nothing that both models can be judged on. Wait, or bring a longer "
         "history."
     )
-    return Decision(Verdict.CANNOT_TELL, (said,))
+    return PromotionDecision(PromotionVerdict.CANNOT_TELL, (sentence,))
 
 
 def _chances(bundle: Bundle, rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -200,8 +205,8 @@ def _score(
 
 
 def _base_rate(bundle: Bundle, otherwise: float) -> float:
-    told = bundle.card.get("quality", {}).get("base_rate_train")
-    return otherwise if told is None else float(told)
+    recorded = bundle.card.get("quality", {}).get("base_rate_train")
+    return otherwise if recorded is None else float(recorded)
 
 
 def list_segments(*seen: tuple[Bundle, NDArray[np.float32]]) -> tuple[SegmentColumn, ...]:
@@ -268,9 +273,9 @@ def see(bundle: Bundle, rows: NDArray[np.float32]) -> View:
 def field_points(bundle: Bundle, rows: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
     """Sum the points of each business field, per row."""
     reasons = bundle.score(rows).reasons
-    told: list[dict[str, float]] = [{} for _ in rows]
+    points_by_field: list[dict[str, float]] = [{} for _ in rows]
     for position, feature in enumerate(bundle.catalog.features):
         for row, points in enumerate(reasons[:, position].tolist()):
-            said = feature.field_words
-            told[row][said] = told[row].get(said, 0.0) + points
-    return told
+            words = feature.field_words
+            points_by_field[row][words] = points_by_field[row].get(words, 0.0) + points
+    return points_by_field

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from training.card.cautions import FEWEST_CONVERSIONS, LARGE_CALIBRATION_ERROR
 from training.evaluation.resampling import Interval
-from training.promotion.paired import Comparison, Gain, SegmentGain, Side
+from training.promotion.paired import Comparison, Gain, ModelMeasures, SegmentGain
 
 
-class Verdict(StrEnum):
+class PromotionVerdict(StrEnum):
     """What to do."""
 
     PROMOTE = "promote"
@@ -53,10 +53,10 @@ class PromotionRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PromotionDecision:
     """The verdict, and why."""
 
-    verdict: Verdict
+    verdict: PromotionVerdict
     because: tuple[str, ...]
     """The deciding sentences first, then one for each thing that was compared."""
 
@@ -66,7 +66,7 @@ def decide_promotion(
     rules: PromotionRules = PromotionRules(),
     *,
     champion_age_days: float | None = None,
-) -> Decision:
+) -> PromotionDecision:
     """Decide whether the challenger becomes champion.
 
     Parameters
@@ -84,22 +84,24 @@ def decide_promotion(
         rule out that the challenger is worse than tolerated. *Keep* if something is clearly
         wrong with the challenger, or if it is no better than noise. Else *promote*.
     """
-    figures = tuple(say_figures(comparison))
+    figures = tuple(format_figures(comparison))
     too_few = tuple(find_too_few(comparison, rules))
     if too_few:
-        return Decision(Verdict.CANNOT_TELL, (*too_few, *figures))
+        return PromotionDecision(PromotionVerdict.CANNOT_TELL, (*too_few, *figures))
     faults = tuple(find_faults(comparison, rules))
     if faults:
-        return Decision(Verdict.KEEP, (*faults, *figures))
+        return PromotionDecision(PromotionVerdict.KEEP, (*faults, *figures))
     if comparison.log_loss.is_better:
-        said = "The challenger foretells better than the champion, beyond noise."
-        return Decision(Verdict.PROMOTE, (said, *figures))
+        sentence = "The challenger foretells better than the champion, beyond noise."
+        return PromotionDecision(PromotionVerdict.PROMOTE, (sentence, *figures))
     against = tuple(find_champion_faults(comparison, rules, champion_age_days))
     if not against:
-        said = "The challenger is not better than the champion beyond noise: nothing is gained."
-        return Decision(Verdict.KEEP, (said, *figures))
-    verdict, said = judge_replacement(comparison, rules)
-    return Decision(verdict, (*against, said, *figures))
+        sentence = (
+            "The challenger is not better than the champion beyond noise: nothing is gained."
+        )
+        return PromotionDecision(PromotionVerdict.KEEP, (sentence, *figures))
+    verdict, sentence = judge_replacement(comparison, rules)
+    return PromotionDecision(verdict, (*against, sentence, *figures))
 
 
 def find_too_few(comparison: Comparison, rules: PromotionRules) -> Iterator[str]:
@@ -126,7 +128,7 @@ def find_faults(comparison: Comparison, rules: PromotionRules) -> Iterator[str]:
     if comparison.auc.interval.high < -rules.largest_auc_loss:
         yield (
             "The challenger puts leads in a worse order, by more than "
-            f"{say(rules.largest_auc_loss, 2)} of AUC for certain."
+            f"{format_figure(rules.largest_auc_loss, 2)} of AUC for certain."
         )
     yield from find_uncalibrated("challenger", challenger, rules)
     if comparison.calibration_error.interval.high < -rules.largest_calibration_loss:
@@ -136,7 +138,7 @@ def find_faults(comparison: Comparison, rules: PromotionRules) -> Iterator[str]:
         )
     for row in comparison.segments:
         if row.gain.is_worse and -row.gain.value > rules.tolerated_share * row.champion:
-            yield f"One segment gets clearly worse. {say_segment(row)}"
+            yield f"One segment gets clearly worse. {describe_segment(row)}"
 
 
 def find_champion_faults(
@@ -152,22 +154,22 @@ def find_champion_faults(
         )
 
 
-def find_no_signal(who: str, side: Side, base_rate_loss: float) -> Iterator[str]:
+def find_no_signal(who: str, side: ModelMeasures, base_rate_loss: float) -> Iterator[str]:
     """Find whether a model says more than the base rate does."""
     low, high = side.auc.interval.low, side.auc.interval.high
     if not low > 0.5:
         yield (
-            f"The {who} has no signal: the interval of its AUC ({say(low, 3)} to {say(high, 3)}) "
+            f"The {who} has no signal: the interval of its AUC ({format_figure(low, 3)} to {format_figure(high, 3)}) "
             "does not lie above one half."
         )
     elif side.log_loss >= base_rate_loss:
         yield (
-            f"The {who} is no better than the base rate: log loss {say(side.log_loss)} against "
-            f"{say(base_rate_loss)}."
+            f"The {who} is no better than the base rate: log loss {format_figure(side.log_loss)} against "
+            f"{format_figure(base_rate_loss)}."
         )
 
 
-def find_uncalibrated(who: str, side: Side, rules: PromotionRules) -> Iterator[str]:
+def find_uncalibrated(who: str, side: ModelMeasures, rules: PromotionRules) -> Iterator[str]:
     """Find whether a model's chances cannot be believed."""
     error, line = side.calibration_error, side.line
     if error.value > max(rules.largest_calibration_error, error.noise_floor):
@@ -185,90 +187,92 @@ def find_uncalibrated(who: str, side: Side, rules: PromotionRules) -> Iterator[s
         )
 
 
-def judge_replacement(comparison: Comparison, rules: PromotionRules) -> tuple[Verdict, str]:
+def judge_replacement(
+    comparison: Comparison, rules: PromotionRules
+) -> tuple[PromotionVerdict, str]:
     """Judge a challenger that is neither better nor worse beyond noise, the champion being due."""
     most = rules.tolerated_share * comparison.champion.log_loss
     worst = max(0.0, -comparison.log_loss.interval.low)
     if worst <= most:
-        return Verdict.PROMOTE, (
-            f"The challenger is not worse: at most {say(worst)} of log loss are lost, and "
-            f"{rules.tolerated_share:.0%} ({say(most)}) would be tolerated."
+        return PromotionVerdict.PROMOTE, (
+            f"The challenger is not worse: at most {format_figure(worst)} of log loss are lost, and "
+            f"{rules.tolerated_share:.0%} ({format_figure(most)}) would be tolerated."
         )
-    return Verdict.CANNOT_TELL, (
-        f"The challenger may be worse: up to {say(worst)} of log loss could be lost, more than the "
-        f"{rules.tolerated_share:.0%} ({say(most)}) that are tolerated. Wait for more matured leads."
+    return PromotionVerdict.CANNOT_TELL, (
+        f"The challenger may be worse: up to {format_figure(worst)} of log loss could be lost, more than the "
+        f"{rules.tolerated_share:.0%} ({format_figure(most)}) that are tolerated. Wait for more matured leads."
     )
 
 
-def say_figures(comparison: Comparison) -> Iterator[str]:
+def format_figures(comparison: Comparison) -> Iterator[str]:
     """Say what was compared, a sentence each: the challenger first, then the champion."""
     old, new = comparison.champion, comparison.challenger
     yield (
         f"Compared on {comparison.leads:,} later leads ({comparison.rows:,} moments, "
         f"{comparison.converted_leads:,} leads converted) that neither model knew."
     )
-    yield say_gain("Log loss", new.log_loss, old.log_loss, comparison.log_loss, 4)
-    yield say_gain("AUC", new.auc.value, old.auc.value, comparison.auc, 3)
+    yield format_gain("Log loss", new.log_loss, old.log_loss, comparison.log_loss, 4)
+    yield format_gain("AUC", new.auc.value, old.auc.value, comparison.auc, 3)
     error = comparison.calibration_error
-    yield say_gain(
+    yield format_gain(
         "Calibration error", new.calibration_error.value, old.calibration_error.value, error, 4
     )
     if not (new.line.because or old.line.because):
         yield (
-            f"Calibration slope {say_slope(new.line.slope, new.line.slope_interval)} against "
-            f"{say_slope(old.line.slope, old.line.slope_interval)}; 1 is perfect."
+            f"Calibration slope {format_slope(new.line.slope, new.line.slope_interval)} against "
+            f"{format_slope(old.line.slope, old.line.slope_interval)}; 1 is perfect."
         )
     if comparison.worst_segment is not None:
-        yield f"Of {len(comparison.segments)} segments it fares worst in one: " + say_segment(
+        yield f"Of {len(comparison.segments)} segments it fares worst in one: " + describe_segment(
             comparison.worst_segment
         )
 
 
-def say_segment(row: SegmentGain) -> str:
+def describe_segment(row: SegmentGain) -> str:
     """Say how both fared in one segment."""
-    loss = say_gain("log loss", row.challenger, row.champion, row.gain, 4)
+    loss = format_gain("log loss", row.challenger, row.champion, row.gain, 4)
     return f"{row.field} {row.segment} ({row.leads:,} leads): {loss}"
 
 
-def say_gain(measure: str, challenger: float, champion: float, gain: Gain, digits: int) -> str:
+def format_gain(measure: str, challenger: float, champion: float, gain: Gain, digits: int) -> str:
     """Say both figures, which is better by how much, and how sure that is.
 
     >>> gain = Gain(0.013, Interval(0.004, 0.022, ""))
-    >>> say_gain("Log loss", 0.412, 0.425, gain, 3)
+    >>> format_gain("Log loss", 0.412, 0.425, gain, 3)
     'Log loss .412 against .425: better by .013 (95 % .004 to .022).'
     """
-    said = f"{measure} {say(challenger, digits)} against {say(champion, digits)}: "
+    sentence = f"{measure} {format_figure(challenger, digits)} against {format_figure(champion, digits)}: "
     low, high = gain.interval.low, gain.interval.high
     if gain.is_worse:
-        return said + (
-            f"worse by {say(-gain.value, digits)} (95 % {say(-high, digits)} to "
-            f"{say(-low, digits)})."
+        return sentence + (
+            f"worse by {format_figure(-gain.value, digits)} (95 % {format_figure(-high, digits)} to "
+            f"{format_figure(-low, digits)})."
         )
     noise = "" if gain.is_better else ", which may be noise"
     way, size = ("better", gain.value) if gain.value >= 0 else ("worse", -gain.value)
     ends = (low, high) if gain.value >= 0 else (-high, -low)
-    return said + (
-        f"{way} by {say(size, digits)} (95 % {say(ends[0], digits)} to {say(ends[1], digits)})"
+    return sentence + (
+        f"{way} by {format_figure(size, digits)} (95 % {format_figure(ends[0], digits)} to {format_figure(ends[1], digits)})"
         f"{noise}."
     )
 
 
-def say_slope(slope: float, interval: Interval) -> str:
+def format_slope(slope: float, interval: Interval) -> str:
     """Say a slope with its interval.
 
-    >>> say_slope(0.97, Interval(0.9, 1.04, ""))
+    >>> format_slope(0.97, Interval(0.9, 1.04, ""))
     '.97 (95 % .90 to 1.04)'
     """
-    return f"{say(slope, 2)} (95 % {say(interval.low, 2)} to {say(interval.high, 2)})"
+    return f"{format_figure(slope, 2)} (95 % {format_figure(interval.low, 2)} to {format_figure(interval.high, 2)})"
 
 
-def say(value: float, digits: int = 4) -> str:
+def format_figure(value: float, digits: int = 4) -> str:
     """Say a figure below one without its leading zero.
 
-    >>> say(0.4125), say(-0.003, 3), say(1.25, 2)
+    >>> format_figure(0.4125), format_figure(-0.003, 3), format_figure(1.25, 2)
     ('.4125', '-.003', '1.25')
     """
-    said = f"{value:.{digits}f}"
-    if said.startswith("0."):
-        return said[1:]
-    return "-" + said[2:] if said.startswith("-0.") else said
+    text = f"{value:.{digits}f}"
+    if text.startswith("0."):
+        return text[1:]
+    return "-" + text[2:] if text.startswith("-0.") else text

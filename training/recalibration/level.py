@@ -70,7 +70,7 @@ class FollowedLevel:
     """The shift at each row's own moment, and from how long a memory; 0 leads: left alone."""
 
     shift: Floats
-    memory: Integers
+    lookback: Integers
 
 
 def fit_level(
@@ -176,23 +176,23 @@ def follow_level(
     seen = np.searchsorted(known_at[order], begins, side="left")
     ordered = (offset[order], labels[order], leads[order])
     tried = [np.zeros(len(begins))]
-    tried += [_shifts(*ordered, seen, memory, prior) for memory in memories]
+    tried += [_shifts(*ordered, seen, lookback, prior) for lookback in memories]
     shifts = np.stack(tried)
-    chosen = _choose_memory(shifts[:, block[order]], *ordered, seen)
+    chosen = _choose_lookback(shifts[:, block[order]], *ordered, seen)
     sizes = np.array([0, *memories], np.int64)
     return FollowedLevel(shifts[chosen[block], block], sizes[chosen[block]])
 
 
 def newest_labels(
-    known_at: NDArray[np.int64], lead_index: ArrayLike, memory: int
+    known_at: NDArray[np.int64], lead_index: ArrayLike, lookback: int
 ) -> NDArray[np.int64]:
-    """Find the rows of the ``memory`` leads whose labels matured last, in the order they did."""
+    """Find the rows of the ``lookback`` leads whose labels matured last, in the order they did."""
     leads, _ = number_leads(lead_index, len(known_at))
     order = np.argsort(known_at, kind="stable")
-    return order[int(_begin_memory(leads[order], memory)[-1]) :]
+    return order[int(_begin_lookback(leads[order], lookback)[-1]) :]
 
 
-def _choose_memory(
+def _choose_lookback(
     shifts: Floats, offset: Floats, labels: Floats, leads: Integers, seen: Integers
 ) -> NDArray[np.int64]:
     """Choose per block the row of ``shifts`` that would have done best on what is known.
@@ -230,10 +230,10 @@ def _sum_before(values: Floats, leads: Integers) -> Floats:
 
 
 def _shifts(
-    offset: Floats, labels: Floats, leads: Integers, seen: Integers, memory: int, prior: float
+    offset: Floats, labels: Floats, leads: Integers, seen: Integers, lookback: int, prior: float
 ) -> Floats:
-    """Fit the shift per block on the labels of the ``memory`` leads that matured last."""
-    begins = _begin_memory(leads, memory)
+    """Fit the shift per block on the labels of the ``lookback`` leads that matured last."""
+    begins = _begin_lookback(leads, lookback)
     chances = expit(offset)
     shifts = np.zeros(len(seen))
     shift = 0.0
@@ -246,7 +246,7 @@ def _shifts(
     return shifts
 
 
-def _begin_memory(leads: Integers, memory: int) -> Integers:
+def _begin_lookback(leads: Integers, lookback: int) -> Integers:
     """Tell, for each number of labels known, where the newest labels of so many leads begin."""
     begins = np.zeros(len(leads) + 1, np.int64)
     inside = np.zeros(int(leads.max(initial=-1)) + 1, np.int64)
@@ -254,7 +254,7 @@ def _begin_memory(leads: Integers, memory: int) -> Integers:
     for end, lead in enumerate(leads.tolist(), start=1):
         distinct += inside[lead] == 0
         inside[lead] += 1
-        while distinct > memory:
+        while distinct > lookback:
             oldest = leads[begin]
             inside[oldest] -= 1
             distinct -= inside[oldest] == 0

@@ -24,7 +24,7 @@ from training.bundle import (
     seal_bundle,
 )
 from training.card.report import render_card_markdown
-from training.dataset.moments import Moments, look
+from training.dataset.moments import Moments, build_moments
 from training.engine import IN_PROCESS, Engine
 from training.errors import BundleError, TrainingError
 from training.evaluation.calibration import FEWEST_OF_A_KIND, compute_log_loss
@@ -53,7 +53,7 @@ class TooFewLabelsError(TrainingError):
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LaterLabels:
     """Later leads whose labels have matured, as a bundle scores them."""
 
     log_odds: NDArray[np.float64]
@@ -63,9 +63,9 @@ class Labelled:
     known_at: NDArray[np.int64]
     lead_of: NDArray[np.int64]
 
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Labelled":
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "LaterLabels":
         """Take some of the rows."""
-        return Labelled(
+        return LaterLabels(
             self.log_odds[rows],
             self.points[rows],
             self.converted[rows],
@@ -76,20 +76,20 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Relevel:
+class Recalibration:
     """What the newest labels say, and whether the level should be moved."""
 
     bundle: Bundle
-    labelled: Labelled
+    labelled: LaterLabels
     """The labels that were asked: those of the memory."""
     level: LevelFit
-    memory: int
+    lookback: int
     """Leads; 0: leaving the level alone was as good, so all labels were looked at."""
 
     @property
     def is_needed(self) -> bool:
         """Whether moving it has paid before and the shift is more than noise."""
-        return self.memory > 0 and not self.level.is_noise
+        return self.lookback > 0 and not self.level.is_noise
 
     @property
     def mean_after(self) -> float:
@@ -132,10 +132,10 @@ def find_shift(
     history: History,
     bundle: Bundle,
     *,
-    memory: int | None = None,
+    lookback: int | None = None,
     engine: Engine = IN_PROCESS,
     progress: Callable[[float], None] = lambda _: None,
-) -> Relevel:
+) -> Recalibration:
     """Ask the newest matured labels how far a bundle's level is off.
 
     Only leads are asked that were created after everything the bundle was fitted and calibrated
@@ -143,7 +143,7 @@ def find_shift(
 
     Parameters
     ----------
-    memory
+    lookback
         Leads whose labels matured last; by default what would have foretold best so far.
 
     Raises
@@ -155,19 +155,19 @@ def find_shift(
     """
     options, _ = read_options(bundle.folder)
     since = read_seen_until(bundle)
-    moments = look(history, options.outcome, options.grid, seed=options.seed)
+    moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     later = moments.take(moments.created_at >= to_us(since))
     converted = int(later.converted.sum())
     if min(converted, len(later) - converted) < FEWEST_OF_A_KIND:
         raise TooFewLabelsError(since, len(later), converted)
     labelled = _score(bundle, later, engine, progress)
-    chosen = memory
+    chosen = lookback
     if chosen is None:
-        chosen = _choose_memory(labelled, to_us(history.about.observed_until))
+        chosen = _choose_lookback(labelled, to_us(history.about.observed_until))
     if chosen:
         labelled = labelled.take(newest_labels(labelled.known_at, labelled.lead_of, chosen))
     level = fit_level(labelled.log_odds, labelled.converted, labelled.lead_of)
-    return Relevel(bundle, labelled, level, chosen)
+    return Recalibration(bundle, labelled, level, chosen)
 
 
 def read_seen_until(bundle: Bundle) -> datetime:
@@ -187,16 +187,18 @@ def read_seen_until(bundle: Bundle) -> datetime:
 
 def _score(
     bundle: Bundle, moments: Moments, engine: Engine, progress: Callable[[float], None]
-) -> Labelled:
+) -> LaterLabels:
     """Score moments, without those of which the bundle knows too little."""
     done = 0
 
-    def tell(count: int) -> None:
+    def report_share(count: int) -> None:
         nonlocal done
         done += count
         progress(done / max(1, len(moments)))
 
-    rows = engine.compute(bundle.catalog, moments.history, moments.snapshots, progress=tell)
+    rows = engine.compute(
+        bundle.catalog, moments.history, moments.snapshots, progress=report_share
+    )
     points = np.concatenate(
         [
             bundle.score(rows[begin : begin + ROWS_AT_A_TIME]).points
@@ -204,7 +206,7 @@ def _score(
         ]
     )
     log_odds = bundle.scale.base_logit + (points - AVERAGE_POINTS) / POINTS_PER_LOGIT
-    every = Labelled(
+    every = LaterLabels(
         log_odds,
         points,
         moments.converted,
@@ -215,7 +217,7 @@ def _score(
     return every.take(np.array([why is None for why in bundle.find_unknown(rows)], np.bool_))
 
 
-def _choose_memory(labelled: Labelled, moment: int) -> int:
+def _choose_lookback(labelled: LaterLabels, moment: int) -> int:
     """Choose the memory that has foretold best by a moment; 0 for none."""
     # A row more, looked at now and never matured: what would be used for it?
     followed = follow_level(
@@ -225,10 +227,10 @@ def _choose_memory(labelled: Labelled, moment: int) -> int:
         np.append(labelled.known_at, NEVER),
         np.append(labelled.lead_of, -1),
     )
-    return int(followed.memory[-1])
+    return int(followed.lookback[-1])
 
 
-def write_releveled(found: Relevel, bundles: Path, data_fingerprint: str) -> Bundle:
+def write_recalibrated(found: Recalibration, bundles: Path, data_fingerprint: str) -> Bundle:
     """Write a bundle with the level moved, and give it: the same model, a version of its own.
 
     Its bands are measured anew on the labels that moved it; its card says so.
@@ -260,7 +262,7 @@ def write_releveled(found: Relevel, bundles: Path, data_fingerprint: str) -> Bun
     return load_bundle(place_draft(draft, bundles / f"{moved.name}-{moved.version}"))
 
 
-def _provenance(found: Relevel, data_fingerprint: str) -> dict[str, str]:
+def _provenance(found: Recalibration, data_fingerprint: str) -> dict[str, str]:
     seen = from_us(int(found.labelled.known_at.max()) + 1)
     return {
         "seen_until": seen.isoformat(),
@@ -273,7 +275,7 @@ def _provenance(found: Relevel, data_fingerprint: str) -> dict[str, str]:
     }
 
 
-def measure_moved_bands(found: Relevel) -> tuple[Band, ...]:
+def measure_moved_bands(found: Recalibration) -> tuple[Band, ...]:
     """Measure each band on the labels that moved the level; one without any keeps no figure."""
     own = found.labelled
     chances = expit(own.log_odds + found.level.shift)
@@ -285,13 +287,13 @@ def measure_moved_bands(found: Relevel) -> tuple[Band, ...]:
         if not inside.any():
             bands.append(Band(band.name, band.points_from, 0, None, None, None))
             continue
-        foretold, came = float(chances[inside].mean()), float(own.converted[inside].mean())
-        measured = (int(inside.sum()), foretold, came, abs(came - foretold))
+        predicted, observed = float(chances[inside].mean()), float(own.converted[inside].mean())
+        measured = (int(inside.sum()), predicted, observed, abs(observed - predicted))
         bands.append(Band(band.name, band.points_from, *measured))
     return tuple(bands)
 
 
-def _bands_json(found: Relevel) -> list[dict[str, Any]]:
+def _bands_json(found: Recalibration) -> list[dict[str, Any]]:
     return [
         {
             "name": band.name,
@@ -305,15 +307,15 @@ def _bands_json(found: Relevel) -> list[dict[str, Any]]:
     ]
 
 
-def _write_card(folder: Path, moved: Bundle, found: Relevel) -> None:
+def _write_card(folder: Path, moved: Bundle, found: Recalibration) -> None:
     """Say on the card what was moved, and that its measures are of the time before."""
     card = dict(found.bundle.card)
     card["model"] = {**card["model"], "version": moved.version}
-    said = (
+    sentence = (
         f"The level was moved after training, from version {found.bundle.version}: {found.words} "
         "Chances and calibration on this card and its pictures were measured before that move; "
         "the order of leads is the same."
     )
-    card["warnings"] = [said, *card["warnings"]]
+    card["warnings"] = [sentence, *card["warnings"]]
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     (folder / "card.md").write_text(render_card_markdown(card), encoding="utf-8")

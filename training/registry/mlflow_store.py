@@ -183,17 +183,17 @@ def move_alias(
 
 
 def move_champion(
-    settings: TrainingSettings, version: RegisteredVersion, *, told: Mapping[str, str]
+    settings: TrainingSettings, version: RegisteredVersion, *, tags: Mapping[str, str]
 ) -> None:
     """Make a version champion, and remember the one it replaces as ``previous``.
 
     Parameters
     ----------
-    told
+    tags
         Who, when and why, kept as tags of the version.
     """
     client = connect(settings)
-    for key, value in told.items():
+    for key, value in tags.items():
         client.set_model_version_tag(version.name, version.version, key, value[:5000])
     before = move_alias(settings, version.name, CHAMPION, version.version)
     if before is not None and before != version.version:

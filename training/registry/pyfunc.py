@@ -59,8 +59,8 @@ def read_codes(column: pd.Series, categories: tuple[str, ...]) -> NDArray[np.flo
     codes = {name: float(code) for code, name in enumerate(categories)}
     strange = codes.get(OTHER_CATEGORY, np.nan)
     numbers, names = pd.factorize(column)  # a missing cell has the number -1: the last entry
-    said = [str(name) if str(name) in codes else str(name).strip() for name in names]
-    found = [codes.get(name, strange) if name else np.nan for name in said]
+    names_ = [str(name) if str(name) in codes else str(name).strip() for name in names]
+    found = [codes.get(name, strange) if name else np.nan for name in names_]
     return np.array([*found, np.nan])[numbers]
 
 

@@ -27,15 +27,15 @@ from training.bundle import (
 )
 from training.card.facts import BAND_EDGES
 from training.card.markdown import render_cold_card
-from training.dataset.moments import look
+from training.dataset.moments import build_moments
 from training.dataset.open_leads import find_open
 from training.dataset.protected import list_left_out
 from training.engine import IN_PROCESS
 from training.errors import ColdStartError, NoSnapshotsError
+from training.models.candidates import POINTS
 from training.models.design import measure_from_mean
 from training.models.linear import LinearModel
 from training.models.points import PointsTable, build_point_terms, choose_points
-from training.models.recipes import POINTS
 from training.reference_profile import ReferenceProfile, build_support, sample_evenly
 from training.run.draft import make_draft, place_draft
 from training.run.options import RunOptions
@@ -54,7 +54,7 @@ class Level:
     words: str
 
 
-def find_level(history: History, options: RunOptions, told: float | None) -> Level:
+def find_level(history: History, options: RunOptions, given: float | None) -> Level:
     """Take the base rate that was told, else that of the matured outcomes there are.
 
     Raises
@@ -62,18 +62,19 @@ def find_level(history: History, options: RunOptions, told: float | None) -> Lev
     ColdStartError
         If neither tells one.
     """
-    if told is not None:
-        return Level(told, f"The base rate of {told:.1%} was told, not measured.")
+    if given is not None:
+        return Level(given, f"The base rate of {given:.1%} was told, not measured.")
     try:
-        moments = look(history, options.outcome, options.grid, seed=options.seed)
+        moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     except NoSnapshotsError:
         raise ColdStartError(0, FEWEST_FOR_A_RATE) from None
-    came, all_of_them = int(moments.converted.sum()), len(moments)
-    if came < FEWEST_FOR_A_RATE or came == all_of_them:
-        raise ColdStartError(came, FEWEST_FOR_A_RATE)
-    rate = came / all_of_them
+    positives, all_of_them = int(moments.converted.sum()), len(moments)
+    if positives < FEWEST_FOR_A_RATE or positives == all_of_them:
+        raise ColdStartError(positives, FEWEST_FOR_A_RATE)
+    rate = positives / all_of_them
     return Level(
-        rate, f"The base rate of {rate:.1%} is that of {all_of_them:,} matured moments ({came:,})."
+        rate,
+        f"The base rate of {rate:.1%} is that of {all_of_them:,} matured moments ({positives:,}).",
     )
 
 
@@ -108,7 +109,7 @@ def start_cold(
         history.about.taxonomy, [history.leads], cut, without=_left_out(history, options)
     )
     table.check(catalog)
-    rows = _look_at_open(history, options, catalog, cut)
+    rows = _score_open(history, options, catalog, cut)
     model = _build_model(catalog, table, rows)
     base_logit = float(logit(level.rate))
     scale = Scale(1.0, base_logit - model.bias, model.bias)
@@ -150,7 +151,7 @@ def _left_out(history: History, options: RunOptions) -> frozenset[str]:
     return options.drop | {one.field for one in found}
 
 
-def _look_at_open(
+def _score_open(
     history: History, options: RunOptions, catalog: Catalog, as_of: int
 ) -> NDArray[np.float32]:
     """Compute the features of the leads that are open at the end of a history."""

@@ -99,25 +99,27 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
     try:
         manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
         provenance = manifest["provenance"]
-        told = json.loads(provenance["inputs"])
-        target = find_target(told["event"])
+        recorded = json.loads(provenance["inputs"])
+        target = find_target(recorded["event"])
     except (OSError, KeyError, json.JSONDecodeError) as problem:
         raise BundleError(str(bundle), "does not say what its run was asked to do") from problem
     if target is None:
-        raise BundleError(str(bundle), f"was made for an outcome unknown here, {told['event']!r}")
+        raise BundleError(
+            str(bundle), f"was made for an outcome unknown here, {recorded['event']!r}"
+        )
     options = RunOptions(
-        Outcome.of(target, told["horizon_us"]),
-        Grid(tuple(told["ages_us"]), told["grid"]),
-        told["name"],
-        told["seed"],
-        frozenset(told["drop"]),
-        told["allow_leaks"],
-        Budget(trials=told["trials"] or None),
-        tuple(told["segments"]),
-        protected=tuple(told.get("protected", ())),
-        allow_protected=told.get("allow_protected", {}),
-        points=told.get("points", ""),
-        timing=recall_timing(told.get("timing")),
-        vocabulary_us=told["vocabulary_us"],
+        Outcome.of(target, recorded["horizon_us"]),
+        Grid(tuple(recorded["ages_us"]), recorded["grid"]),
+        recorded["name"],
+        recorded["seed"],
+        frozenset(recorded["drop"]),
+        recorded["allow_leaks"],
+        Budget(trials=recorded["trials"] or None),
+        tuple(recorded["segments"]),
+        protected=tuple(recorded.get("protected", ())),
+        allow_protected=recorded.get("allow_protected", {}),
+        points=recorded.get("points", ""),
+        timing=recall_timing(recorded.get("timing")),
+        vocabulary_us=recorded["vocabulary_us"],
     )
     return options, provenance["data_fingerprint"]

@@ -17,36 +17,36 @@ from features.kernel.layout import lead_index
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
 from training.card.explanation_page import render_explanations
 from training.card.facts import (
-    Heed,
+    ModelReasons,
     evaluate,
     explain,
     gather_facts,
     measured_bands,
     points_of,
     sample_profile,
-    write_heed,
+    write_model_reasons,
     write_pictures,
 )
 from training.card.report import Quality, build_card, render_card_markdown, to_plain
 from training.card.timing_markdown import render_timing
 from training.dataset.availability import list_availability
-from training.dataset.moments import Dataset, build_datasets, check_slices, look
+from training.dataset.moments import Dataset, build_datasets, build_moments, check_slices
 from training.dataset.protected import ProtectedField, list_left_out
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.selection import GroupRow, measure_selection
 from training.labels.moves import NEVER, read_moves
 from training.leaks.audit import TOO_GOOD, LeakAudit, audit, build_audit_columns
-from training.leaks.hunt import hunt
+from training.leaks.search import search_leak
 from training.models.amount import AmountModel
+from training.models.candidates import POINTS
 from training.models.points import fit_points, read_points
-from training.models.recipes import POINTS
 from training.reference_profile import build_support
 from training.run.draft import make_draft, place_draft
 from training.run.options import RunOptions
 from training.run.timing import TimingRun, learn_timing, write_timing
 from training.selection.competition import (
     Competition,
-    Fitted,
+    FittedCandidate,
     Progress,
     compete,
     keep_accounts_if_they_help,
@@ -127,13 +127,13 @@ def audit_dataset(dataset: Dataset, allow: Mapping[str, str]) -> LeakAudit:
     )
     seen = dataset.moments.take(fit)
     moves = read_moves(seen.history, seen.outcome.target)
-    came = moves.seen_at(seen.lead_of, seen.snapshots.as_of).next_at < NEVER
+    reached = moves.seen_at(seen.lead_of, seen.snapshots.as_of).next_at < NEVER
     return audit(
         columns,
         seen.converted,
         lead_index=seen.lead_of,
         allow=allow,
-        came_later=came.astype(np.int8),
+        came_later=reached.astype(np.int8),
     )
 
 
@@ -187,7 +187,7 @@ def train_side_by_side(
         As `train`; nothing is written then for this and the following outcomes.
     """
     progress("looking at leads", 0.0)
-    seen = [look(history, own.outcome, own.grid, seed=own.seed) for own in several]
+    seen = [build_moments(history, own.outcome, own.grid, seed=own.seed) for own in several]
     wanted = [(moments, moments.split()) for moments in seen]
     for moments, split in wanted:
         check_slices(split, moments.converted)
@@ -200,8 +200,10 @@ def train_side_by_side(
     )
     runs = []
     for dataset, options in zip(datasets, several, strict=True):
-        said = _naming(progress, options, alone=len(several) == 1)
-        runs.append(_train_on(dataset, options, bundles, data_fingerprint, engine, said))
+        report_progress = _naming(progress, options, alone=len(several) == 1)
+        runs.append(
+            _train_on(dataset, options, bundles, data_fingerprint, engine, report_progress)
+        )
     return runs
 
 
@@ -242,15 +244,15 @@ def _train_on(
     quality = evaluate(dataset, chosen, scale, options.seed)
     leaks = leaks.judge_auc(quality.auc.value)
     if quality.auc.value > TOO_GOOD:
-        hunted = hunt(dataset, leaks, options.seed, progress)
-        leaks = leaks.with_hunted(hunted, options.allow_leaks)
+        searched = search_leak(dataset, leaks, options.seed, progress)
+        leaks = leaks.with_searched(searched, options.allow_leaks)
         leaks.check()
     amount, value = _value(dataset, competition, options.seed)
     profile = sample_profile(dataset, chosen, scale)
     timing = _time(dataset, options, engine, progress)
-    heed = None
+    model_reasons = None
     if options.explain:
-        heed = explain(dataset, competition, scale, profile, options.seed, progress)
+        model_reasons = explain(dataset, competition, scale, profile, options.seed, progress)
     outcome = options.outcome
     contract = Contract(outcome.target.text, outcome.horizon_days, outcome.words)
     provenance = {
@@ -299,7 +301,9 @@ def _train_on(
         card["warnings"] += timing.warnings
         card["pictures"] += write_timing(draft, timing, profile.matrix)
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": chosen.name}
-    folder = _finish(draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality, heed)
+    folder = _finish(
+        draft, bundles / f"{options.name}-{fingerprint[:12]}", card, quality, model_reasons
+    )
     progress("judging on the newest slice", 1.0)
     parameters = {
         "history": dataset.moments.history.about.source,
@@ -337,7 +341,7 @@ def _with_points(engine: Engine, text: str, catalog: Catalog) -> Engine:
 
 
 def compare_groups(
-    dataset: Dataset, chosen: Fitted, scale: Scale, options: RunOptions
+    dataset: Dataset, chosen: FittedCandidate, scale: Scale, options: RunOptions
 ) -> tuple[GroupRow, ...]:
     """Compare how often groups are chosen on the newest slice; none if none were supplied."""
     if options.groups is None:
@@ -385,13 +389,17 @@ def _provenance(
 
 
 def _finish(
-    draft: Path, folder: Path, card: dict[str, Any], quality: Quality, heed: Heed | None
+    draft: Path,
+    folder: Path,
+    card: dict[str, Any],
+    quality: Quality,
+    model_reasons: ModelReasons | None,
 ) -> Path:
     """Add card and pictures, seal, and move into place."""
-    if heed is not None:
-        card["explanations"] = to_plain(heed.explanation.describe())
-        card["stability"] = to_plain(heed.stability.describe())
-        card["pictures"] = [*card["pictures"], *write_heed(draft, heed)]
+    if model_reasons is not None:
+        card["explanations"] = to_plain(model_reasons.explanation.describe())
+        card["stability"] = to_plain(model_reasons.stability.describe())
+        card["pictures"] = [*card["pictures"], *write_model_reasons(draft, model_reasons)]
     (draft / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     page = (render_card_markdown(card), render_timing(card), render_explanations(card))
     (draft / "card.md").write_text("\n".join(part for part in page if part), encoding="utf-8")

@@ -77,7 +77,7 @@ class TimingRun:
         return () if self.proof is None else self.proof.warnings
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _PricesFile(msgspec.Struct, forbid_unknown_fields=True):
     """The prices of a TOML file, or of its section ``timing``."""
 
     touch: float = Prices.touch
@@ -99,17 +99,17 @@ def read_timing_options(text: str) -> TimingOptions:
     """
     try:
         read = parse_toml(text, FILE)
-        told = msgspec.convert(read.get("timing", read), _File)
+        file = msgspec.convert(read.get("timing", read), _PricesFile)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
         raise TimingPricesError(str(problem)) from problem
-    if min(told.touch, told.work, told.promised_delay_days) < 0 or told.sql <= 0:
+    if min(file.touch, file.work, file.promised_delay_days) < 0 or file.sql <= 0:
         raise TimingPricesError("a cost or a delay is negative, or an SQL is worth nothing")
-    if not 0.9 <= told.discount_by_day <= 1.0:
+    if not 0.9 <= file.discount_by_day <= 1.0:
         raise TimingPricesError("discount_by_day lies outside 0.9 to 1")
     prices = Prices(
-        told.touch, told.work, told.sql, told.discount_by_day, told.promised_delay_days
+        file.touch, file.work, file.sql, file.discount_by_day, file.promised_delay_days
     )
-    return TimingOptions(prices, told.unit, told.capacity)
+    return TimingOptions(prices, file.unit, file.capacity)
 
 
 def record_timing(options: TimingOptions | None) -> dict[str, Any] | None:
@@ -123,9 +123,9 @@ def recall_timing(recorded: dict[str, Any] | None) -> TimingOptions | None:
     """Read recorded options back."""
     if recorded is None:
         return None
-    told = dict(recorded)
-    unit, capacity = told.pop("unit"), told.pop("capacity")
-    return TimingOptions(Prices(**told), unit, capacity)
+    options_ = dict(recorded)
+    unit, capacity = options_.pop("unit"), options_.pop("capacity")
+    return TimingOptions(Prices(**options_), unit, capacity)
 
 
 def learn_timing(
@@ -148,22 +148,22 @@ def learn_timing(
         The points table to beat, as TOML; empty for the usual one.
     """
     progress(STATION, 0.0)
-    told = build_timing_dataset(history, catalog, engine=engine, seed=seed)
+    dataset = build_timing_dataset(history, catalog, engine=engine, seed=seed)
     fit = partial(fit_timing, prices=options.prices, capacity=options.capacity, seed=seed)
     try:
-        model = fit(told)
+        model = fit(dataset)
     except TooFewHandoffsError as refusal:
         return TimingRun(None, None, str(refusal))
     progress(STATION, 0.5)
-    if not decide_enough(told.handoffs)[0]:
-        served = _serve(told, model, BY_THRESHOLD, model.because, options, seed)
+    if not decide_enough(dataset.handoffs)[0]:
+        served = _serve(dataset, model, BY_THRESHOLD, model.because, options, seed)
         return TimingRun(served, None, model.because, model)
     proof = prove_timing(
         history,
-        told,
+        dataset,
         lambda part: fit(part, divisions=1),
         options.prices,
-        give_points(catalog, told.rows, points),
+        give_points(catalog, dataset.rows, points),
         unit=options.unit,
         seed=seed,
     )
@@ -173,7 +173,7 @@ def learn_timing(
         not model.enough
     ):  # the fit itself, judged half by half, found the threshold the better guide
         rule, because = BY_THRESHOLD, f"{model.because} {because}".strip()
-    served = _serve(told, model, rule, because, options, seed)
+    served = _serve(dataset, model, rule, because, options, seed)
     return TimingRun(served, proof, because, model)
 
 
@@ -185,16 +185,16 @@ def give_points(catalog: Catalog, rows: Rows, text: str = "") -> Floats:
 
 
 def _serve(
-    told: TimingDataset,
+    dataset: TimingDataset,
     model: TimingModel,
     rule: str,
     because: str,
     options: TimingOptions,
     seed: int,
 ) -> ServedTiming:
-    categories = np.array([bool(f.categories) for f in told.catalog.features])
-    known = told.handoff_rows[told.handoffs.is_resolved]
-    neighbours = build_neighbours(model, told.rows, known, categories, seed)
+    categories = np.array([bool(f.categories) for f in dataset.catalog.features])
+    known = dataset.handoff_rows[dataset.handoffs.is_resolved]
+    neighbours = build_neighbours(model, dataset.rows, known, categories, seed)
     return ServedTiming(model, rule, because, options.unit, neighbours)
 
 
@@ -222,7 +222,7 @@ def describe_proof(proof: Proof) -> dict[str, Any]:
             for name, g in proof.gains.items()
         ],
         "served": asdict(proof.served),
-        "surprises": [asdict(one) for one in proof.surprises],
+        "confounding_checks": [asdict(one) for one in proof.confounding_checks],
         "calibration_slope": dict(zip(("value", "low", "high"), proof.calibration, strict=True)),
         "warnings": list(proof.warnings),
     }

@@ -17,8 +17,8 @@ from training.evaluation.calibration import (
     fit_affine,
     list_log_losses,
 )
+from training.models.candidates import TREES, TUNED
 from training.models.fit_data import FitData, Fitter, margins
-from training.models.recipes import TREES, TUNED
 from training.selection.tuning import Budget, Tuned, tune
 
 Progress = Callable[[str, float], None]
@@ -32,7 +32,7 @@ FEWEST_OUTCOMES = 15
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedCandidate:
     """A candidate, calibrated."""
 
     name: str
@@ -69,8 +69,8 @@ class FoldRow:
 class Competition:
     """What the folds said, and every candidate fitted on the whole fit slice."""
 
-    fitted: tuple[Fitted, ...]
-    chosen: Fitted
+    fitted: tuple[FittedCandidate, ...]
+    chosen: FittedCandidate
     because: str
     folds: tuple[FoldRow, ...] = ()
     n_folds: int = 0
@@ -171,18 +171,18 @@ def fit_calibrated(
     name: str,
     fitter: Fitter,
     seed: int,
-    tell: Callable[[float], None] = lambda _share: None,
-) -> Fitted:
+    progress_of: Callable[[float], None] = lambda _share: None,
+) -> FittedCandidate:
     """Fit one candidate on a split's fit slice and calibrate it on the later one."""
-    model, settings = fitter(fit_data(dataset, split.fit, seed), tell)
+    model, settings = fitter(fit_data(dataset, split.fit, seed), progress_of)
     every = margins(model, dataset.rows)
     calibration = fit_affine(every[split.calibrate], dataset.converted[split.calibrate])
-    return Fitted(name, model, settings, calibration, every)
+    return FittedCandidate(name, model, settings, calibration, every)
 
 
 def fit_all(
     dataset: Dataset, fitters: Mapping[str, Fitter], seed: int, progress: Progress
-) -> tuple[Fitted, ...]:
+) -> tuple[FittedCandidate, ...]:
     """Fit every candidate on the fit slice and calibrate it on the later one."""
     return tuple(
         fit_calibrated(
@@ -217,7 +217,9 @@ def _judge_folds(
     return found
 
 
-def _judge_calibrated(dataset: Dataset, fitted: tuple[Fitted, ...]) -> tuple[FoldRow, ...]:
+def _judge_calibrated(
+    dataset: Dataset, fitted: tuple[FittedCandidate, ...]
+) -> tuple[FoldRow, ...]:
     later = dataset.split.calibrate
     y = dataset.converted[later]
     found = {f.name: list_log_losses(y, f.probabilities[later]) for f in fitted}
@@ -312,19 +314,19 @@ def keep_accounts_if_they_help(
     later = _log_loss_later(dataset, rows, seed, progress, engine)
     later_without = _log_loss_later(without, rows, seed, progress, engine)
     helps = later < later_without
-    said = (
+    words = (
         f"Features of the account were {'kept' if helps else 'left out'}: on the calibration slice "
         f"trees have a log loss of {later:.4f} with them and {later_without:.4f} without."
     )
-    return replace(dataset if helps else without, remarks=(*dataset.remarks, said))
+    return replace(dataset if helps else without, warnings=(*dataset.warnings, words))
 
 
 def _log_loss_later(
     dataset: Dataset, rows: NDArray[np.bool_], seed: int, progress: Progress, engine: Engine
 ) -> float:
     """Fit trees on some rows and measure them, calibrated, on those that calibrate."""
-    tell = partial(progress, "judging the account family")
+    progress_of = partial(progress, "judging the account family")
     small = narrow(dataset, dataset.split.within(rows))
-    fitted = fit_calibrated(small, small.split, TREES, engine.fitters[TREES], seed, tell)
+    fitted = fit_calibrated(small, small.split, TREES, engine.fitters[TREES], seed, progress_of)
     later = small.split.calibrate
     return compute_log_loss(small.converted[later], fitted.probabilities[later])

@@ -15,7 +15,7 @@ from training.dataset.moments import Dataset, Moments
 from training.evaluation.resampling import draw_totals, number_leads
 from training.models.amount import AmountModel, fit_line
 from training.models.linear import LinearModel
-from training.selection.competition import Fitted, fit_data
+from training.selection.competition import FittedCandidate, fit_data
 
 FEWEST_AMOUNTS = 40
 """Converted leads with an amount in the fit slice, below which nothing is said of value."""
@@ -30,9 +30,9 @@ class ValueFacts:
 
     leads_with_amount: int
     """Converted leads with an amount that the model was fitted on."""
-    promised: float
+    predicted: float
     """Chance times expected amount, summed over the newest slice's moments."""
-    came: float
+    observed: float
     """Amounts of those that converted, summed over the same moments."""
     ratio: float
     """Came over promised; 1 is perfect."""
@@ -126,7 +126,7 @@ def _count_leads(dataset: Dataset, rows: NDArray[np.bool_]) -> int:
 
 def measure_value(
     dataset: Dataset,
-    chosen: Fitted,
+    chosen: FittedCandidate,
     model: AmountModel,
     amounts: NDArray[np.float64],
     rng: np.random.Generator,
@@ -137,19 +137,21 @@ def measure_value(
     """
     newest = dataset.split.newest
     expected = model.expected(dataset.rows[newest])
-    promised = chosen.probabilities[newest] * expected
+    predicted = chosen.probabilities[newest] * expected
     converted = dataset.converted[newest] == 1
-    came = np.where(converted, np.where(np.isnan(amounts[newest]), expected, amounts[newest]), 0.0)
+    observed = np.where(
+        converted, np.where(np.isnan(amounts[newest]), expected, amounts[newest]), 0.0
+    )
     leads, _ = number_leads(dataset.lead_of[newest], int(newest.sum()))
-    pairs = np.stack([came, promised], axis=1)
+    pairs = np.stack([observed, predicted], axis=1)
     drawn = draw_totals(pairs, np.zeros(len(pairs), np.int64), leads, rng=rng)[:, 0]
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
     fitted = dataset.split.fit & ~np.isnan(amounts)
     return ValueFacts(
         _count_leads(dataset, fitted),
-        float(promised.sum()),
-        float(came.sum()),
-        float(came.sum() / promised.sum()),
+        float(predicted.sum()),
+        float(observed.sum()),
+        float(observed.sum() / predicted.sum()),
         float(low),
         float(high),
         bool(model.line.terms),

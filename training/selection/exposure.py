@@ -17,7 +17,7 @@ from training.dataset.moments import Dataset
 from training.engine import Engine
 from training.labels.moves import NEVER, read_moves
 from training.models.fit_data import margins
-from training.selection.competition import Fitted
+from training.selection.competition import FittedCandidate
 
 FEWEST = 50
 """Handoffs by lot, matured, that an estimate needs."""
@@ -26,13 +26,13 @@ RESAMPLES = 400
 
 
 @dataclass(frozen=True)
-class Side:
+class HandoffGroup:
     """Handoffs that came about in one way, on leads the model had not learned from."""
 
     handoffs: int
-    came: float
+    observed: float
     """Share that converted within the horizon, weighted by 1/propensity where that is logged."""
-    foretold: float
+    predicted: float
     """The model's mean chance for them at the handoff, weighted alike."""
     gap_low: float
     gap_high: float
@@ -42,21 +42,25 @@ class Side:
     @property
     def gap(self) -> float:
         """How much more of them converted than was foretold."""
-        return self.came - self.foretold
+        return self.observed - self.predicted
 
 
 @dataclass(frozen=True)
 class Exposure:
     """What the explored slice says of selection by the old rule."""
 
-    explored: Side | None
-    chosen: Side | None
+    explored: HandoffGroup | None
+    chosen: HandoffGroup | None
     """Those the old rule or a seller chose."""
     words: str
 
 
 def measure_exposure(
-    dataset: Dataset, chosen: Fitted, scale: Scale, engine: Engine, rng: np.random.Generator
+    dataset: Dataset,
+    chosen: FittedCandidate,
+    scale: Scale,
+    engine: Engine,
+    rng: np.random.Generator,
 ) -> Exposure:
     """Compare the model with what became of later handoffs: those drawn by lot, and the others.
 
@@ -101,8 +105,8 @@ def _find_handoffs(dataset: Dataset) -> _Handoffs:
     later = np.isin(lead, np.unique(dataset.lead_of[dataset.split.newest]))
     seen = read_moves(history, outcome.target).seen_at(lead, at)
     keep = matured & later & seen.is_open & ~seen.is_hidden
-    came = (seen.next_at < NEVER) & (seen.next_at < at + outcome.horizon_us)
-    return _Handoffs(lead[keep], at[keep], 1.0 / propensity[keep], came[keep].astype(np.int8))
+    observed = (seen.next_at < NEVER) & (seen.next_at < at + outcome.horizon_us)
+    return _Handoffs(lead[keep], at[keep], 1.0 / propensity[keep], observed[keep].astype(np.int8))
 
 
 def _measure(
@@ -110,7 +114,7 @@ def _measure(
     p: NDArray[np.float64],
     weights: NDArray[np.float64],
     rng: np.random.Generator,
-) -> Side:
+) -> HandoffGroup:
     def gap(times: NDArray[np.int64] | int) -> float:
         own = weights * times
         return float(np.average(y - p, weights=own))
@@ -120,7 +124,7 @@ def _measure(
         for _ in range(RESAMPLES)
     ]
     low, high = np.quantile(draws, [0.025, 0.975])
-    return Side(
+    return HandoffGroup(
         len(y),
         float(np.average(y, weights=weights)),
         float(np.average(p, weights=weights)),
@@ -149,17 +153,17 @@ def _word_unexplored(count: int) -> str:
     )
 
 
-def _word(explored: Side, ruled: Side | None) -> str:
-    said = (
+def _word(explored: HandoffGroup, ruled: HandoffGroup | None) -> str:
+    sentence = (
         "Who was handed to sales was decided by the old rule, but for a share drawn by lot. Of "
-        f"{explored.handoffs:,} such handoffs (each counting 1/propensity) {explored.came:.1%} "
-        f"converted and {explored.foretold:.1%} was foretold without knowing that they would be handed over: {explored.gap:+.1%} (95 % "
+        f"{explored.handoffs:,} such handoffs (each counting 1/propensity) {explored.observed:.1%} "
+        f"converted and {explored.predicted:.1%} was foretold without knowing that they would be handed over: {explored.gap:+.1%} (95 % "
         f"{explored.gap_low:+.1%} to {explored.gap_high:+.1%}); AUC {explored.auc:.2f}."
     )
     if ruled is None:
-        return said
-    return said + (
-        f" Of the {ruled.handoffs:,} that the rule chose, {ruled.came:.1%} and "
-        f"{ruled.foretold:.1%}: {ruled.gap:+.1%} (95 % {ruled.gap_low:+.1%} to "
+        return sentence
+    return sentence + (
+        f" Of the {ruled.handoffs:,} that the rule chose, {ruled.observed:.1%} and "
+        f"{ruled.predicted:.1%}: {ruled.gap:+.1%} (95 % {ruled.gap_low:+.1%} to "
         f"{ruled.gap_high:+.1%}); AUC {ruled.auc:.2f}. Where the two differ, the rule hides it."
     )

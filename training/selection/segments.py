@@ -16,7 +16,7 @@ from training.models.fit_data import margins
 from training.models.segmented import SegmentedModel, SegmentPart
 from training.selection.competition import (
     Competition,
-    Fitted,
+    FittedCandidate,
     Progress,
     compare,
     fit_calibrated,
@@ -71,14 +71,14 @@ def read_rules(texts: Sequence[str], catalog: Catalog) -> tuple[SegmentRule, ...
     known = {f.attribute: f for f in catalog.features if f.op is Op.ATTRIBUTE and f.categories}
     rules: list[SegmentRule] = []
     for text in texts:
-        name, equals, told = (part.strip() for part in text.partition("="))
+        name, equals, listed = (part.strip() for part in text.partition("="))
         if name not in known:
             raise UnknownSegmentError(text, "field", name, tuple(known))
         categories = known[name].categories
         if not equals:
             rules += [SegmentRule(name, (value,)) for value in categories]
             continue
-        values = tuple(value.strip() for value in told.split(","))
+        values = tuple(value.strip() for value in listed.split(","))
         for value in values:
             if value not in categories:
                 raise UnknownSegmentError(text, f"value of {name}", value, categories)
@@ -148,10 +148,10 @@ def _lacking(dataset: Dataset, split: Split, fewest: dict[str, int]) -> str:
     """Name the first slice with too few outcomes of a kind; empty if none has."""
     for name, needed in fewest.items():
         own = dataset.converted[getattr(split, name)]
-        came = int(own.sum())
-        if min(came, len(own) - came) < needed:
+        conversions = int(own.sum())
+        if min(conversions, len(own) - conversions) < needed:
             return (
-                f"its {name} slice has {came} conversions in {len(own)} moments; {needed} that "
+                f"its {name} slice has {conversions} conversions in {len(own)} moments; {needed} that "
                 "converted and as many that did not are needed"
             )
     return ""
@@ -187,12 +187,12 @@ def _judge(
     )
     mine, others = table
     kept = mine.behind == 0.0 and others.behind > others.standard_error
-    said = (
+    sentence = (
         f"Over {len(own)} folds the log loss on its later leads is {mine.log_loss:.4f} with a "
         f"model of its own and {others.log_loss:.4f} with the model for everyone (standard error "
         f"of the difference {max(mine.standard_error, others.standard_error):.4f})."
     )
-    return SegmentVerdict(rule.words, kept, said)
+    return SegmentVerdict(rule.words, kept, sentence)
 
 
 def _fit_part(
@@ -223,6 +223,6 @@ def _extend(
         return competition
     chosen = competition.chosen
     model = SegmentedModel(chosen.model, parts)
-    extended: Fitted = replace(chosen, model=model, margins=margins(model, dataset.rows))
+    extended: FittedCandidate = replace(chosen, model=model, margins=margins(model, dataset.rows))
     fitted = tuple(extended if f is chosen else f for f in competition.fitted)
     return replace(competition, chosen=extended, fitted=fitted)

@@ -75,7 +75,7 @@ def tune(train: FitData, budget: Budget, progress: Progress) -> Tuned:
         settings = choose_settings(train, _suggest(trial))
         return search_rounds(train, settings, tuning)[1]
 
-    def tell(study: Any, trial: Any) -> None:
+    def report_trial(study: Any, trial: Any) -> None:
         spent = time.monotonic() - begin
         share = (trial.number + 1) / budget.trials if budget.trials else spent / budget.seconds
         progress(min(1.0, share))
@@ -85,7 +85,7 @@ def tune(train: FitData, budget: Budget, progress: Progress) -> Tuned:
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=train.seed))
     usual = {name: BOOSTING[name] for name in SPACE}
     study.enqueue_trial(usual)
-    study.optimize(judge, n_trials=budget.trials, callbacks=[tell])
+    study.optimize(judge, n_trials=budget.trials, callbacks=[report_trial])
     best = study.best_trial
     found = {} if best.number == 0 else dict(best.params)
     losses = [float(trial.value or np.nan) for trial in (study.trials[0], best)]

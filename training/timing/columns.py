@@ -9,7 +9,7 @@ from training.models.boosting import import_lightgbm, regress
 from training.models.trees import TreeModel
 from training.timing.dataset import TimingDataset
 from training.timing.models.handoff_chances import (
-    Recipe,
+    ChanceSettings,
     build_samples,
     build_trees_data,
     fit_chance,
@@ -17,7 +17,7 @@ from training.timing.models.handoff_chances import (
 from training.timing.models.model import Chance, Floats, add_columns, pay
 from training.timing.models.stopping import (
     WAIT,
-    Side,
+    HalfValues,
     fit_second_chance,
     follow_paths,
     value_second_chances,
@@ -29,29 +29,29 @@ COLUMNS_BY_CHANCE, COLUMNS_BY_GAIN = 40, 40
 SCOUT_ROWS, SCOUT_ROUNDS = 60_000, 40
 
 
-def choose_columns(told: TimingDataset, prices: Prices, seed: int) -> NDArray[np.int64]:
+def choose_columns(dataset: TimingDataset, prices: Prices, seed: int) -> NDArray[np.int64]:
     """Choose the features that say most of handoffs, and of what waiting brings; ascending."""
     samples = build_samples(
-        told.catalog, told.handoff_rows, told.handoffs, prices.promised_delay_days, seed
+        dataset.catalog, dataset.handoff_rows, dataset.handoffs, prices.promised_delay_days, seed
     )
-    n = len(told.catalog.features)
+    n = len(dataset.catalog.features)
     by_chance, boosters = np.zeros(n), []
     for sample in samples:
-        recipe = Recipe(SCOUT_ROUNDS * 2, 0.0, 1.0, 1.0, 0.0, 0.0)
-        chance = fit_chance(sample, recipe)
+        settings = ChanceSettings(SCOUT_ROUNDS * 2, 0.0, 1.0, 1.0, 0.0, 0.0)
+        chance = fit_chance(sample, settings)
         boosters.append(chance)
         by_chance += _gain_of(chance.trees, n)
     rng = np.random.default_rng(seed)
-    drawn = rng.random(int(told.decisions.lead.max()) + 1) < SCOUT_ROWS / len(told.decisions)
-    part = told.take_leads(np.resize(drawn, count_leads(told)))
+    drawn = rng.random(int(dataset.decisions.lead.max()) + 1) < SCOUT_ROWS / len(dataset.decisions)
+    part = dataset.take_leads(np.resize(drawn, count_leads(dataset)))
     by_gain = _scout_gain(part, boosters, prices, seed)
     kept = [np.argsort(-by_chance)[:COLUMNS_BY_CHANCE], np.argsort(-by_gain)[:COLUMNS_BY_GAIN]]
     return np.unique(np.concatenate(kept))
 
 
-def count_leads(told: TimingDataset) -> int:
+def count_leads(dataset: TimingDataset) -> int:
     """Count the leads up to the last that was looked at."""
-    return int(max(told.decisions.lead.max(), told.handoffs.lead.max())) + 1
+    return int(max(dataset.decisions.lead.max(), dataset.handoffs.lead.max())) + 1
 
 
 def _gain_of(trees: TreeModel, n: int) -> Floats:
@@ -73,12 +73,12 @@ def _scout_gain(part: TimingDataset, chances: list[Chance], prices: Prices, seed
 
 
 def ask_side(
-    told: TimingDataset,
+    dataset: TimingDataset,
     chances: tuple[Chance, Chance],
     prices: Prices,
     load: float,
     less: Floats | float = 0.0,
-) -> Side:
+) -> HalfValues:
     """Ask the chances of each decision day and of each handoff that was made.
 
     Parameters
@@ -86,14 +86,16 @@ def ask_side(
     less : ndarray of shape (n_decisions,) or float
         Taken off the log-odds of an SQL on a decision day; of a handoff that was made, nothing is.
     """
-    full = add_columns(told.rows, 0.0, prices.promised_delay_days, load)
-    made = add_columns(told.handoff_rows, told.handoffs.raised, prices.promised_delay_days, load)
+    full = add_columns(dataset.rows, 0.0, prices.promised_delay_days, load)
+    made = add_columns(
+        dataset.handoff_rows, dataset.handoffs.raised, prices.promised_delay_days, load
+    )
     accept, sql = expit(chances[0].margins(full)), expit(chances[1].margins(full) - less)
     made_accept, made_sql = (expit(chance.margins(made)) for chance in chances)
     bare = pay(prices, made_accept, made_sql)
-    failed, brought = value_second_chances(told.decisions, told.handoffs, bare, prices)
+    failed, brought = value_second_chances(dataset.decisions, dataset.handoffs, bare, prices)
     second = fit_second_chance(made_sql[failed], brought)
-    return Side(
+    return HalfValues(
         handoff=pay(prices, accept, sql, second),
         logged=pay(prices, made_accept, made_sql, second),
         gain=np.zeros(len(full)),

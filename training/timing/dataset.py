@@ -75,11 +75,11 @@ def build_timing_dataset(
     return TimingDataset(
         catalog,
         decisions,
-        engine.compute(catalog, history, decisions.snapshots, progress=_tell_nobody),
+        engine.compute(catalog, history, decisions.snapshots, progress=_ignore_progress),
         handoffs,
-        engine.compute(catalog, history, made, progress=_tell_nobody),
+        engine.compute(catalog, history, made, progress=_ignore_progress),
     )
 
 
-def _tell_nobody(_done: int) -> None:
+def _ignore_progress(_done: int) -> None:
     """Ignore progress."""

@@ -18,12 +18,12 @@ from training.models.trees import TreeModel
 from training.timing.columns import ask_side, choose_columns, count_leads
 from training.timing.dataset import TimingDataset
 from training.timing.labels import CUT, HANDED, Handoffs
-from training.timing.models.curve import Paths, fit_curves
+from training.timing.models.curve import CurvePaths, fit_curves
 from training.timing.models.handoff_chances import (
-    Recipe,
+    ChanceSettings,
     build_samples,
     build_trees_data,
-    choose_recipe,
+    choose_chance_settings,
     fit_chance,
     take_features,
 )
@@ -36,9 +36,13 @@ from training.timing.models.model import (
     TimingModel,
     spread_over,
 )
-from training.timing.models.overlap_penalty import doubt, fit_handed, scale_doubt
+from training.timing.models.overlap_penalty import (
+    compute_overlap_penalty,
+    fit_handed,
+    scale_overlap_penalty,
+)
 from training.timing.models.stopping import (
-    Side,
+    HalfValues,
     improve,
 )
 
@@ -63,7 +67,7 @@ class _Division:
     """0 or 1 by decision day."""
     chances: tuple[tuple[Chance, Chance], ...]
     """P(accept), P(SQL) of each half."""
-    sides: tuple[Side, Side]
+    sides: tuple[HalfValues, HalfValues]
     grown: tuple[Any, Any] | None = None
 
 
@@ -71,22 +75,22 @@ class _Division:
 class _Setting:
     """What all divisions share."""
 
-    told: TimingDataset
+    dataset: TimingDataset
     """With the chosen columns."""
     n_features: int
     """Of the whole catalogue."""
     laid_out: Any
     handed: TreeModel
     """Log-odds of a logged handoff on a decision day."""
-    doubt: float
-    recipes: tuple[Recipe, Recipe]
+    overlap_penalty: float
+    chance_settings: tuple[ChanceSettings, ChanceSettings]
     usual_load: float
     prices: Prices
     seed: int
 
 
 def fit_timing(
-    told: TimingDataset,
+    dataset: TimingDataset,
     prices: Prices,
     *,
     capacity: float | None = None,
@@ -107,11 +111,11 @@ def fit_timing(
     TooFewHandoffsError
         If not even a chance of SQL can be learned.
     """
-    return fit_for_capacities(told, prices, (capacity,), seed=seed, divisions=divisions)[0]
+    return fit_for_capacities(dataset, prices, (capacity,), seed=seed, divisions=divisions)[0]
 
 
 def fit_for_capacities(
-    told: TimingDataset,
+    dataset: TimingDataset,
     prices: Prices,
     capacities: Sequence[float | None],
     *,
@@ -122,9 +126,9 @@ def fit_for_capacities(
 
     See `fit_timing`.
     """
-    _check_outcomes(told.handoffs)
-    columns = choose_columns(told, prices, seed)
-    setting = _set_up(told, columns, prices, seed)
+    _check_outcomes(dataset.handoffs)
+    columns = choose_columns(dataset, prices, seed)
+    setting = _set_up(dataset, columns, prices, seed)
     parts = [_divide(setting, number) for number in range(divisions)]
     return [
         _fit_gains(setting, [replace(part) for part in parts], columns, capacity)
@@ -183,7 +187,7 @@ def _improve_all(
     for part, (first, second) in zip(parts, stops, strict=True):
         part.sides, part.grown = improve(
             setting.laid_out,
-            setting.told.decisions,
+            setting.dataset.decisions,
             part.sides,
             (first, second),
             part.half,
@@ -205,7 +209,7 @@ def _judge(
         scores = _score_sides(part, spread, floor)
         for number, other in enumerate(part.sides[::-1]):
             log = Log(
-                setting.told.decisions,
+                setting.dataset.decisions,
                 other.handoff - shadow_price,
                 other.logged - shadow_price,
                 setting.prices,
@@ -223,33 +227,33 @@ def _check_outcomes(handoffs: Handoffs) -> None:
 
 
 def _set_up(
-    told: TimingDataset,
+    dataset: TimingDataset,
     columns: NDArray[np.int64],
     prices: Prices,
     seed: int,
 ) -> _Setting:
     own = TimingDataset(
-        take_features(told.catalog, columns),
-        told.decisions,
-        np.ascontiguousarray(told.rows[:, columns]),
-        told.handoffs,
-        np.ascontiguousarray(told.handoff_rows[:, columns]),
+        take_features(dataset.catalog, columns),
+        dataset.decisions,
+        np.ascontiguousarray(dataset.rows[:, columns]),
+        dataset.handoffs,
+        np.ascontiguousarray(dataset.handoff_rows[:, columns]),
     )
     samples = build_samples(
         own.catalog, own.handoff_rows, own.handoffs, prices.promised_delay_days, seed
     )
-    recipes = (choose_recipe(samples[0]), choose_recipe(samples[1]))
+    chance_settings = (choose_chance_settings(samples[0]), choose_chance_settings(samples[1]))
     laid_out = build_trees_data(own.catalog, own.rows, np.zeros(len(own.rows))).construct()
     kind = own.decisions.followed_by
     handed = fit_handed(laid_out, kind == HANDED, kind != CUT, seed)
     load = float(np.median(own.handoffs.load))
     return _Setting(
-        told=own,
-        n_features=len(told.catalog.features),
+        dataset=own,
+        n_features=len(dataset.catalog.features),
         laid_out=laid_out,
         handed=handed,
-        doubt=scale_doubt(int(own.handoffs.is_resolved.sum())),
-        recipes=recipes,
+        overlap_penalty=scale_overlap_penalty(int(own.handoffs.is_resolved.sum())),
+        chance_settings=chance_settings,
         usual_load=load,
         prices=prices,
         seed=seed,
@@ -258,27 +262,27 @@ def _set_up(
 
 def _divide(setting: _Setting, number: int) -> _Division:
     """Divide the leads into halves, and learn each half's chances."""
-    told = setting.told
+    dataset = setting.dataset
     rng = np.random.default_rng([setting.seed, number])
-    half = rng.permutation(count_leads(told)) % 2
-    less = doubt(setting.doubt, setting.handed.margins(told.rows))
+    half = rng.permutation(count_leads(dataset)) % 2
+    less = compute_overlap_penalty(setting.overlap_penalty, setting.handed.margins(dataset.rows))
     chances, sides = [], []
     for side in (0, 1):
-        own = half[told.handoffs.lead] == side
+        own = half[dataset.handoffs.lead] == side
         samples = build_samples(
-            told.catalog,
-            told.handoff_rows[own],
-            told.handoffs.take(own),
+            dataset.catalog,
+            dataset.handoff_rows[own],
+            dataset.handoffs.take(own),
             setting.prices.promised_delay_days,
             setting.seed,
         )
         pair = (
-            fit_chance(samples[0], setting.recipes[0]),
-            fit_chance(samples[1], setting.recipes[1]),
+            fit_chance(samples[0], setting.chance_settings[0]),
+            fit_chance(samples[1], setting.chance_settings[1]),
         )
         chances.append(pair)
-        sides.append(ask_side(told, pair, setting.prices, setting.usual_load, less))
-    return _Division(half[told.decisions.lead], tuple(chances), (sides[0], sides[1]))
+        sides.append(ask_side(dataset, pair, setting.prices, setting.usual_load, less))
+    return _Division(half[dataset.decisions.lead], tuple(chances), (sides[0], sides[1]))
 
 
 def _mean(parts: list[_Division], name: str) -> Floats:
@@ -288,7 +292,7 @@ def _mean(parts: list[_Division], name: str) -> Floats:
 
 def _build_log(setting: _Setting, parts: list[_Division]) -> Log:
     return Log(
-        setting.told.decisions, _mean(parts, "handoff"), _mean(parts, "logged"), setting.prices
+        setting.dataset.decisions, _mean(parts, "handoff"), _mean(parts, "logged"), setting.prices
     )
 
 
@@ -302,7 +306,7 @@ def _build_model(
     capacity: float | None,
 ) -> TimingModel:
     p_sql = _mean(parts, "p_sql")
-    learned, because = decide_enough(setting.told.handoffs)
+    learned, because = decide_enough(setting.dataset.handoffs)
     threshold = floor if learned else fall_back(log, p_sql, capacity)
     spread = _measure_spread(parts, p_sql)
     policy, by_threshold = _judge(setting, parts, spread, floor, shadow_price)
@@ -311,7 +315,7 @@ def _build_model(
         for part in parts
         for (accept, sql), booster in zip(part.chances, part.grown or (), strict=True)
     )
-    paths = Paths(
+    paths = CurvePaths(
         log.decisions,
         log.handoff,
         p_sql,
@@ -324,7 +328,7 @@ def _build_model(
         because = word_judged(policy, by_threshold)
     return TimingModel(
         families=families,
-        curves=fit_curves(setting.told.catalog, setting.told.rows, paths, setting.seed),
+        curves=fit_curves(setting.dataset.catalog, setting.dataset.rows, paths, setting.seed),
         columns=tuple(columns.tolist()),
         n_features=setting.n_features,
         prices=setting.prices,
@@ -338,7 +342,7 @@ def _build_model(
         enough=learned and policy > by_threshold,
         because=because,
         handed=setting.handed,
-        doubt=setting.doubt,
+        overlap_penalty=setting.overlap_penalty,
     )
 
 

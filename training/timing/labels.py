@@ -160,9 +160,11 @@ def read_timing(history: History) -> Logged:
     cycles: list[_Cycle] = []
     found: list[_Found] = []
     created = creation_times(history.leads)
-    told = {lead: list(own) for lead, own in groupby(_list_changes(history), key=itemgetter(0))}
-    for lead, born in enumerate(created.tolist()):
-        _replay(lead, born, until, told.get(lead, []), cycles, found)
+    changes_by_lead = {
+        lead: list(own) for lead, own in groupby(_list_changes(history), key=itemgetter(0))
+    }
+    for lead, created_at_us in enumerate(created.tolist()):
+        _replay(lead, created_at_us, until, changes_by_lead.get(lead, []), cycles, found)
     columns = np.array(found, np.float64).reshape(-1, 9)
     whole = np.array([[row[0], row[1], *row[4:]] for row in found], np.int64).reshape(-1, 7)
     asked = _find_asked(history, whole[:, 0], whole[:, 1])
@@ -224,14 +226,14 @@ def _list_changes(history: History) -> list[_Change]:
 
 def _replay(
     lead: int,
-    born: int,
+    created_at_us: int,
     until: int,
     changes: list[_Change],
     cycles: list[_Cycle],
     found: list[_Found],
 ) -> None:
     """Cut one lead's life into its times with marketing and its handoffs."""
-    own: _Cycle | None = _Cycle(lead, born, until, until, CUT, -1)
+    own: _Cycle | None = _Cycle(lead, created_at_us, until, until, CUT, -1)
     for position, (_, at, stage, signal, chance) in enumerate(changes):
         if at >= until:
             break

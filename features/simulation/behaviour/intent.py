@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.simulation.behaviour.people import LOOKER, SILENT, Floats, Ints, People
+from features.simulation.behaviour.population import LOOKER, SILENT, Floats, Ints, Population
 from features.simulation.world import Intent
 
 BUMPS = 3
@@ -52,36 +52,38 @@ class Bumps:
         return level
 
 
-def draw_bumps(rng: np.random.Generator, intent: Intent, people: People) -> Bumps:
+def draw_bumps(rng: np.random.Generator, intent: Intent, population: Population) -> Bumps:
     """Draw every lead's bumps of interest."""
-    shape = (len(people), BUMPS)
-    hot = rng.random(len(people)) < intent.hot_on_arrival
+    shape = (len(population), BUMPS)
+    hot = rng.random(len(population)) < intent.hot_on_arrival
     first = np.where(
         hot,
-        rng.exponential(intent.first_peak_days, len(people)),
-        rng.gamma(2.0, intent.later_peak_days / 2.0, len(people)),
+        rng.exponential(intent.first_peak_days, len(population)),
+        rng.gamma(2.0, intent.later_peak_days / 2.0, len(population)),
     )
     peak = np.empty(shape)
-    peak[:, 0] = people.arrived + first
-    peak[:, 1] = peak[:, 0] + 20.0 + rng.exponential(80.0, len(people))
+    peak[:, 0] = population.arrived + first
+    peak[:, 1] = peak[:, 0] + 20.0 + rng.exponential(80.0, len(population))
     height = intent.height * rng.lognormal(0.0, intent.height_spread, shape)
-    height[:, 1] *= rng.random(len(people)) < intent.second_bump_share
+    height[:, 1] *= rng.random(len(population)) < intent.second_bump_share
     rise = intent.rise_days * rng.lognormal(0.0, intent.width_spread, shape)
     cool = intent.cool_days * rng.lognormal(0.0, intent.width_spread, shape)
     # Colleagues look on the same days: their shared bump hangs on the account, not on the lead,
     # so its shape is drawn once per firm and its time counts from the firm's first lead.
-    firm = np.unique(np.where(people.account < 0, -1 - np.arange(len(people)), people.account))
-    number = np.searchsorted(
-        firm, np.where(people.account < 0, -1 - np.arange(len(people)), people.account)
+    firm = np.unique(
+        np.where(population.account < 0, -1 - np.arange(len(population)), population.account)
     )
-    peak[:, 2] = people.account_start + rng.gamma(2.0, 15.0, len(firm))[number]
-    height[:, 2] = intent.account_height * np.maximum(people.demand, 0.0)
+    number = np.searchsorted(
+        firm, np.where(population.account < 0, -1 - np.arange(len(population)), population.account)
+    )
+    peak[:, 2] = population.account_start + rng.gamma(2.0, 15.0, len(firm))[number]
+    height[:, 2] = intent.account_height * np.maximum(population.demand, 0.0)
     rise[:, 2] = rise[:, 2][np.unique(number, return_index=True)[1]][number]
     cool[:, 2] = cool[:, 2][np.unique(number, return_index=True)[1]][number]
-    height *= np.where(people.type == SILENT, intent.silent_height, 1.0)[:, None]
+    height *= np.where(population.type == SILENT, intent.silent_height, 1.0)[:, None]
     return Bumps(peak, height, rise, cool)
 
 
-def intent_of(people: People, lead: Ints, interest: Floats) -> Floats:
+def intent_of(population: Population, lead: Ints, interest: Floats) -> Floats:
     """Tell how much of the interest is intent to buy: all of it, except lookers', who have none."""
-    return np.where(people.type[lead] == LOOKER, 0.0, interest)
+    return np.where(population.type[lead] == LOOKER, 0.0, interest)

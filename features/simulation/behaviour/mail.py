@@ -4,25 +4,27 @@ import numpy as np
 
 from features.simulation.behaviour.activity import MINUTE, Events, build_events, join_events
 from features.simulation.behaviour.intent import Bumps
-from features.simulation.behaviour.people import Flags, Floats, Ints, People, is_weekend
+from features.simulation.behaviour.population import Flags, Floats, Ints, Population, is_weekend
 from features.simulation.chance import sigmoid
 from features.simulation.world import Mail, World
 
 HOUR = 60 * MINUTE
 
 
-def _schedule(rng: np.random.Generator, world: World, people: People) -> tuple[Ints, Floats]:
+def _schedule(
+    rng: np.random.Generator, world: World, population: Population
+) -> tuple[Ints, Floats]:
     """List each lead's mails and when they go out, weekends moved to Monday."""
     mail = world.mail
     span = world.arrivals.days - mail.steps[-1]
     later = mail.steps[-1] + np.arange(mail.then_every_days, max(span, 0), mail.then_every_days)
     age = np.r_[np.array(mail.steps), later]
-    day = np.floor(people.arrived)[:, None] + age[None, :]
+    day = np.floor(population.arrived)[:, None] + age[None, :]
     day = day + np.where(is_weekend(day), 7 - day % 7, 0)
     lead, step = np.nonzero(day < world.arrivals.days)
     local = 9 / 24 + rng.exponential(40 * MINUTE, len(lead))
-    sent = day[lead, step] + (local - people.utc_offset_days[lead]) % 1.0
-    after = sent > people.arrived[lead]
+    sent = day[lead, step] + (local - population.utc_offset_days[lead]) % 1.0
+    after = sent > population.arrived[lead]
     return lead[after], sent[after]
 
 
@@ -41,24 +43,26 @@ def _stop_unsubscribed(
     return np.flatnonzero(still), np.flatnonzero(still & leaves)
 
 
-def draw_mails(rng: np.random.Generator, world: World, people: People, bumps: Bumps) -> Events:
+def draw_mails(
+    rng: np.random.Generator, world: World, population: Population, bumps: Bumps
+) -> Events:
     """Draw the mails a group of leads would get and their reactions; unsorted.
 
     They are drawn as if nurturing went on for ever. Which of them are really sent is decided
     when it is known who was with sales: each reaction knows its mail by ``sent``.
     """
     mail = world.mail
-    lead, sent = _schedule(rng, world, people)
+    lead, sent = _schedule(rng, world, population)
     interest = bumps.interest(lead, sent)
     kept, left = _stop_unsubscribed(rng, mail, lead, interest)
     quit_lead, quit_sent = lead[left], sent[left]
     quit_at = quit_sent + rng.exponential(5 * HOUR, len(left))
     lead, sent, interest = lead[kept], sent[kept], interest[kept]
-    chatty = np.log(people.chattiness)[lead]
+    chatty = np.log(population.chattiness)[lead]
     opening = sigmoid(
         mail.open_log_odds + mail.open_interest * interest + mail.open_chattiness * chatty
     )
-    machine = (rng.random(len(people)) < mail.machine_share)[lead]
+    machine = (rng.random(len(population)) < mail.machine_share)[lead]
     reads = rng.random(len(lead)) < opening
     read_at = sent + rng.exponential(6 * HOUR, len(lead))
     opened_at = np.where(machine, sent + rng.uniform(0.1, 2.0, len(lead)) * MINUTE, read_at)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.lifecycle.stages import Stage
-from features.simulation.behaviour.people import LOOKER, Flags, Floats, Ints, People
+from features.simulation.behaviour.population import LOOKER, Flags, Floats, Ints, Population
 from features.simulation.chance import sigmoid
 from features.simulation.funnel.stage_log import REASON, StageLog
 from features.simulation.world import Sales, World
@@ -34,28 +34,32 @@ class Qualified:
 
 
 def _draw_wins(
-    rng: np.random.Generator, sales: Sales, people: People, qualified: Qualified
+    rng: np.random.Generator, sales: Sales, population: Population, qualified: Qualified
 ) -> Flags:
     win = sigmoid(
         sales.win_log_odds
         + sales.win_intent * qualified.intent
-        + sales.win_need * people.need[qualified.lead]
+        + sales.win_need * population.need[qualified.lead]
     )
     draw = rng.random(len(qualified.lead))
-    return np.asarray((draw < win) & (people.type[qualified.lead] != LOOKER))
+    return np.asarray((draw < win) & (population.type[qualified.lead] != LOOKER))
 
 
 def log_deals(
-    rng: np.random.Generator, world: World, people: People, qualified: Qualified, log: StageLog
+    rng: np.random.Generator,
+    world: World,
+    population: Population,
+    qualified: Qualified,
+    log: StageLog,
 ) -> None:
     """Log what follows an SQL, deal values included."""
     sales, n = world.sales, len(qualified.lead)
-    deal_eur = people.employees[qualified.lead] ** 0.6 * 700 * rng.lognormal(0.0, 0.5, n)
+    deal_eur = population.employees[qualified.lead] ** 0.6 * 700 * rng.lognormal(0.0, 0.5, n)
     won_eur = deal_eur * rng.uniform(0.75, 1.0, n)
     decided_at = qualified.at + draw_days(rng, sales.opportunity_days, sales.time_spread, n)
     closed_at = decided_at + draw_days(rng, sales.close_days, sales.time_spread, n)
     opens = rng.random(n) < sales.opportunity_chance
-    wins = _draw_wins(rng, sales, people, qualified) & opens
+    wins = _draw_wins(rng, sales, population, qualified) & opens
     no_need = np.full(n, REASON["no_need"])
     lost_to = np.where(rng.random(n) < 0.5, REASON["competitor"], REASON["no_budget"])
     for rows, at, stage, signal, reason, amount in (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.simulation.behaviour.people import Floats, Ints, People, is_weekend
+from features.simulation.behaviour.population import Floats, Ints, Population, is_weekend
 from features.simulation.chance import sigmoid
 from features.simulation.funnel.stage_log import SIGNAL
 from features.simulation.world import World
@@ -38,9 +38,9 @@ class Decided:
     """Chance of a handoff that was drawn by lot; NaN for all others."""
 
 
-def give_points(people: People, standings: Standings, lead: Ints) -> Floats:
+def give_points(population: Population, standings: Standings, lead: Ints) -> Floats:
     """Give marketing's points: activity that fades, and fit that stays."""
-    fit_points = np.maximum(FIT_POINTS_PER_SPREAD * (people.fit[lead] + 1.0), 0.0)
+    fit_points = np.maximum(FIT_POINTS_PER_SPREAD * (population.fit[lead] + 1.0), 0.0)
     return np.asarray(standings.points[lead] + fit_points)
 
 
@@ -66,7 +66,7 @@ def chance_by_discretion(world: World, *, fit: Floats, heat: Floats, hidden: Flo
 def decide_handoffs(
     rng: np.random.Generator,
     world: World,
-    people: People,
+    population: Population,
     standings: Standings,
     lead: Ints,
     *,
@@ -77,12 +77,12 @@ def decide_handoffs(
     rests = standings.rests_until[lead] > day
     working = world.handoffs.weekend_factor if is_weekend(np.array([day]))[0] else 1.0
     may = np.where(rests, 0.0, working)
-    rule = may * chance_by_threshold(world, give_points(people, standings, lead))
+    rule = may * chance_by_threshold(world, give_points(population, standings, lead))
     pick = may * chance_by_discretion(
         world,
-        fit=people.fit[lead],
+        fit=population.fit[lead],
         heat=standings.heat[lead],
-        hidden=intent - 0.3 + people.need[lead],
+        hidden=intent - 0.3 + population.need[lead],
     )
     by_rule = rng.random(len(lead)) < rule
     picked = rng.random(len(lead)) < pick

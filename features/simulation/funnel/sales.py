@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.lifecycle.stages import Stage
-from features.simulation.behaviour.people import LOOKER, Flags, Floats, Ints, People
+from features.simulation.behaviour.population import LOOKER, Flags, Floats, Ints, Population
 from features.simulation.chance import sigmoid
 from features.simulation.funnel.deals import Qualified, draw_days, log_deals
 from features.simulation.funnel.stage_log import REASON, SIGNAL, StageLog
@@ -66,7 +66,13 @@ def chance_to_accept(
 
 
 def chance_to_qualify(
-    sales: Sales, people: People, lead: Ints, *, intent: Floats, delay: Floats, returns: Ints
+    sales: Sales,
+    population: Population,
+    lead: Ints,
+    *,
+    intent: Floats,
+    delay: Floats,
+    returns: Ints,
 ) -> Floats:
     """Give the true chance that an accepted handoff becomes an SQL.
 
@@ -75,22 +81,22 @@ def chance_to_qualify(
     return sigmoid(
         sales.qualify_log_odds
         + sales.qualify_intent * intent
-        + sales.qualify_fit * people.fit[lead]
-        + sales.qualify_need * people.need[lead]
+        + sales.qualify_fit * population.fit[lead]
+        + sales.qualify_need * population.need[lead]
         + sales.qualify_delay * delay
         + sales.qualify_return * returns
-        + sales.qualify_looker * (people.type[lead] == LOOKER)
+        + sales.qualify_looker * (population.type[lead] == LOOKER)
     )
 
 
 def _draw_reason(
-    rng: np.random.Generator, people: People, lead: Ints, intent: Floats, is_raiser: Flags
+    rng: np.random.Generator, population: Population, lead: Ints, intent: Floats, is_raiser: Flags
 ) -> Ints:
     """Draw why sales gives a lead back; the reason leans on what is true of it."""
     log_odds = {
-        "no_budget": -0.4 * (np.log(people.employees[lead]) - 4.7),
+        "no_budget": -0.4 * (np.log(population.employees[lead]) - 4.7),
         "too_early": 0.5 - 0.5 * intent,
-        "wrong_person": 0.5 * (people.seniority[lead] - 2.0),
+        "wrong_person": 0.5 * (population.seniority[lead] - 2.0),
         "unreachable": np.where(is_raiser, -1.0, 0.3),
     }
     scores = np.stack(list(log_odds.values()), axis=1)
@@ -99,15 +105,15 @@ def _draw_reason(
 
 
 def answer_handoffs(
-    rng: np.random.Generator, world: World, people: People, handed: Handoffs, log: StageLog
+    rng: np.random.Generator, world: World, population: Population, handed: Handoffs, log: StageLog
 ) -> Outcomes:
     """Let sales answer handoffs, and log every stage that follows from the answer."""
     sales, n = world.sales, len(handed)
     is_raiser = handed.signal == SIGNAL["hand_raiser"]
-    p_accept = chance_to_accept(sales, people.fit[handed.lead], handed.intent, is_raiser)
+    p_accept = chance_to_accept(sales, population.fit[handed.lead], handed.intent, is_raiser)
     p_qualify = chance_to_qualify(
         sales,
-        people,
+        population,
         handed.lead,
         intent=handed.intent,
         delay=handed.wait_days,
@@ -128,18 +134,22 @@ def answer_handoffs(
         closed_at=np.where(dropped, given_up_at, np.inf),
         seller=rng.integers(1, sales.sellers + 1, n),
     )
-    _log_answers(rng, people, handed, outcomes, log)
+    _log_answers(rng, population, handed, outcomes, log)
     won_over = Qualified(handed.lead, outcomes.sql_at, handed.intent, outcomes.seller)
-    log_deals(rng, world, people, won_over.take(qualified), log)
+    log_deals(rng, world, population, won_over.take(qualified), log)
     return outcomes
 
 
 def _log_answers(
-    rng: np.random.Generator, people: People, handed: Handoffs, outcomes: Outcomes, log: StageLog
+    rng: np.random.Generator,
+    population: Population,
+    handed: Handoffs,
+    outcomes: Outcomes,
+    log: StageLog,
 ) -> None:
     lead, seller = handed.lead, outcomes.seller
     is_raiser = handed.signal == SIGNAL["hand_raiser"]
-    reason = _draw_reason(rng, people, lead, handed.intent, is_raiser)
+    reason = _draw_reason(rng, population, lead, handed.intent, is_raiser)
     yes, sql = outcomes.accepted, np.isfinite(outcomes.sql_at)
     log.add(lead[yes], handed.answered_at[yes], Stage.SAL, "accepted", actor=seller[yes])
     log.add(lead[sql], outcomes.sql_at[sql], Stage.SQL, "qualified", actor=seller[sql])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from features.lifecycle.stages import Stage
-from features.simulation.behaviour.people import Floats, Ints
+from features.simulation.behaviour.population import Floats, Ints
 from features.simulation.vocabulary import REASONS, SIGNALS, STAGES
 
 STAGE = {stage: code for code, stage in enumerate(STAGES)}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from features.lifecycle.stages import Stage
 from features.simulation.behaviour.activity import MINUTE, Events
 from features.simulation.behaviour.intent import Bumps, intent_of
-from features.simulation.behaviour.people import Floats, Ints, People, is_weekend
+from features.simulation.behaviour.population import Floats, Ints, Population, is_weekend
 from features.simulation.funnel.deals import Qualified, log_deals
 from features.simulation.funnel.handing import Standings, decide_handoffs
 from features.simulation.funnel.sales import Handoffs, Outcomes, answer_handoffs
@@ -36,7 +36,7 @@ class Funnel:
     """The market on one day."""
 
     world: World
-    people: People
+    population: Population
     bumps: Bumps
     place: npt.NDArray[np.int8]
     standings: Standings
@@ -61,17 +61,17 @@ class FunnelRun:
     outcomes: Outcomes
 
 
-def _open_funnel(world: World, people: People, bumps: Bumps) -> Funnel:
-    n = len(people)
+def _open_funnel(world: World, population: Population, bumps: Bumps) -> Funnel:
+    n = len(population)
     log = StageLog()
-    log.add(np.arange(n), people.arrived, Stage.LEAD, "created")
+    log.add(np.arange(n), population.arrived, Stage.LEAD, "created")
     return Funnel(
         world=world,
-        people=people,
+        population=population,
         bumps=bumps,
         place=np.full(n, ABSENT, np.int8),
         standings=Standings(np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n)),
-        last_alive=people.arrived.copy(),
+        last_alive=population.arrived.copy(),
         back_at=np.full(n, np.inf),
         log=log,
         queue=[_no_handoffs()],
@@ -81,16 +81,16 @@ def _open_funnel(world: World, people: People, bumps: Bumps) -> Funnel:
 
 def _local_working_time(rng: np.random.Generator, funnel: Funnel, lead: Ints, day: int) -> Floats:
     hour = rng.uniform(8, 17, len(lead)) / 24
-    return np.asarray(day + (hour - funnel.people.utc_offset_days[lead]) % 1.0)
+    return np.asarray(day + (hour - funnel.population.utc_offset_days[lead]) % 1.0)
 
 
 def _intent_at(funnel: Funnel, lead: Ints, at: Floats) -> Floats:
-    return intent_of(funnel.people, lead, funnel.bumps.interest(lead, at))
+    return intent_of(funnel.population, lead, funnel.bumps.interest(lead, at))
 
 
 def _find_nurtured(funnel: Funnel, day: int) -> Ints:
     """List who is with marketing and came before today: their whole day lies ahead."""
-    here = (funnel.place == NURTURED) & (funnel.people.arrived < day)
+    here = (funnel.place == NURTURED) & (funnel.population.arrived < day)
     return np.flatnonzero(here).astype(np.int64)
 
 
@@ -102,7 +102,7 @@ def _note_events(funnel: Funnel, known: Events) -> None:
     # Nurture mails pause while a lead is with sales: what they would have earned does not count.
     counted = ~IS_MAIL[known.kind] | (funnel.place[known.lead] == NURTURED)
     lead, points = known.lead[counted], POINTS[known.kind[counted]]
-    n = len(funnel.people)
+    n = len(funnel.population)
     standings.points += np.bincount(lead, points, minlength=n)
     standings.heat += np.bincount(lead, np.maximum(points, 0.0), minlength=n)
     alive = SHOWS_LIFE[known.kind]
@@ -162,7 +162,7 @@ def _hand_off_by_rule(rng: np.random.Generator, funnel: Funnel, day: int) -> Non
     decided = decide_handoffs(
         rng,
         funnel.world,
-        funnel.people,
+        funnel.population,
         funnel.standings,
         lead,
         day=day,
@@ -184,7 +184,7 @@ def _convert_alone(rng: np.random.Generator, funnel: Funnel, day: int) -> None:
     funnel.place[lead] = GONE
     funnel.log.add(lead, at, Stage.SQL, "self_conversion", actor=seller)
     converted = Qualified(lead, at, intent, seller)
-    log_deals(rng, funnel.world, funnel.people, converted, funnel.log)
+    log_deals(rng, funnel.world, funnel.population, converted, funnel.log)
 
 
 def _close_quiet(rng: np.random.Generator, funnel: Funnel, day: int) -> None:
@@ -242,7 +242,7 @@ def _serve_queue(rng: np.random.Generator, funnel: Funnel, day: int) -> None:
         begun = np.maximum(begun, _local_working_time(rng, funnel, waiting.lead[first], day))
     answered_at = begun + rng.exponential(sales.answer_hours * HOUR, len(first))
     handed = _take(waiting, first, answered_at=answered_at)
-    outcomes = answer_handoffs(rng, funnel.world, funnel.people, handed, funnel.log)
+    outcomes = answer_handoffs(rng, funnel.world, funnel.population, handed, funnel.log)
     stays = np.isfinite(outcomes.back_at)
     funnel.place[handed.lead] = np.where(stays, WITH_SALES, GONE)
     funnel.back_at[handed.lead] = outcomes.back_at
@@ -253,16 +253,16 @@ def _serve_queue(rng: np.random.Generator, funnel: Funnel, day: int) -> None:
 def run_funnel(
     rng: np.random.Generator,
     world: World,
-    people: People,
+    population: Population,
     bumps: Bumps,
     known: Events,
     known_at: Floats,
     tick: Callable[[], None],
 ) -> FunnelRun:
     """Live through the days: ``known`` and ``known_at`` ascend by the time of being known."""
-    funnel = _open_funnel(world, people, bumps)
+    funnel = _open_funnel(world, population, bumps)
     bounds = np.searchsorted(known_at, np.arange(world.arrivals.days + 1))
-    arrival = np.searchsorted(people.arrived, np.arange(world.arrivals.days + 1))
+    arrival = np.searchsorted(population.arrived, np.arange(world.arrivals.days + 1))
     # A request counts from the moment it is known, not from the moment it was made.
     known = Events(**(vars(known) | {"at": known_at}))
     for day in range(world.arrivals.days):

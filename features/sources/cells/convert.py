@@ -16,7 +16,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from features.clock import HOUR_US, MICROSECOND, SECOND_US, to_us
-from features.sources.mapping.model import Attribute, Cell, FieldType
+from features.sources.mapping.model import Cell, FieldType, MappedAttribute
 from features.sources.readers.rows import RawRow
 from features.sources.rejects import Reason
 
@@ -87,7 +87,7 @@ class Converters:
             return self._number(name, cell)
         return self._text(cell)
 
-    def attribute(self, attribute: Attribute) -> Getter:
+    def attribute(self, attribute: MappedAttribute) -> Getter:
         """Make the getter of a lead's attribute."""
         cell, name = attribute.cell, attribute.name
         if attribute.is_present:

@@ -26,12 +26,12 @@ from features.sources.gathering.event_spill import SPILLED
 from features.sources.gathering.gather import Gathering
 from features.sources.gathering.lead_index import UNKNOWN
 from features.sources.gathering.read_source import SourceReader
-from features.sources.mapping.model import Cell, Record, Source
+from features.sources.mapping.model import Cell, Record, SourceMapping
 from features.sources.readers.batches import RowBatch
 from features.sources.readers.rows import RawRow
 
 
-def can_be_read(source: Source) -> bool:
+def can_be_read(source: SourceMapping) -> bool:
     """Tell whether a source's fields can be read by columns."""
     cells: list[Cell] = list(source.fields.values())
     if any(cell.from_line is not None or cell.rows_between is not None for cell in cells):
@@ -40,7 +40,7 @@ def can_be_read(source: Source) -> bool:
     return source.record is Record.EVENT and all(map(has_plain_times, times))
 
 
-def list_columns(source: Source) -> list[str]:
+def list_columns(source: SourceMapping) -> list[str]:
     """List the columns that are read of a source."""
     cells = [column for cell in source.fields.values() for column in cell.columns_read]
     return [*cells, *source.where, *source.where_not]
@@ -51,7 +51,7 @@ class ColumnEvents:
 
     def __init__(
         self,
-        source: Source,
+        source: SourceMapping,
         judge: SourceReader,
         reject_unread: Callable[[RawRow], None],
     ) -> None:
@@ -155,8 +155,8 @@ class ColumnEvents:
         marks.unsure |= ~there
         if "known_at" not in self._times:
             return occurred, occurred
-        known, said = self._times["known_at"](batch, marks)
-        return occurred, np.where(said, known, occurred)
+        known, stated = self._times["known_at"](batch, marks)
+        return occurred, np.where(stated, known, occurred)
 
     def _default_ids(self, batch: RowBatch) -> pa.Array:
         lines = pa.array(batch.lines).cast(pa.string())
@@ -183,13 +183,13 @@ class ColumnEvents:
     ) -> tuple[NDArray[np.int8], pa.Array, NDArray[np.int8]]:
         """Read kind, name and channel; the taxonomy is asked once for each pair of words."""
         none = CodedTexts([None], np.zeros(n_rows, np.int32))
-        said, name = texts.get("kind", none), texts.get("name", none)
-        pairs = said.codes.astype(np.int64) * len(name.values) + name.codes
-        distinct, place = _distinct(pairs, len(said.values) * len(name.values))
+        stated, name = texts.get("kind", none), texts.get("name", none)
+        pairs = stated.codes.astype(np.int64) * len(name.values) + name.codes
+        distinct, place = _distinct(pairs, len(stated.values) * len(name.values))
         kinds = [
             self._taxonomy.kind_names.index(
                 self._taxonomy.kind_of_event(
-                    said.values[pair // len(name.values)], name.values[pair % len(name.values)]
+                    stated.values[pair // len(name.values)], name.values[pair % len(name.values)]
                 )
             )
             for pair in distinct.tolist()

@@ -6,7 +6,13 @@ from typing import Any
 
 from features.sources.cells.convert import NOT_THIS, Converters, Getter, KeyOf, UnusableCellError
 from features.sources.gathering.gather import AttributeValue, Gathering
-from features.sources.mapping.model import FIELDS, Attribute, Known, Record, Source
+from features.sources.mapping.model import (
+    FIELDS,
+    KnownFrom,
+    MappedAttribute,
+    Record,
+    SourceMapping,
+)
 from features.sources.readers.rows import RawRow, RowSource
 from features.sources.rejects import Reason, RejectKind, Rejects
 
@@ -58,7 +64,7 @@ class Waiting:
 class SourceReader:
     """Turns one file's rows into one source's records."""
 
-    def __init__(self, source: Source, count: SourceCount, context: FileContext) -> None:
+    def __init__(self, source: SourceMapping, count: SourceCount, context: FileContext) -> None:
         self._source = source
         self.count = count
         self.context = context
@@ -70,7 +76,7 @@ class SourceReader:
         self._attributes = [
             self._compile_attribute(attribute)
             for attribute in source.attributes
-            if attribute.known is not Known.AFTER_OUTCOME
+            if attribute.known is not KnownFrom.AFTER_OUTCOME
         ]
 
     @property
@@ -171,7 +177,7 @@ class SourceReader:
             return lambda row: f"{name}:{row.number + 1}{ending}"
         return lambda row: f"{name}:{row.line}{ending}"
 
-    def _compile_attribute(self, attribute: Attribute) -> tuple[str, Getter, Getter | None]:
+    def _compile_attribute(self, attribute: MappedAttribute) -> tuple[str, Getter, Getter | None]:
         make = self.context.converters
         get_date = None
         if attribute.dated_by is not None:
@@ -203,7 +209,7 @@ def _unknown(_row: RawRow) -> None:
 
 
 def _compile_filters(
-    source: Source, key_of: KeyOf
+    source: SourceMapping, key_of: KeyOf
 ) -> list[tuple[int | str, frozenset[str], bool]]:
     return [
         (key_of(column), words, wanted)

@@ -75,7 +75,7 @@ REQUIRED: Mapping[Record, tuple[str, ...]] = {
 }
 
 
-class Known(StrEnum):
+class KnownFrom(StrEnum):
     """When an attribute of a lead is known."""
 
     AT_CREATION = "at creation"
@@ -121,20 +121,20 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Attribute:
+class MappedAttribute:
     """One attribute of a lead."""
 
     name: str
     type: AttributeType
     is_present: bool
     """Whether only the fact that the cell is filled is kept (a flag), not what it says."""
-    known: Known
+    known: KnownFrom
     cell: Cell
     dated_by: Cell | None = None
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceMapping:
     """One ``[[source]]``: rows of some files that become one kind of record."""
 
     position: int
@@ -151,7 +151,7 @@ class Source:
     where: Mapping[str, frozenset[str]]
     where_not: Mapping[str, frozenset[str]]
     fields: Mapping[str, Cell]
-    attributes: tuple[Attribute, ...] = ()
+    attributes: tuple[MappedAttribute, ...] = ()
 
     @property
     def reading(self) -> tuple[tuple[str, ...], str, str, str]:
@@ -178,7 +178,7 @@ class ImportMapping:
     """SHA-256 of the file's text, first 12 hex digits."""
     zone: ZoneInfo
     taxonomy: Taxonomy
-    sources: tuple[Source, ...]
+    sources: tuple[SourceMapping, ...]
     observed_from_us: int | None = None
     observed_until_us: int | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -193,7 +193,7 @@ class ImportMapping:
             )
             for source in self.sources
             for attribute in source.attributes
-            if attribute.known is Known.AFTER_OUTCOME
+            if attribute.known is KnownFrom.AFTER_OUTCOME
         }
 
     @property
@@ -203,5 +203,5 @@ class ImportMapping:
             attribute.name: attribute.type
             for source in self.sources
             for attribute in source.attributes
-            if attribute.known is not Known.AFTER_OUTCOME
+            if attribute.known is not KnownFrom.AFTER_OUTCOME
         }

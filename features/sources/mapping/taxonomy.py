@@ -7,12 +7,12 @@ understood would be ``other`` to the model: it has to travel in the taxonomy.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from features.catalog.fit import Attribute as CatalogAttribute
+from features.catalog.fit import LeadAttribute as CatalogAttribute
 from features.catalog.fit import fit_features
 from features.catalog.manifest import build_catalog
 from features.errors import TaxonomyError
 from features.sources.errors import MappingError
-from features.sources.mapping.model import Cell, ImportMapping, Known, Record, Source
+from features.sources.mapping.model import Cell, ImportMapping, KnownFrom, Record, SourceMapping
 from features.sources.mapping.section import Section
 from features.taxonomy import OTHER, Taxonomy, default_taxonomy, read_taxonomy
 
@@ -84,7 +84,7 @@ def check_attribute_names(mapping: ImportMapping) -> None:
     taken = {name for f in built_in for name in (f.name, f.field)} - {"phone"}
     for source in mapping.sources:
         for attribute in source.attributes:
-            if attribute.known is Known.AFTER_OUTCOME:
+            if attribute.known is KnownFrom.AFTER_OUTCOME:
                 continue
             name = attribute.name
             made = fit_features((CatalogAttribute(name, attribute.type),))[0].name
@@ -105,13 +105,13 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _words(source: Source, field: str) -> Iterator[Pair]:
+def _words(source: SourceMapping, field: str) -> Iterator[Pair]:
     cell = source.fields.get(field)
     if cell is not None and cell.words is not None:
         yield from cell.words.items()
 
 
-def _kind_names(source: Source, taxonomy: Taxonomy) -> Iterator[Pair]:
+def _kind_names(source: SourceMapping, taxonomy: Taxonomy) -> Iterator[Pair]:
     """Give raw names and their kinds; a map of the name matters only where no kind is given."""
     yield from _words(source, "kind")
     if "kind" not in source.fields:
@@ -129,7 +129,7 @@ def _reason_names(mapping: ImportMapping) -> Iterator[Pair]:
                     yield raw, meant
 
 
-def _check_otherwise(file: str, source: Source) -> None:
+def _check_otherwise(file: str, source: SourceMapping) -> None:
     for field in ("kind", "channel"):
         cell = source.fields.get(field)
         if cell is not None and cell.otherwise not in (None, OTHER):
@@ -142,7 +142,7 @@ def _check_otherwise(file: str, source: Source) -> None:
             )
 
 
-def _in_any_case(source: Source) -> Source:
+def _in_any_case(source: SourceMapping) -> SourceMapping:
     """Let maps match as the taxonomy does; one with ``otherwise`` says no more than it does."""
     fields = dict(source.fields)
     for name in ("kind", "channel"):

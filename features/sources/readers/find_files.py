@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.sources.errors import SourceFileError
-from features.sources.mapping.model import ImportMapping, Record, Source
+from features.sources.mapping.model import ImportMapping, Record, SourceMapping
 from features.sources.readers.csv_rows import CsvRows
 from features.sources.readers.parquet_rows import ParquetRows
 from features.sources.readers.rows import InputFile, RowSource
@@ -27,7 +27,7 @@ class Reading:
     """Some files, and the sources that are read from them in one pass."""
 
     files: tuple[Path, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[SourceMapping, ...]
     """Lead sources first, so that a row's lead is known before what happened to it."""
 
     @property
@@ -46,7 +46,7 @@ def find_readings(mapping: ImportMapping, path: Path) -> list[Reading]:
     """
     if not path.exists():
         raise SourceFileError(str(path), "there is no such file or folder.")
-    by_reading: dict[tuple[object, ...], list[Source]] = {}
+    by_reading: dict[tuple[object, ...], list[SourceMapping]] = {}
     for source in mapping.sources:
         by_reading.setdefault(source.reading, []).append(source)
     if path.is_file() and len({source.patterns for source in mapping.sources}) > 1:
@@ -65,7 +65,7 @@ def find_readings(mapping: ImportMapping, path: Path) -> list[Reading]:
     return sorted((r for r in readings if r.files), key=lambda r: not r.has_leads)
 
 
-def open_rows(file: InputFile, source: Source) -> RowSource:
+def open_rows(file: InputFile, source: SourceMapping) -> RowSource:
     """Open a file as the rows its format makes of it.
 
     Raises
@@ -90,7 +90,7 @@ def open_rows(file: InputFile, source: Source) -> RowSource:
     )
 
 
-def _match_files(source: Source, path: Path) -> tuple[Path, ...]:
+def _match_files(source: SourceMapping, path: Path) -> tuple[Path, ...]:
     if path.is_file():
         return (path,)
     for pattern in source.patterns:

@@ -7,24 +7,24 @@ from fastapi import Depends
 from serving.auth.guard import Caller
 from serving.auth.roles import Role
 from serving.handoff.api.schemas import HandoffId
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.errors import NotYourHandoffError
 from serving.handoff.lifecycle.record import get_handoff
 from serving.handoff.lifecycle.sellers import find_seller_of
-from serving.http.dependencies import Desk, Now
 from serving.store.audit_log import note
 from serving.store.dependencies import Work
 from serving.store.session import UnitOfWork
+from serving.web_api.dependencies import ChampionHolder, Now
 
 
-async def get_occasion(now: Now, caller: Caller, desk: Desk) -> Occasion:
+async def get_action_context(now: Now, caller: Caller, holder: ChampionHolder) -> ActionContext:
     """Give when, by whom, and in whose codes histories are packed."""
-    champion = desk.find_champion()
+    champion = holder.find_champion()
     catalog = None if champion is None else champion.bundle.catalog
-    return Occasion(now, caller.actor, catalog)
+    return ActionContext(now, caller.actor, catalog)
 
 
-InOccasion = Annotated[Occasion, Depends(get_occasion)]
+InActionContext = Annotated[ActionContext, Depends(get_action_context)]
 
 
 def get_own(work: Work, caller: Caller, handoff_id: HandoffId) -> int:
@@ -46,16 +46,16 @@ def get_own(work: Work, caller: Caller, handoff_id: HandoffId) -> int:
 OwnHandoff = Annotated[int, Depends(get_own)]
 
 
-def note_deed(
-    work: UnitOfWork, action: str, handoff_id: int, occasion: Occasion, **facts: Any
+def note_action(
+    work: UnitOfWork, action: str, handoff_id: int, context: ActionContext, **facts: Any
 ) -> None:
     """Write a person's deed into the audit log, with references only."""
     note(
         work,
-        by=occasion.by,
+        by=context.by,
         action=action,
         subject_kind="handoff",
         subject_id=str(handoff_id),
-        at=occasion.at,
+        at=context.at,
         facts=facts,
     )

@@ -7,8 +7,8 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from serving.auth.guard import allow
-from serving.handoff.api.dependencies import InOccasion, OwnHandoff, note_deed
+from serving.auth.guard import require
+from serving.handoff.api.dependencies import InActionContext, OwnHandoff, note_action
 from serving.handoff.api.queries import QueueFilter, list_queue, read_packet
 from serving.handoff.api.schemas import (
     AssignIn,
@@ -30,35 +30,35 @@ from serving.handoff.lifecycle import give_back
 from serving.handoff.lifecycle import respond as answer
 from serving.handoff.lifecycle import work as pursue
 from serving.handoff.lifecycle.assign import assign
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.decide import hand_over
 from serving.handoff.lifecycle.record import get_handoff
 from serving.handoff.machine.transitions import State
-from serving.handoff.packet.render import say_markdown, say_memo
-from serving.http.dependencies import Now, check_json
-from serving.http.openapi import describe_problems
+from serving.handoff.packet.render import render_markdown, render_memo
 from serving.leads.schemas import Cursor, Limit, Word
 from serving.store.dependencies import Reading, Work
 from serving.store.session import UnitOfWork
+from serving.web_api.dependencies import Now, check_json
+from serving.web_api.openapi import describe_problems
 
 router = APIRouter(prefix="/v1/handoffs", tags=["handoffs"])
-READ, WORKS = allow("read handoffs"), allow("work handoffs")
-HANDS_OVER, ASSIGNS = allow("hand over leads"), allow("assign handoffs")
+READ, WORKS = require("handoffs:read"), require("handoffs:work")
+HANDS_OVER, ASSIGNS = require("handoffs:create"), require("handoffs:assign")
 JSON = Depends(check_json)
 REFUSED = describe_problems(401, 403, 404, 409, 415, 422, 503)
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
 
-def deed(
-    path: str, summary: str, guard: Any, *, told: bool = True, status_code: int = 200
+def action_route(
+    path: str, summary: str, guard: Any, *, audited: bool = True, status_code: int = 200
 ) -> Callable[[Route], Route]:
     """Make a route of a deed: who may do it, and whether a body tells more of it."""
     return router.post(
         path,
         summary=summary,
         status_code=status_code,
-        dependencies=[guard, JSON] if told else [guard],
+        dependencies=[guard, JSON] if audited else [guard],
         responses=REFUSED,
     )
 
@@ -113,140 +113,152 @@ def packet(request: Request, work: Reading, handoff_id: HandoffId) -> Response:
     row = get_handoff(work, handoff_id)
     accepted = request.headers.get("accept", "")
     if "text/markdown" in accepted:
-        return Response(say_markdown(read_packet(row)), media_type="text/markdown")
+        return Response(render_markdown(read_packet(row)), media_type="text/markdown")
     if "text/plain" in accepted:
-        return Response(say_memo(read_packet(row)), media_type="text/plain")
+        return Response(render_memo(read_packet(row)), media_type="text/plain")
     return JSONResponse(row.packet)
 
 
-@deed("", "Hand a lead over by a reason", HANDS_OVER, status_code=201)
-def start(work: Work, occasion: InOccasion, asked: HandOverIn) -> HandoffOut:
+@action_route("", "Hand a lead over by a reason", HANDS_OVER, status_code=201)
+def start(work: Work, context: InActionContext, asked: HandOverIn) -> HandoffOut:
     """Hand a lead over since somebody decided it; the playbook says what still keeps it back."""
-    row = hand_over(work, asked.lead_id, asked.reason, occasion, np.random.default_rng())
-    return _done(work, row.handoff_id, "handed over", occasion)
+    row = hand_over(work, asked.lead_id, asked.reason, context, np.random.default_rng())
+    return _done(work, row.handoff_id, "handed over", context)
 
 
-def _done(work: UnitOfWork, handoff_id: int, action: str, occasion: Occasion) -> HandoffOut:
+def _done(work: UnitOfWork, handoff_id: int, action: str, context: ActionContext) -> HandoffOut:
     """Note who did it, and give the handoff as it is by now."""
-    note_deed(work, action, handoff_id, occasion)
-    return shape_handoff(work, get_handoff(work, handoff_id), occasion.at)
+    note_action(work, action, handoff_id, context)
+    return shape_handoff(work, get_handoff(work, handoff_id), context.at)
 
 
-@deed("/{handoff_id}/accept", "Take the lead", WORKS, told=False)
-def accept(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
+@action_route("/{handoff_id}/accept", "Take the lead", WORKS, audited=False)
+def accept(work: Work, context: InActionContext, handoff_id: OwnHandoff) -> HandoffOut:
     """Record that the seller took the lead."""
-    answer.accept(work, handoff_id, occasion)
-    return _done(work, handoff_id, "accepted", occasion)
+    answer.accept(work, handoff_id, context)
+    return _done(work, handoff_id, "accepted", context)
 
 
-@deed("/{handoff_id}/reject", "Do not take the lead", WORKS)
+@action_route("/{handoff_id}/reject", "Do not take the lead", WORKS)
 def reject(
-    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReturnIn
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: ReturnIn
 ) -> HandoffOut:
     """Record that sales does not take the lead, and why."""
-    give_back.reject(work, handoff_id, asked.reason, asked.note, occasion)
-    return _done(work, handoff_id, "rejected", occasion)
+    give_back.reject(work, handoff_id, asked.reason, asked.note, context)
+    return _done(work, handoff_id, "rejected", context)
 
 
-@deed("/{handoff_id}/hand-on", "Let another seller have the lead", WORKS)
-def hand_on(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: NoteIn) -> HandoffOut:
+@action_route("/{handoff_id}/hand-on", "Let another seller have the lead", WORKS)
+def hand_on(
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: NoteIn
+) -> HandoffOut:
     """Record that the seller cannot take it now, which says nothing of the lead."""
-    answer.hand_on(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "handed on", occasion)
+    answer.hand_on(work, handoff_id, asked.note, context)
+    return _done(work, handoff_id, "handed on", context)
 
 
-@deed("/{handoff_id}/ask", "Ask marketing something", WORKS)
-def ask(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: QuestionIn) -> HandoffOut:
+@action_route("/{handoff_id}/ask", "Ask marketing something", WORKS)
+def ask(
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: QuestionIn
+) -> HandoffOut:
     """Ask marketing; sales' clock pauses until it is supplied."""
-    answer.ask(work, handoff_id, asked.question, occasion)
-    return _done(work, handoff_id, "asked", occasion)
+    answer.ask(work, handoff_id, asked.question, context)
+    return _done(work, handoff_id, "asked", context)
 
 
-@deed("/{handoff_id}/supply", "Supply what was missing or asked", HANDS_OVER)
-def supply(work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: NoteIn) -> HandoffOut:
+@action_route("/{handoff_id}/supply", "Supply what was missing or asked", HANDS_OVER)
+def supply(
+    work: Work, context: InActionContext, handoff_id: HandoffId, asked: NoteIn
+) -> HandoffOut:
     """Record that marketing supplied it; the packet is built anew from what is known by now."""
-    answer.supply(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "supplied", occasion)
+    answer.supply(work, handoff_id, asked.note, context)
+    return _done(work, handoff_id, "supplied", context)
 
 
-@deed("/{handoff_id}/release", "Let a held packet go as it is", HANDS_OVER)
-def release(work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: NoteIn) -> HandoffOut:
+@action_route("/{handoff_id}/release", "Let a held packet go as it is", HANDS_OVER)
+def release(
+    work: Work, context: InActionContext, handoff_id: HandoffId, asked: NoteIn
+) -> HandoffOut:
     """Let a packet that was held back go to sales without what it lacks."""
-    answer.release(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "released", occasion)
+    answer.release(work, handoff_id, asked.note, context)
+    return _done(work, handoff_id, "released", context)
 
 
-@deed("/{handoff_id}/withdraw", "Take a handoff back", HANDS_OVER)
+@action_route("/{handoff_id}/withdraw", "Take a handoff back", HANDS_OVER)
 def withdraw(
-    work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: ReasonIn
+    work: Work, context: InActionContext, handoff_id: HandoffId, asked: ReasonIn
 ) -> HandoffOut:
     """Take a handoff back: a duplicate, do not contact."""
-    give_back.withdraw(work, handoff_id, asked.reason, occasion)
-    return _done(work, handoff_id, "withdrawn", occasion)
+    give_back.withdraw(work, handoff_id, asked.reason, context)
+    return _done(work, handoff_id, "withdrawn", context)
 
 
-@deed("/{handoff_id}/assign", "Give the handoff to a seller by hand", ASSIGNS)
+@action_route("/{handoff_id}/assign", "Give the handoff to a seller by hand", ASSIGNS)
 def assign_to(
-    work: Work, occasion: InOccasion, handoff_id: HandoffId, asked: AssignIn
+    work: Work, context: InActionContext, handoff_id: HandoffId, asked: AssignIn
 ) -> HandoffOut:
     """Give a handoff to the seller somebody chose: outside the turn, but counted."""
-    assign(work, handoff_id, asked.seller, asked.reason, occasion)
-    return _done(work, handoff_id, "assigned", occasion)
+    assign(work, handoff_id, asked.seller, asked.reason, context)
+    return _done(work, handoff_id, "assigned", context)
 
 
-@deed("/{handoff_id}/attempts", "Log an attempt to reach the lead", WORKS, status_code=201)
+@action_route("/{handoff_id}/attempts", "Log an attempt to reach the lead", WORKS, status_code=201)
 def attempt(
-    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: AttemptIn
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: AttemptIn
 ) -> AttemptLogged:
     """Log an attempt, once; the first takes the lead if nobody had said so."""
     tried = pursue.Tried(
-        asked.at or occasion.at, asked.channel.value, asked.result, asked.attempt_id
+        asked.at or context.at, asked.channel.value, asked.result, asked.attempt_id
     )
-    row, is_new = pursue.log_attempt(work, handoff_id, tried, occasion)
-    return AttemptLogged(handoff=shape_handoff(work, row, occasion.at), is_new=is_new)
+    row, is_new = pursue.log_attempt(work, handoff_id, tried, context)
+    return AttemptLogged(handoff=shape_handoff(work, row, context.at), is_new=is_new)
 
 
-@deed("/{handoff_id}/qualify", "Record what the lead told: a SQL", WORKS)
+@action_route("/{handoff_id}/qualify", "Record what the lead told: a SQL", WORKS)
 def qualify(
-    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: QualifyIn
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: QualifyIn
 ) -> HandoffOut:
     """Record need, budget, authority and timeline; refused unless the agreed definition is met."""
-    pursue.qualify(work, handoff_id, asked.answers, occasion)
-    return _done(work, handoff_id, "qualified", occasion)
+    pursue.qualify(work, handoff_id, asked.answers, context)
+    return _done(work, handoff_id, "qualified", context)
 
 
-@deed("/{handoff_id}/give-back", "Give a lead back that was taken", WORKS)
+@action_route("/{handoff_id}/give-back", "Give a lead back that was taken", WORKS)
 def return_it(
-    work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReturnIn
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: ReturnIn
 ) -> HandoffOut:
     """Give a lead back with a reason; it goes to the track and the rest the playbook says."""
-    give_back.give_back(work, handoff_id, asked.reason, asked.note, occasion)
-    return _done(work, handoff_id, "given back", occasion)
+    give_back.give_back(work, handoff_id, asked.reason, asked.note, context)
+    return _done(work, handoff_id, "given back", context)
 
 
-@deed("/{handoff_id}/give-up", "Give up a lead nobody could reach", WORKS)
-def give_up(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: NoteIn) -> HandoffOut:
+@action_route("/{handoff_id}/give-up", "Give up a lead nobody could reach", WORKS)
+def give_up(
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: NoteIn
+) -> HandoffOut:
     """Give a lead up after the attempts that were agreed; refused before."""
-    give_back.give_up(work, handoff_id, asked.note, occasion)
-    return _done(work, handoff_id, "given up", occasion)
+    give_back.give_up(work, handoff_id, asked.note, context)
+    return _done(work, handoff_id, "given up", context)
 
 
-@deed("/{handoff_id}/open-deal", "An opportunity is open", WORKS, told=False)
-def open_deal(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
+@action_route("/{handoff_id}/open-deal", "An opportunity is open", WORKS, audited=False)
+def open_deal(work: Work, context: InActionContext, handoff_id: OwnHandoff) -> HandoffOut:
     """Record that an opportunity is open."""
-    pursue.open_deal(work, handoff_id, occasion)
-    return _done(work, handoff_id, "opened a deal", occasion)
+    pursue.open_deal(work, handoff_id, context)
+    return _done(work, handoff_id, "opened a deal", context)
 
 
-@deed("/{handoff_id}/win", "The lead became a customer", WORKS, told=False)
-def win(work: Work, occasion: InOccasion, handoff_id: OwnHandoff) -> HandoffOut:
+@action_route("/{handoff_id}/win", "The lead became a customer", WORKS, audited=False)
+def win(work: Work, context: InActionContext, handoff_id: OwnHandoff) -> HandoffOut:
     """Record that the lead was won."""
-    pursue.win(work, handoff_id, occasion)
-    return _done(work, handoff_id, "won", occasion)
+    pursue.win(work, handoff_id, context)
+    return _done(work, handoff_id, "won", context)
 
 
-@deed("/{handoff_id}/lose", "The deal was lost", WORKS)
-def lose(work: Work, occasion: InOccasion, handoff_id: OwnHandoff, asked: ReasonIn) -> HandoffOut:
+@action_route("/{handoff_id}/lose", "The deal was lost", WORKS)
+def lose(
+    work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: ReasonIn
+) -> HandoffOut:
     """Record that the deal was lost; the lead goes back to marketing."""
-    pursue.lose(work, handoff_id, asked.reason, occasion, asked.note)
-    return _done(work, handoff_id, "lost", occasion)
+    pursue.lose(work, handoff_id, asked.reason, context, asked.note)
+    return _done(work, handoff_id, "lost", context)

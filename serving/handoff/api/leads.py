@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from serving.auth.guard import allow
+from serving.auth.guard import require
 from serving.handoff.api.queries import find_track, list_decisions
 from serving.handoff.api.schemas import (
     CriterionOut,
@@ -12,20 +12,20 @@ from serving.handoff.api.schemas import (
     StageOut,
 )
 from serving.handoff.decision.definitions import run_definitions
-from serving.handoff.lifecycle.lead_facts import read_known
-from serving.handoff.playbook.kept import read_agreed
-from serving.http.dependencies import Now
-from serving.http.openapi import describe_problems
-from serving.http.texts import LeadId
+from serving.handoff.lifecycle.lead_facts import read_lead_facts
+from serving.handoff.playbook.repository import read_agreed
 from serving.leads.cursors import read_cursor, read_cursor_number, write_cursor
 from serving.leads.queries import get_lead, list_members
 from serving.leads.schemas import AsOf, Cursor, Limit
 from serving.store.dependencies import Reading
+from serving.web_api.dependencies import Now
+from serving.web_api.openapi import describe_problems
+from serving.web_api.text_types import LeadId
 
 router = APIRouter(
     prefix="/v1/leads",
     tags=["handoffs"],
-    dependencies=[allow("read handoffs")],
+    dependencies=[require("handoffs:read")],
     responses=describe_problems(401, 404, 422, 503),
 )
 
@@ -38,7 +38,7 @@ def definitions(work: Reading, now: Now, lead_id: LeadId, as_of: AsOf = None) ->
     """
     agreed = read_agreed(work)
     moment = as_of or now
-    known = read_known(work, lead_id, moment, agreed.playbook.kinds, is_now=as_of is None)
+    known = read_lead_facts(work, lead_id, moment, agreed.playbook.kinds, is_now=as_of is None)
     found = run_definitions(agreed.playbook, known.facts)
     return DefinitionsOut(
         lead_id=known.lead_id,

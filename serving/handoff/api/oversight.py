@@ -9,23 +9,23 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from serving.auth.guard import Caller, allow
+from serving.auth.guard import Caller, require
 from serving.errors import RefusedError
 from serving.handoff.oversight.queries import Case, list_cases
 from serving.handoff.oversight.render import write_report
 from serving.handoff.oversight.report import MonthlyReport
-from serving.handoff.oversight.rules import Finding, Ruling
+from serving.handoff.oversight.rules import ReviewFinding, Ruling
 from serving.handoff.oversight.service import add_finding, draw_month, get_case, report_month
-from serving.http.dependencies import Now, check_json
-from serving.http.openapi import describe_problems
-from serving.http.texts import NO_NUL
 from serving.store.dependencies import Reading, Work
+from serving.web_api.dependencies import Now, check_json
+from serving.web_api.openapi import describe_problems
+from serving.web_api.text_types import NO_NUL
 
 router = APIRouter(
-    prefix="/v1/oversight", tags=["oversight"], dependencies=[allow("oversee rejections")]
+    prefix="/v1/oversight", tags=["oversight"], dependencies=[require("rejections:review")]
 )
 report_router = APIRouter(
-    prefix="/v1/oversight", tags=["oversight"], dependencies=[allow("read oversight")]
+    prefix="/v1/oversight", tags=["oversight"], dependencies=[require("oversight:read")]
 )
 
 MOST_NUMBER = 2**63 - 1
@@ -48,7 +48,7 @@ class FoundOut(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    finding: Finding
+    finding: ReviewFinding
     note: str | None
     by: str
     at: datetime
@@ -91,7 +91,7 @@ class FindingIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    finding: Finding
+    finding: ReviewFinding
     note: Annotated[str, Field(max_length=2_000, pattern=NO_NUL)] | None = None
     """In the overseer's words; it stays here and is sent to nobody."""
 
@@ -116,7 +116,9 @@ def shape_case(case: Case) -> CaseOut:
         due_at=row.due_at,
         found=None
         if found is None
-        else FoundOut(finding=Finding(found.finding), note=found.note, by=found.by, at=found.at),
+        else FoundOut(
+            finding=ReviewFinding(found.finding), note=found.note, by=found.by, at=found.at
+        ),
     )
 
 
@@ -165,9 +167,9 @@ def case(case_id: CaseId, work: Reading) -> CaseOut:
     dependencies=[Depends(check_json)],
     responses=describe_problems(404, 415, 422, 503),
 )
-def find(case_id: CaseId, told: FindingIn, work: Work, now: Now, caller: Caller) -> CaseOut:
+def find(case_id: CaseId, sent: FindingIn, work: Work, now: Now, caller: Caller) -> CaseOut:
     """Say what was found; the newest finding counts."""
-    return shape_case(add_finding(work, case_id, told.finding, told.note, caller.actor, now))
+    return shape_case(add_finding(work, case_id, sent.finding, sent.note, caller.actor, now))
 
 
 @report_router.get(

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi import Path as PathParameter
 
-from serving.auth.guard import allow
-from serving.handoff.api.dependencies import InOccasion
+from serving.auth.guard import require
+from serving.handoff.api.dependencies import InActionContext
 from serving.handoff.api.schemas import (
     MOST_NUMBER,
     PlaybookChecked,
@@ -19,7 +19,9 @@ from serving.handoff.api.schemas import (
 from serving.handoff.api.serialize import shape_version
 from serving.handoff.playbook.agreement import Side, Word
 from serving.handoff.playbook.diff import list_changes
-from serving.handoff.playbook.kept import (
+from serving.handoff.playbook.playbook import Playbook
+from serving.handoff.playbook.read import default_text, read_playbook
+from serving.handoff.playbook.repository import (
     find_standing,
     find_standings,
     get_version,
@@ -30,17 +32,15 @@ from serving.handoff.playbook.kept import (
     read_version,
     sign,
 )
-from serving.handoff.playbook.playbook import Playbook
-from serving.handoff.playbook.read import default_text, read_playbook
-from serving.http.dependencies import Now, check_json
-from serving.http.openapi import describe_problems
 from serving.store.audit_log import note
 from serving.store.dependencies import Reading, Work
 from serving.store.session import UnitOfWork
+from serving.web_api.dependencies import Now, check_json
+from serving.web_api.openapi import describe_problems
 
 router = APIRouter(prefix="/v1/playbook", tags=["playbook"])
-READ, JSON = allow("read the playbook"), Depends(check_json)
-DRAFTS = allow("draft the playbook")
+READ, JSON = require("playbook:read"), Depends(check_json)
+DRAFTS = require("playbook:draft")
 REFUSED = describe_problems(401, 403, 404, 409, 415, 422, 503)
 Number = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
 
@@ -131,33 +131,38 @@ def check(work: Reading, asked: PlaybookIn) -> PlaybookChecked:
     dependencies=[DRAFTS, JSON],
     responses=REFUSED,
 )
-def put_forward(work: Work, occasion: InOccasion, asked: PlaybookIn) -> VersionOut:
+def add_version(work: Work, context: InActionContext, asked: PlaybookIn) -> VersionOut:
     """Keep a draft as a version, which takes effect once both sides have agreed to it."""
-    row = propose(work, asked.body, by=occasion.by, at=occasion.at, note=asked.note)
-    _note(work, "proposed", row.number, occasion)
-    return shape_version(row, find_standing(work, row, occasion.at))
+    row = propose(work, asked.body, by=context.by, at=context.at, note=asked.note)
+    _note(work, "proposed", row.number, context)
+    return shape_version(row, find_standing(work, row, context.at))
 
 
-def _note(work: UnitOfWork, action: str, number: int, occasion: InOccasion) -> None:
+def _note(work: UnitOfWork, action: str, number: int, context: InActionContext) -> None:
     note(
         work,
-        by=occasion.by,
+        by=context.by,
         action=action,
         subject_kind="playbook",
         subject_id=str(number),
-        at=occasion.at,
+        at=context.at,
     )
 
 
-def _say(work: UnitOfWork, number: int, side: Side, word: Word, occasion: InOccasion) -> Signed:
-    decision = sign(work, number, side, word, by=occasion.by, at=occasion.at)
-    _note(work, f"{word.value} for {side.value}", number, occasion)
+def _record_signature(
+    work: UnitOfWork, number: int, side: Side, word: Word, context: InActionContext
+) -> Signed:
+    decision = sign(work, number, side, word, by=context.by, at=context.at)
+    _note(work, f"{word.value} for {side.value}", number, context)
     row = get_version(work, number)
-    shaped = shape_version(row, find_standing(work, row, occasion.at))
+    shaped = shape_version(row, find_standing(work, row, context.at))
     return Signed(because=decision.because, version=shaped)
 
 
-SPEAKS = {Side.MARKETING: allow("agree for marketing"), Side.SALES: allow("agree for sales")}
+SPEAKS = {
+    Side.MARKETING: require("playbook:sign_for_marketing"),
+    Side.SALES: require("playbook:sign_for_sales"),
+}
 _WORDS = (
     (Side.MARKETING, Word.AGREE, "Agree to a version; with both sides' word it takes effect."),
     (Side.SALES, Word.AGREE, "Agree to a version; with both sides' word it takes effect."),
@@ -169,12 +174,12 @@ _WORDS = (
 def _add_route(side: Side, word: Word, what: str) -> None:
     """Add the address at which a side says a word: who may speak for it is the address's to say."""
 
-    def say(work: Work, occasion: InOccasion, number: Number) -> Signed:
-        return _say(work, number, side, word, occasion)
+    def sign_version(work: Work, context: InActionContext, number: Number) -> Signed:
+        return _record_signature(work, number, side, word, context)
 
     router.add_api_route(
         f"/versions/{{number}}/{word.value}/{side.value}",
-        say,
+        sign_version,
         methods=["POST"],
         name=f"{word.value}_for_{side.value}",
         summary=f"{word.value.capitalize()} for {side.value}",

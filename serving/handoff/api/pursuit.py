@@ -5,19 +5,19 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from serving.auth.guard import allow
+from serving.auth.guard import require
 from serving.handoff.intervals import Rate
-from serving.handoff.playbook.kept import read_agreed
+from serving.handoff.playbook.repository import read_agreed
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.pursuit.rules import count_results, mix_channels
 from serving.handoff.scoreboard.period import choose_span
 from serving.handoff.scoreboard.pursuit_queries import read_pursuits
-from serving.http.dependencies import Now
-from serving.http.openapi import describe_problems
 from serving.leads.schemas import AsOf
 from serving.store.dependencies import Reading
+from serving.web_api.dependencies import Now
+from serving.web_api.openapi import describe_problems
 
-router = APIRouter(tags=["handoff"], dependencies=[allow("read the scoreboard")])
+router = APIRouter(tags=["handoff"], dependencies=[require("scoreboard:read")])
 
 
 class RateOut(BaseModel):

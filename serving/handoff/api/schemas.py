@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from features.toml import DRAFT
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.returns import SalesReason
-from serving.http.texts import NO_NUL, ShortName
 from serving.leads.schemas import Shaped
 from serving.scoring.moments import Moment
+from serving.web_api.text_types import NO_NUL, ShortName
 
 MOST_NUMBER = 2**63 - 1
 HandoffId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]

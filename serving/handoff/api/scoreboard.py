@@ -6,19 +6,25 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import HTMLResponse, Response
 
-from serving.auth.guard import allow
-from serving.handoff.playbook.kept import read_agreed
+from serving.auth.guard import require
+from serving.handoff.playbook.repository import read_agreed
 from serving.handoff.scoreboard.period import choose_span
 from serving.handoff.scoreboard.queries import read_records
-from serving.handoff.scoreboard.rules import Axis, Line, Span, build_scoreboard, build_scoreboards
-from serving.http.dependencies import Now
-from serving.http.openapi import describe_problems
+from serving.handoff.scoreboard.rules import (
+    Axis,
+    Line,
+    ReportingPeriod,
+    build_scoreboard,
+    build_scoreboards,
+)
 from serving.leads.schemas import AsOf
 from serving.store.dependencies import Reading
 from serving.store.session import UnitOfWork
 from serving.web.pages import PAGE_POLICY, build_scoreboard_page
+from serving.web_api.dependencies import Now
+from serving.web_api.openapi import describe_problems
 
-router = APIRouter(tags=["handoff"], dependencies=[allow("read the scoreboard")])
+router = APIRouter(tags=["handoff"], dependencies=[require("scoreboard:read")])
 
 MOST_POINTS = 12
 """Most points of a trend."""
@@ -55,7 +61,7 @@ class Scoreboard(BaseModel):
 
 
 def read_scoreboard(
-    work: UnitOfWork, span: Span, at: datetime, by: Axis | None = None
+    work: UnitOfWork, span: ReportingPeriod, at: datetime, by: Axis | None = None
 ) -> Scoreboard:
     """Compute the scoreboard of a span from what was recorded and the moment of looking."""
     agreed = read_agreed(work)
@@ -67,7 +73,8 @@ def read_scoreboard(
     points = [
         build_scoreboard(section, clocks, handoffs, part, at)
         for part in (
-            Span(span.start + n * step, span.start + (n + 1) * step) for n in range(count)
+            ReportingPeriod(span.start + n * step, span.start + (n + 1) * step)
+            for n in range(count)
         )
     ]
     return Scoreboard(

@@ -7,8 +7,8 @@ from fastapi import Path as PathParameter
 from sqlalchemy import func, select
 from starlette.responses import Response
 
-from serving.auth.guard import allow
-from serving.handoff.api.dependencies import InOccasion
+from serving.auth.guard import require
+from serving.handoff.api.dependencies import InActionContext
 from serving.handoff.api.schemas import (
     MOST_NUMBER,
     AbsenceIn,
@@ -25,15 +25,15 @@ from serving.handoff.lifecycle.sellers import (
     name_actor,
     remove_absence,
 )
-from serving.handoff.playbook.kept import read_agreed
-from serving.http.dependencies import check_json
-from serving.http.openapi import describe_problems
+from serving.handoff.playbook.repository import read_agreed
 from serving.store.audit_log import note
 from serving.store.dependencies import Reading, Work
 from serving.store.tables import Handoff
+from serving.web_api.dependencies import check_json
+from serving.web_api.openapi import describe_problems
 
 router = APIRouter(prefix="/v1/sellers", tags=["handoffs"])
-ASSIGNS, JSON = allow("assign handoffs"), Depends(check_json)
+ASSIGNS, JSON = require("handoffs:assign"), Depends(check_json)
 REFUSED = describe_problems(401, 403, 404, 409, 415, 422, 503)
 AbsenceId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
 
@@ -41,7 +41,7 @@ AbsenceId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
 @router.get(
     "",
     summary="Who takes leads",
-    dependencies=[allow("read handoffs")],
+    dependencies=[require("handoffs:read")],
     responses=describe_problems(401, 503),
 )
 def sellers(work: Reading) -> Sellers:
@@ -73,17 +73,19 @@ def sellers(work: Reading) -> Sellers:
     dependencies=[ASSIGNS, JSON],
     responses=REFUSED,
 )
-def set_actor(work: Work, occasion: InOccasion, seller_id: SellerPath, asked: ActorIn) -> Response:
+def set_actor(
+    work: Work, context: InActionContext, seller_id: SellerPath, asked: ActorIn
+) -> Response:
     """Say which person or key is this seller: it may act on the seller's own handoffs."""
-    ensure_sellers(work, read_agreed(work), occasion.at)
+    ensure_sellers(work, read_agreed(work), context.at)
     name_actor(work, seller_id, asked.actor)
     note(
         work,
-        by=occasion.by,
+        by=context.by,
         action="named",
         subject_kind="seller",
         subject_id=asked.actor,
-        at=occasion.at,
+        at=context.at,
     )
     return Response(status_code=204)
 
@@ -96,11 +98,11 @@ def set_actor(work: Work, occasion: InOccasion, seller_id: SellerPath, asked: Ac
     responses=REFUSED,
 )
 def note_absence(
-    work: Work, occasion: InOccasion, seller_id: SellerPath, asked: AbsenceIn
+    work: Work, context: InActionContext, seller_id: SellerPath, asked: AbsenceIn
 ) -> AbsenceOut:
     """Note days on which a seller takes nothing; their clocks stand still then."""
-    ensure_sellers(work, read_agreed(work), occasion.at)
-    row = add_absence(work, seller_id, asked.first, asked.last, by=occasion.by, at=occasion.at)
+    ensure_sellers(work, read_agreed(work), context.at)
+    row = add_absence(work, seller_id, asked.first, asked.last, by=context.by, at=context.at)
     return AbsenceOut(absence_id=row.absence_id, first=row.first_day, last=row.last_day)
 
 
@@ -112,8 +114,8 @@ def note_absence(
     responses=REFUSED,
 )
 def end_absence(
-    work: Work, occasion: InOccasion, seller_id: SellerPath, absence_id: AbsenceId
+    work: Work, context: InActionContext, seller_id: SellerPath, absence_id: AbsenceId
 ) -> Response:
     """Take back that a seller is away."""
-    remove_absence(work, seller_id, absence_id, occasion.at)
+    remove_absence(work, seller_id, absence_id, context.at)
     return Response(status_code=204)

@@ -15,8 +15,8 @@ from serving.handoff.api.schemas import (
 )
 from serving.handoff.lifecycle.clocks import list_moves, read_clocks, read_pursuit
 from serving.handoff.machine.transitions import State, list_signals
-from serving.handoff.playbook.agreement import Standing
-from serving.handoff.playbook.kept import read_cited, read_version
+from serving.handoff.playbook.agreement import VersionStatus
+from serving.handoff.playbook.repository import read_cited, read_version
 from serving.store.session import UnitOfWork
 from serving.store.tables import Handoff, PlaybookVersion
 
@@ -56,7 +56,7 @@ def _pick(shape: type[Shape], row: object) -> Shape:
     return shape.model_validate({name: getattr(row, name) for name in shape.model_fields})
 
 
-def shape_version(row: PlaybookVersion, standing: Standing) -> VersionOut:
+def shape_version(row: PlaybookVersion, standing: VersionStatus) -> VersionOut:
     """Shape a version of the playbook, and where it stands."""
     return VersionOut(
         number=row.number,
@@ -68,7 +68,7 @@ def shape_version(row: PlaybookVersion, standing: Standing) -> VersionOut:
         note=row.note,
         in_effect_from=row.in_effect_from,
         agreed=[
-            SignatureOut(side=side.value, by=said.by, at=said.at)
-            for side, said in standing.agreed.items()
+            SignatureOut(side=side.value, by=signature.by, at=signature.at)
+            for side, signature in standing.agreed.items()
         ],
     )

@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from serving.handoff.clocks.working_hours import Interval, WorkingHours, add_worked, subtract
 from serving.handoff.machine.transitions import Clock
-from serving.handoff.playbook.sections.sla import Priority, Sla, Span, read_span
+from serving.handoff.playbook.sections.sla import Priority, Sla, WorkingSpan, read_span
 from serving.handoff.playbook.sections.triggers import Trigger
 
 _NONE = timedelta()
-_AN_HOUR, _AT_ONCE = Span(minutes=60), Span()
+_AN_HOUR, _AT_ONCE = WorkingSpan(minutes=60), WorkingSpan()
 
 CLOCK_WORDS: Mapping[Clock, str] = {
     Clock.ASSIGNMENT: "a seller",
@@ -31,10 +31,10 @@ class Promise:
     """How much working time somebody has, and what follows if it passes."""
 
     clock: Clock
-    allowed: Span
-    remind_before: Span = _AN_HOUR
-    escalate_after: Span = _AT_ONCE
-    reassign_after: Span | None = None
+    allowed: WorkingSpan
+    remind_before: WorkingSpan = _AN_HOUR
+    escalate_after: WorkingSpan = _AT_ONCE
+    reassign_after: WorkingSpan | None = None
     """None: nobody else gets the lead for it."""
 
 
@@ -94,7 +94,7 @@ class Reading:
         return self.state in {ClockState.OVERDUE, ClockState.LATE}
 
 
-class Deed(StrEnum):
+class ClockAction(StrEnum):
     """What follows from time alone."""
 
     REMIND = "remind"
@@ -103,10 +103,10 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True)
-class DueDeed:
+class DueAction:
     """Something to be done, since when, and why."""
 
-    deed: Deed
+    action: ClockAction
     since: datetime
     because: str
 
@@ -165,7 +165,7 @@ def read_clock(promise: Promise, facts: ClockFacts, hours: WorkingHours, at: dat
     allowed = hours.length_of(promise.allowed)
     end, due_at = stopped or at, counted.find(allowed)
     elapsed = counted.until(end)
-    state = _tell_state(due_at, end, stopped=stopped is not None, paused=open_from is not None)
+    state = _find_state(due_at, end, stopped=stopped is not None, paused=open_from is not None)
     reminder = max(_NONE, allowed - hours.length_of(promise.remind_before))
     after = promise.reassign_after
     return Reading(
@@ -178,7 +178,7 @@ def read_clock(promise: Promise, facts: ClockFacts, hours: WorkingHours, at: dat
         remind_at=counted.find(reminder),
         escalate_at=counted.find(allowed + hours.length_of(promise.escalate_after)),
         reassign_at=None if after is None else counted.find(allowed + hours.length_of(after)),
-        because=_say(promise.clock, state, due_at, elapsed, allowed, hours),
+        because=_describe_reading(promise.clock, state, due_at, elapsed, allowed, hours),
     )
 
 
@@ -222,7 +222,7 @@ def _split_pauses(
     return closed, open_from
 
 
-def _tell_state(
+def _find_state(
     due_at: datetime | None, end: datetime, *, stopped: bool, paused: bool
 ) -> ClockState:
     late = due_at is not None and end > due_at
@@ -233,7 +233,9 @@ def _tell_state(
     return ClockState.PAUSED if paused else ClockState.RUNNING
 
 
-def list_due_deeds(reading: Reading, at: datetime, done: Collection[Deed] = ()) -> list[DueDeed]:
+def list_due_actions(
+    reading: Reading, at: datetime, done: Collection[ClockAction] = ()
+) -> list[DueAction]:
     """List what is to be done now about a clock, besides what was done already.
 
     A reminder that nobody sent in time is left out once the promise is broken.
@@ -241,18 +243,18 @@ def list_due_deeds(reading: Reading, at: datetime, done: Collection[Deed] = ()) 
     if reading.state in {ClockState.IN_TIME, ClockState.LATE}:
         return []
     planned = [
-        (Deed.REMIND, None if reading.breached else reading.remind_at),
-        (Deed.ESCALATE, reading.escalate_at),
-        (Deed.REASSIGN, reading.reassign_at),
+        (ClockAction.REMIND, None if reading.breached else reading.remind_at),
+        (ClockAction.ESCALATE, reading.escalate_at),
+        (ClockAction.REASSIGN, reading.reassign_at),
     ]
     return [
-        DueDeed(deed, since, reading.because)
-        for deed, since in planned
+        DueAction(action, since, reading.because)
+        for action, since in planned
         # What is escalated at once is escalated after the due moment, not at it.
         if since is not None
         and since <= at
-        and deed not in done
-        and (reading.breached or deed is Deed.REMIND)
+        and action not in done
+        and (reading.breached or action is ClockAction.REMIND)
     ]
 
 
@@ -265,7 +267,7 @@ def find_next_look(reading: Reading, at: datetime) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class Hand:
+class OwnershipSpan:
     """A span of time in which a lead lay with one seller."""
 
     seller: str
@@ -291,7 +293,7 @@ class Delays:
 
 
 def split_delay(
-    signal_at: datetime, hands: Sequence[Hand], touched_at: datetime | None, at: datetime
+    signal_at: datetime, spans: Sequence[OwnershipSpan], touched_at: datetime | None, at: datetime
 ) -> Delays:
     """Split the time from a lead's signal to the first contact, or until now, by whose it was.
 
@@ -299,7 +301,7 @@ def split_delay(
     ----------
     signal_at
         When the lead did what it was handed over for.
-    hands
+    spans
         Who had it, in order and without overlap.
     touched_at
         When it was first contacted; None if it was not.
@@ -309,45 +311,45 @@ def split_delay(
     end = min(touched_at or at, at)
     human = worked = _NONE
     by_seller: dict[str, timedelta] = {}
-    for hand in hands:
-        first, last = max(hand.from_at, signal_at), min(hand.until_at or end, end)
+    for span in spans:
+        first, last = max(span.from_at, signal_at), min(span.until_at or end, end)
         if last > first:
-            own = hand.hours.worked(first, last)
+            own = span.hours.worked(first, last)
             human, worked = human + (last - first), worked + own
-            by_seller[hand.seller] = by_seller.get(hand.seller, _NONE) + own
+            by_seller[span.seller] = by_seller.get(span.seller, _NONE) + own
     system = max(_NONE, end - signal_at) - human
     return Delays(
         system,
         human,
         worked,
         by_seller,
-        f"{say_length(system)} until a seller had the lead, then {say_length(human)} with sellers, "
-        f"{say_length(worked)} of it working time.",
+        f"{format_length(system)} until a seller had the lead, then {format_length(human)} with sellers, "
+        f"{format_length(worked)} of it working time.",
     )
 
 
-def say_length(length: timedelta) -> str:
+def format_length(length: timedelta) -> str:
     """Say a length of time in hours and minutes.
 
-    >>> say_length(timedelta(hours=3, minutes=30)), say_length(timedelta(minutes=-5))
+    >>> format_length(timedelta(hours=3, minutes=30)), format_length(timedelta(minutes=-5))
     ('3 h 30 min', '-5 min')
     """
     minutes = round(abs(length) / timedelta(minutes=1))
     hours, minutes = divmod(minutes, 60)
-    said = " ".join(
+    sentences = " ".join(
         part
         for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "")
         if part
     )
-    return f"{'-' if said and length < _NONE else ''}{said or '0 min'}"
+    return f"{'-' if sentences and length < _NONE else ''}{sentences or '0 min'}"
 
 
-def say_moment(at: datetime, hours: WorkingHours) -> str:
+def format_moment(at: datetime, hours: WorkingHours) -> str:
     """Say a moment by the clock on somebody's wall."""
     return f"{at.astimezone(hours.zone):%a %Y-%m-%d %H:%M} {hours.calendar.time_zone}"
 
 
-def _say(
+def _describe_reading(
     clock: Clock,
     state: ClockState,
     due_at: datetime | None,
@@ -356,10 +358,10 @@ def _say(
     hours: WorkingHours,
 ) -> str:
     what = CLOCK_WORDS[clock]
-    used = f"{say_length(elapsed)} of {say_length(allowed)} working time used"
+    used = f"{format_length(elapsed)} of {format_length(allowed)} working time used"
     if due_at is None:
         return f"The clock for {what} is paused; {used}."
-    due = f"due {say_moment(due_at, hours)}"
+    due = f"due {format_moment(due_at, hours)}"
     words = {
         ClockState.RUNNING: f"is {due}",
         ClockState.PAUSED: f"is paused, and was {due}",

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from serving.handoff.playbook.public_holidays import list_holidays
-from serving.handoff.playbook.sections.routing import Absence
-from serving.handoff.playbook.sections.sla import Calendar, Span, read_hours
+from serving.handoff.playbook.sections.routing import AwayPeriod
+from serving.handoff.playbook.sections.sla import Calendar, WorkingSpan, read_hours
 
 Interval = tuple[datetime, datetime]
 """A span of time ``[start, end)``, aware and in UTC."""
@@ -45,7 +45,7 @@ class WorkingHours:
         Days on which this one does not work.
     """
 
-    def __init__(self, calendar: Calendar, away: Iterable[Absence] = ()) -> None:
+    def __init__(self, calendar: Calendar, away: Iterable[AwayPeriod] = ()) -> None:
         self.calendar = calendar
         self.zone = ZoneInfo(calendar.time_zone)
         self.away = tuple(away)
@@ -116,7 +116,7 @@ class WorkingHours:
         minutes = sum(end - start for day in worked for start, end in day)
         return timedelta(minutes=minutes / len(worked))
 
-    def length_of(self, span: Span) -> timedelta:
+    def length_of(self, span: WorkingSpan) -> timedelta:
         """Turn a span of days, hours and minutes into working time."""
         return span.days * self.average_day + timedelta(minutes=span.minutes)
 

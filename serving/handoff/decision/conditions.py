@@ -10,12 +10,12 @@ from features.contracts.records import EventRecord, StageRecord
 from features.lifecycle.stages import REOPENING, Stage, reaches
 from features.taxonomy import Taxonomy, default_taxonomy
 from serving.handoff.playbook.sections.condition import Condition, Grade, Matching
-from serving.handoff.playbook.wording import say_events, say_list, say_name, say_value
+from serving.handoff.playbook.wording import format_events, format_list, format_name, format_value
 
 Value = float | str | bool | None
 
 
-class Verdict(StrEnum):
+class ConditionResult(StrEnum):
     """Whether something is the case."""
 
     MET = "met"
@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class LeadFacts:
+class ConditionFacts:
     """What was known of a lead at a moment."""
 
     as_of: int
@@ -44,42 +44,42 @@ GRADES: tuple[Grade, ...] = ("A", "B", "C", "D")
 
 
 @dataclass(frozen=True)
-class Looked:
+class ConditionContext:
     """What conditions are checked against, as far as it is worked out."""
 
-    facts: LeadFacts
+    facts: ConditionFacts
     taxonomy: Taxonomy
     grades: tuple[Grade, ...] = GRADES
     persona: str | None = None
-    persona_verdict: Verdict = Verdict.UNKNOWN
+    persona_verdict: ConditionResult = ConditionResult.UNKNOWN
     """Failed: it is known to be none of the personas."""
 
 
-def check(condition: Condition, looked: Looked) -> tuple[Verdict, str]:
+def check(condition: Condition, context: ConditionContext) -> tuple[ConditionResult, str]:
     """Check a condition; give the verdict and what is the case."""
-    facts, subject = looked.facts, condition.subject
+    facts, subject = context.facts, condition.subject
     if subject == "attribute":
         name = condition.attribute or ""
-        return _check_value(condition, say_name(name), facts.attributes.get(name))
+        return _check_value(condition, format_name(name), facts.attributes.get(name))
     if subject == "answer":
         name = condition.answer or ""
-        return _check_value(condition, say_name(name), facts.answers.get(name))
+        return _check_value(condition, format_name(name), facts.answers.get(name))
     if subject == "events":
-        return _check_events(condition, looked)
+        return _check_events(condition, context)
     if subject == "stage":
         return _check_stage(condition, facts)
     if subject == "fit":
-        return _check_grades(condition, looked.grades)
+        return _check_grades(condition, context.grades)
     if subject == "persona":
-        return _check_persona(condition, looked)
+        return _check_persona(condition, context)
     if facts.score is None:
-        return Verdict.UNKNOWN, "it has no score"
-    told = f"its score is {say_value(facts.score)}"
-    return _verdict(facts.score >= (condition.score_from or 0)), told
+        return ConditionResult.UNKNOWN, "it has no score"
+    statement = f"its score is {format_value(facts.score)}"
+    return _verdict(facts.score >= (condition.score_from or 0)), statement
 
 
-def _verdict(holds: bool) -> Verdict:
-    return Verdict.MET if holds else Verdict.FAILED
+def _verdict(holds: bool) -> ConditionResult:
+    return ConditionResult.MET if holds else ConditionResult.FAILED
 
 
 def fold(value: Value) -> str:
@@ -88,18 +88,18 @@ def fold(value: Value) -> str:
     >>> fold(True), fold(" Yes "), fold(5.0), fold("Software")
     ('yes', 'yes', '5', 'software')
     """
-    folded = say_value(value).strip().casefold()
+    folded = format_value(value).strip().casefold()
     return {"true": "yes", "false": "no"}.get(folded, folded)
 
 
-def _check_value(condition: Condition, words: str, value: Value) -> tuple[Verdict, str]:
+def _check_value(condition: Condition, words: str, value: Value) -> tuple[ConditionResult, str]:
     is_known = value is not None and value != "" and not _is_nan(value)
     if condition.known is not None and condition.known is not is_known:
-        return Verdict.FAILED, f"{words} is {'' if is_known else 'not '}known"
+        return ConditionResult.FAILED, f"{words} is {'' if is_known else 'not '}known"
     if not is_known or value is None:
-        verdict = Verdict.UNKNOWN if condition.known is None else Verdict.MET
+        verdict = ConditionResult.UNKNOWN if condition.known is None else ConditionResult.MET
         return verdict, f"{words} is not known"
-    return _verdict(_fits(condition, value)), f"{words} is {say_value(value)}"
+    return _verdict(_fits(condition, value)), f"{words} is {format_value(value)}"
 
 
 def _is_nan(value: float | str | bool) -> bool:
@@ -137,20 +137,20 @@ def _within(condition: Condition, value: float | str | bool) -> bool:
     return (low is None or number >= low) and (high is None or number <= high)
 
 
-def _check_events(condition: Condition, looked: Looked) -> tuple[Verdict, str]:
-    name, facts = condition.events or "", looked.facts
-    kinds = looked.taxonomy.kinds_in(name)
+def _check_events(condition: Condition, context: ConditionContext) -> tuple[ConditionResult, str]:
+    name, facts = condition.events or "", context.facts
+    kinds = context.taxonomy.kinds_in(name)
     since = facts.as_of - condition.days * DAY_US if condition.days else None
     count = sum(
         event.kind in kinds and (since is None or event.occurred_at >= since)
         for event in facts.events
     )
     span = f" in the last {condition.days:g} days" if condition.days else ""
-    told = f"it has {count or 'no'} {say_events(name, count or 2, looked.taxonomy)}{span}"
-    return _verdict(_within(condition, float(count))), told
+    statement = f"it has {count or 'no'} {format_events(name, count or 2, context.taxonomy)}{span}"
+    return _verdict(_within(condition, float(count))), statement
 
 
-def _check_stage(condition: Condition, facts: LeadFacts) -> tuple[Verdict, str]:
+def _check_stage(condition: Condition, facts: ConditionFacts) -> tuple[ConditionResult, str]:
     goal = reaches(Stage(condition.stage or Stage.LEAD))
     reached = False
     for change in facts.stages:
@@ -161,36 +161,38 @@ def _check_stage(condition: Condition, facts: LeadFacts) -> tuple[Verdict, str]:
     return _verdict(reached), f"it has {'' if reached else 'not '}reached {words}"
 
 
-def _check_grades(condition: Condition, possible: Sequence[Grade]) -> tuple[Verdict, str]:
+def _check_grades(condition: Condition, possible: Sequence[Grade]) -> tuple[ConditionResult, str]:
     fitting = [grade in condition.fit for grade in possible]
-    told = f"its fit is {say_list(possible, 'or')}"
+    statement = f"its fit is {format_list(possible, 'or')}"
     if all(fitting) or not any(fitting):
-        return _verdict(all(fitting)), told
-    return Verdict.UNKNOWN, told
+        return _verdict(all(fitting)), statement
+    return ConditionResult.UNKNOWN, statement
 
 
-def _check_persona(condition: Condition, looked: Looked) -> tuple[Verdict, str]:
-    if looked.persona_verdict is Verdict.UNKNOWN:
-        return Verdict.UNKNOWN, "its persona is not known"
-    told = f"its persona is {say_name(looked.persona or 'another')}"
-    return _verdict(looked.persona in condition.persona), told
+def _check_persona(condition: Condition, context: ConditionContext) -> tuple[ConditionResult, str]:
+    if context.persona_verdict is ConditionResult.UNKNOWN:
+        return ConditionResult.UNKNOWN, "its persona is not known"
+    statement = f"its persona is {format_name(context.persona or 'another')}"
+    return _verdict(context.persona in condition.persona), statement
 
 
-def match(matching: Matching, looked: Looked) -> tuple[Verdict, list[tuple[Verdict, str]]]:
+def match(
+    matching: Matching, context: ConditionContext
+) -> tuple[ConditionResult, list[tuple[ConditionResult, str]]]:
     """Check conditions together; give what decided it."""
-    every = [check(condition, looked) for condition in matching.all]
-    some = [check(condition, looked) for condition in matching.any]
+    every = [check(condition, context) for condition in matching.all]
+    some = [check(condition, context) for condition in matching.any]
     verdict = combine([v for v, _ in every], [v for v, _ in some])
-    if verdict is Verdict.MET:
-        return verdict, every + [told for told in some if told[0] is Verdict.MET]
-    return verdict, [told for told in every + some if told[0] is verdict]
+    if verdict is ConditionResult.MET:
+        return verdict, every + [one for one in some if one[0] is ConditionResult.MET]
+    return verdict, [one for one in every + some if one[0] is verdict]
 
 
-def combine(every: Sequence[Verdict], some: Sequence[Verdict]) -> Verdict:
+def combine(every: Sequence[ConditionResult], some: Sequence[ConditionResult]) -> ConditionResult:
     """All of the first and one of the second, where what is unknown may turn out either way."""
     verdicts = list(every)
     if some:
-        best = (Verdict.MET, Verdict.UNKNOWN, Verdict.FAILED)
+        best = (ConditionResult.MET, ConditionResult.UNKNOWN, ConditionResult.FAILED)
         verdicts.append(min(some, key=best.index))
-    worst = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.MET)
+    worst = (ConditionResult.FAILED, ConditionResult.UNKNOWN, ConditionResult.MET)
     return min(verdicts, key=worst.index)

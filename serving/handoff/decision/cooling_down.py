@@ -10,7 +10,7 @@ from serving.handoff.machine.errors import MissingFactError, NotPersistentEnough
 from serving.handoff.machine.transitions import Signal
 from serving.handoff.playbook.sections.returns import MEANS, Returns, SalesReason
 from serving.handoff.pursuit.rules import Persisted
-from serving.handoff.wording import say_count
+from serving.handoff.wording import format_count
 
 _REASON_WORDS = {
     SalesReason.BAD_FIT: "bad fit",
@@ -26,10 +26,10 @@ _REASON_WORDS = {
 }
 
 
-def say_sales_reason(reason: SalesReason) -> str:
+def name_sales_reason(reason: SalesReason) -> str:
     """Say a reason within a sentence.
 
-    >>> say_sales_reason(SalesReason.NO_NEED_NOW)
+    >>> name_sales_reason(SalesReason.NO_NEED_NOW)
     'no need now'
     """
     return _REASON_WORDS[reason]
@@ -91,7 +91,7 @@ def decide_recycle(section: Returns, reason: SalesReason, returned_at: datetime)
     rule = section.reasons[reason]
     until = returned_at + timedelta(days=rule.cooling_days)
     rest = f"and rests until {until:%Y-%m-%d}" if rule.cooling_days else "without a rest"
-    because = f"Given back ({say_sales_reason(reason)}): goes to the track {rule.track} {rest}."
+    because = f"Given back ({name_sales_reason(reason)}): goes to the track {rule.track} {rest}."
     means = MEANS[reason]
     return Recycle(reason, means, FINDING_OF.get(means), rule.track, until, because)
 
@@ -116,12 +116,12 @@ class EarlierHandoff:
         """Say it to the next seller."""
         by = f" to {self.seller}" if self.seller else ""
         if self.reason is not None:
-            ended = f"returned on {self.ended_at:%Y-%m-%d} ({say_sales_reason(self.reason)})"
+            ended = f"returned on {self.ended_at:%Y-%m-%d} ({name_sales_reason(self.reason)})"
         else:
             ended = f"{'lost' if self.lost else 'ended'} on {self.ended_at:%Y-%m-%d}"
-        tried = say_count(self.attempts, "attempt", "attempts")
-        said = f'; the seller wrote: "{self.text.strip()}"' if self.text else ""
-        return f"Handed over{by} on {self.handed_at:%Y-%m-%d}, {ended} after {tried}{said}."
+        tried = format_count(self.attempts, "attempt", "attempts")
+        sentence = f'; the seller wrote: "{self.text.strip()}"' if self.text else ""
+        return f"Handed over{by} on {self.handed_at:%Y-%m-%d}, {ended} after {tried}{sentence}."
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ def find_rest(
             kind = activity.kind.replace("_", " ")
             return Rest(False, until, f"re-opened by {kind} on {activity.at:%Y-%m-%d}")
     if rule.reopened_after and len(fresh) >= rule.reopened_after:
-        many = say_count(len(fresh), "activity", "activities")
+        many = format_count(len(fresh), "activity", "activities")
         return Rest(False, until, f"re-opened by {many} since it came back")
-    said = f"was given back ({say_sales_reason(earlier.reason)})"
-    return _rest_by_time(said, earlier, until, at)
+    sentence = f"was given back ({name_sales_reason(earlier.reason)})"
+    return _rest_by_time(sentence, earlier, until, at)
 
 
 def _rest_by_time(what: str, earlier: EarlierHandoff, until: datetime, at: datetime) -> Rest:

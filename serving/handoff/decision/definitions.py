@@ -12,10 +12,10 @@ from features.lifecycle.stages import Stage, funnel_position
 from serving.handoff.decision.conditions import (
     GRADES,
     SHIPPED_TAXONOMY,
-    LeadFacts,
-    Looked,
+    ConditionContext,
+    ConditionFacts,
+    ConditionResult,
     Value,
-    Verdict,
     check,
     combine,
     match,
@@ -23,11 +23,11 @@ from serving.handoff.decision.conditions import (
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.sections.condition import Condition, Grade, Matching
 from serving.handoff.playbook.sections.profile import Profile
-from serving.handoff.playbook.wording import say_list
+from serving.handoff.playbook.wording import format_list
 
 
 @dataclass(frozen=True)
-class Answer:
+class QualificationAnswer:
     """Something sales recorded after contact, such as the budget."""
 
     known_at: int
@@ -38,11 +38,11 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CriterionResult:
     """Whether a criterion holds, and why."""
 
     name: str
-    verdict: Verdict
+    verdict: ConditionResult
     because: str
 
 
@@ -54,7 +54,7 @@ class Fit:
     """None while more than one is possible."""
     possible: tuple[Grade, ...]
     """Best first."""
-    findings: tuple[Finding, ...]
+    findings: tuple[CriterionResult, ...]
     """One for each thing that the ideal customer is."""
     because: str
 
@@ -65,7 +65,7 @@ class PersonaFound:
 
     name: str | None
     words: str | None
-    verdict: Verdict
+    verdict: ConditionResult
     """Failed: it is known to be none of the personas."""
     because: str
 
@@ -75,7 +75,7 @@ class StageFound:
     """Whether a lead meets the agreed definition of a stage."""
 
     stage: Stage
-    verdict: Verdict
+    verdict: ConditionResult
     met: tuple[str, ...]
     failing: tuple[str, ...]
     """Names of the criteria that fail."""
@@ -90,7 +90,7 @@ class Definitions:
     fit: Fit
     persona: PersonaFound
     segment: str | None
-    criteria: Mapping[str, Finding]
+    criteria: Mapping[str, CriterionResult]
     mql: StageFound
     sal: StageFound
     sql: StageFound
@@ -100,9 +100,9 @@ def facts_at(
     lead: LeadRecord,
     as_of: int,
     *,
-    answers: Iterable[Answer] = (),
+    answers: Iterable[QualificationAnswer] = (),
     score: float | None = None,
-) -> LeadFacts:
+) -> ConditionFacts:
     """Gather what was known of a lead strictly before a moment.
 
     Parameters
@@ -118,34 +118,34 @@ def facts_at(
     """
     versions = [version for version in lead.versions if version.known_at < as_of]
     newest = max(versions, key=lambda version: version.known_at, default=None)
-    told = sorted((a for a in answers if a.known_at < as_of), key=lambda a: a.known_at)
+    in_order = sorted((a for a in answers if a.known_at < as_of), key=lambda a: a.known_at)
     known_stages = (s for s in lead.stages if s.at < as_of and s.known_at < as_of)
-    return LeadFacts(
+    return ConditionFacts(
         as_of=as_of,
         attributes=dict(newest.attributes) if newest else {},
         events=tuple(e for e in lead.events if e.occurred_at < as_of and e.known_at < as_of),
         stages=tuple(sorted(known_stages, key=lambda s: (s.at, funnel_position(s.stage)))),
-        answers={answer.name: answer.value for answer in told},
+        answers={answer.name: answer.value for answer in in_order},
         score=score,
     )
 
 
-def run_definitions(playbook: Playbook, facts: LeadFacts) -> Definitions:
+def run_definitions(playbook: Playbook, facts: ConditionFacts) -> Definitions:
     """Run every agreed definition on what was known of a lead."""
-    looked = Looked(facts, playbook.kinds if playbook.taxonomy else SHIPPED_TAXONOMY)
-    fit = _grade(playbook.profile, looked)
-    looked = replace(looked, grades=fit.possible)
-    persona = _find_persona(playbook.profile, looked)
-    looked = replace(looked, persona=persona.name, persona_verdict=persona.verdict)
+    context = ConditionContext(facts, playbook.kinds if playbook.taxonomy else SHIPPED_TAXONOMY)
+    fit = _grade(playbook.profile, context)
+    context = replace(context, grades=fit.possible)
+    persona = _find_persona(playbook.profile, context)
+    context = replace(context, persona=persona.name, persona_verdict=persona.verdict)
     criteria = {
-        name: _judge(name, criterion.words, criterion, looked)
+        name: _judge(name, criterion.words, criterion, context)
         for name, criterion in playbook.stages.criteria.items()
     }
     stages = playbook.stages
     return Definitions(
         fit=fit,
         persona=persona,
-        segment=_find_segment(playbook.profile, looked),
+        segment=_find_segment(playbook.profile, context),
         criteria=criteria,
         mql=_define(Stage.MQL, stages.mql.all, stages.mql.any, criteria),
         sal=_define(Stage.SAL, stages.sal.all, stages.sal.any, criteria),
@@ -153,26 +153,30 @@ def run_definitions(playbook: Playbook, facts: LeadFacts) -> Definitions:
     )
 
 
-def _judge(name: str, words: str, matching: Matching, looked: Looked) -> Finding:
-    verdict, decided = match(matching, looked)
-    told = say_list(list(dict.fromkeys(words for _, words in decided)))
+def _judge(
+    name: str, words: str, matching: Matching, context: ConditionContext
+) -> CriterionResult:
+    verdict, decided = match(matching, context)
+    statement = format_list(list(dict.fromkeys(words for _, words in decided)))
     starts = {
-        Verdict.MET: f"The lead {words}",
-        Verdict.FAILED: f'Not met: "{words}"',
-        Verdict.UNKNOWN: f'Not known: "{words}"',
+        ConditionResult.MET: f"The lead {words}",
+        ConditionResult.FAILED: f'Not met: "{words}"',
+        ConditionResult.UNKNOWN: f'Not known: "{words}"',
     }
-    return Finding(name, verdict, f"{starts[verdict]}: {told}.")
+    return CriterionResult(name, verdict, f"{starts[verdict]}: {statement}.")
 
 
-def _grade(profile: Profile, looked: Looked) -> Fit:
+def _grade(profile: Profile, context: ConditionContext) -> Fit:
     findings, known, open_, failed_must, open_must = [], 0.0, 0.0, False, False
     for rule in profile.ideal:
-        verdict, told = check(rule.when, looked)
-        findings.append(Finding(rule.words, verdict, f"{rule.words}: {verdict.value}, {told}."))
-        known += rule.weight * (verdict is Verdict.MET)
-        open_ += rule.weight * (verdict is Verdict.UNKNOWN)
-        failed_must |= rule.must and verdict is Verdict.FAILED
-        open_must |= rule.must and verdict is Verdict.UNKNOWN
+        verdict, statement = check(rule.when, context)
+        findings.append(
+            CriterionResult(rule.words, verdict, f"{rule.words}: {verdict.value}, {statement}.")
+        )
+        known += rule.weight * (verdict is ConditionResult.MET)
+        open_ += rule.weight * (verdict is ConditionResult.UNKNOWN)
+        failed_must |= rule.must and verdict is ConditionResult.FAILED
+        open_must |= rule.must and verdict is ConditionResult.UNKNOWN
     total = sum(rule.weight for rule in profile.ideal)
     best = _grade_of(profile, (known + open_) / total)
     worst = _grade_of(profile, known / total)
@@ -185,7 +189,7 @@ def _grade(profile: Profile, looked: Looked) -> Fit:
         possible[0] if len(possible) == 1 else None,
         possible,
         tuple(findings),
-        _say_fit(possible, findings),
+        _describe_fit(possible, findings),
     )
 
 
@@ -196,40 +200,42 @@ def _grade_of(profile: Profile, share: float) -> Grade:
     return GRADES[reached.index(True)] if any(reached) else "D"
 
 
-def _say_fit(possible: Sequence[Grade], findings: Sequence[Finding]) -> str:
-    def named(verdict: Verdict) -> list[str]:
+def _describe_fit(possible: Sequence[Grade], findings: Sequence[CriterionResult]) -> str:
+    def named(verdict: ConditionResult) -> list[str]:
         return [finding.name for finding in findings if finding.verdict is verdict]
 
     parts = [
-        f"{words} {say_list(names)}"
+        f"{words} {format_list(names)}"
         for words, names in (
-            ("it is", named(Verdict.MET)),
-            ("it is not", named(Verdict.FAILED)),
-            ("it is not known to be", named(Verdict.UNKNOWN)),
+            ("it is", named(ConditionResult.MET)),
+            ("it is not", named(ConditionResult.FAILED)),
+            ("it is not known to be", named(ConditionResult.UNKNOWN)),
         )
         if names
     ]
-    return f"Fit {say_list(possible, 'or')}: {'; '.join(parts)}."
+    return f"Fit {format_list(possible, 'or')}: {'; '.join(parts)}."
 
 
-def _find_persona(profile: Profile, looked: Looked) -> PersonaFound:
+def _find_persona(profile: Profile, context: ConditionContext) -> PersonaFound:
     for persona in profile.personas:
-        verdict, decided = match(persona, looked)
-        told = say_list(list(dict.fromkeys(words for _, words in decided)))
-        if verdict is Verdict.MET:
-            return PersonaFound(persona.name, persona.words, verdict, f"{persona.words}: {told}.")
-        if verdict is Verdict.UNKNOWN:
-            because = f"It may be {persona.words}: {told}."
+        verdict, decided = match(persona, context)
+        statement = format_list(list(dict.fromkeys(words for _, words in decided)))
+        if verdict is ConditionResult.MET:
+            return PersonaFound(
+                persona.name, persona.words, verdict, f"{persona.words}: {statement}."
+            )
+        if verdict is ConditionResult.UNKNOWN:
+            because = f"It may be {persona.words}: {statement}."
             return PersonaFound(None, None, verdict, because)
-    return PersonaFound(None, None, Verdict.FAILED, "It is none of the personas.")
+    return PersonaFound(None, None, ConditionResult.FAILED, "It is none of the personas.")
 
 
-def _find_segment(profile: Profile, looked: Looked) -> str | None:
+def _find_segment(profile: Profile, context: ConditionContext) -> str | None:
     """Find the first segment that a lead is known to be in, unless it may be in one before it."""
     for segment in profile.segments:
-        verdict, _ = match(segment, looked)
-        if verdict is not Verdict.FAILED:
-            return segment.name if verdict is Verdict.MET else None
+        verdict, _ = match(segment, context)
+        if verdict is not ConditionResult.FAILED:
+            return segment.name if verdict is ConditionResult.MET else None
     return None
 
 
@@ -237,7 +243,7 @@ def _define(
     stage: Stage,
     every: Sequence[str],
     some: Sequence[str],
-    criteria: Mapping[str, Finding],
+    criteria: Mapping[str, CriterionResult],
 ) -> StageFound:
     verdict = combine(
         [criteria[name].verdict for name in every], [criteria[name].verdict for name in some]
@@ -245,31 +251,33 @@ def _define(
     named = dict.fromkeys((*every, *some))
     by_verdict = {
         asked: tuple(name for name in named if criteria[name].verdict is asked)
-        for asked in Verdict
+        for asked in ConditionResult
     }
-    if verdict is Verdict.MET:
+    if verdict is ConditionResult.MET:
         because = f"Meets the definition of {stage.upper()}."
     else:
-        word = "Does not meet" if verdict is Verdict.FAILED else "It is not known to meet"
+        word = "Does not meet" if verdict is ConditionResult.FAILED else "It is not known to meet"
         decided = " ".join(criteria[name].because for name in by_verdict[verdict])
         because = f"{word} the definition of {stage.upper()}. {decided}"
     return StageFound(
         stage,
         verdict,
-        by_verdict[Verdict.MET],
-        by_verdict[Verdict.FAILED],
-        by_verdict[Verdict.UNKNOWN],
+        by_verdict[ConditionResult.MET],
+        by_verdict[ConditionResult.FAILED],
+        by_verdict[ConditionResult.UNKNOWN],
         because,
     )
 
 
 def check_all(
-    conditions: Sequence[Condition], facts: LeadFacts, found: Definitions
-) -> tuple[Verdict, str]:
+    conditions: Sequence[Condition], facts: ConditionFacts, found: Definitions
+) -> tuple[ConditionResult, str]:
     """Check conditions that must all hold, for rules outside the definitions; say what decided."""
-    looked = Looked(
+    context = ConditionContext(
         facts, SHIPPED_TAXONOMY, found.fit.possible, found.persona.name, found.persona.verdict
     )
-    checked = [check(condition, looked) for condition in conditions]
-    verdict = combine([told for told, _ in checked], [])
-    return verdict, say_list([words for told, words in checked if told is verdict])
+    checked = [check(condition, context) for condition in conditions]
+    verdict = combine([verdict_of_rule for verdict_of_rule, _ in checked], [])
+    return verdict, format_list(
+        [words for verdict_of_rule, words in checked if verdict_of_rule is verdict]
+    )

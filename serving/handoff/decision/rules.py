@@ -14,7 +14,7 @@ from serving.handoff.playbook.sections.returns import Returns
 from serving.handoff.playbook.sections.triggers import Suppression, Trigger, Triggers
 
 
-class Verdict(StrEnum):
+class HandoffVerdict(StrEnum):
     """What was decided."""
 
     HAND_OFF = "hand_off"
@@ -91,10 +91,10 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Decision:
+class HandoffDecision:
     """Hand off or keep, and why. Both kinds are stored."""
 
-    verdict: Verdict
+    verdict: HandoffVerdict
     because: str
     """One sentence."""
     trigger: Trigger | None
@@ -117,7 +117,7 @@ class _Argument:
     words: str
 
 
-def decide(facts: HandoffFacts, rules: Rules, rng: np.random.Generator) -> Decision:
+def decide(facts: HandoffFacts, rules: Rules, rng: np.random.Generator) -> HandoffDecision:
     """Decide whether a lead is handed over now.
 
     Parameters
@@ -138,9 +138,9 @@ def decide(facts: HandoffFacts, rules: Rules, rng: np.random.Generator) -> Decis
     if chance is not None and rng.random() < chance:
         drawn = _Argument(Trigger.EXPLORATION, f"drawn at random (chance {chance:g})")
         return _hand_off(facts, rules, [drawn], [drawn], against, chance)
-    return Decision(
-        Verdict.KEEP,
-        _say_keep(facts, rules.triggers, triggers, against),
+    return HandoffDecision(
+        HandoffVerdict.KEEP,
+        _describe_keep(facts, rules.triggers, triggers, against),
         None,
         tuple(Trigger(t.what) for t in triggers),
         tuple(Suppression(s.what) for s in against),
@@ -157,13 +157,13 @@ def _hand_off(
     triggers: Sequence[_Argument],
     against: Sequence[_Argument],
     propensity: float | None,
-) -> Decision:
+) -> HandoffDecision:
     because = f"Handed over: {'; '.join(t.words for t in standing)}"
     passed = [s for s in against if s.words]
     if passed:
         because += f" (although {'; '.join(s.words for s in passed)})"
-    return Decision(
-        Verdict.HAND_OFF,
+    return HandoffDecision(
+        HandoffVerdict.HAND_OFF,
         because + ".",
         Trigger(standing[0].what),
         tuple(Trigger(t.what) for t in triggers),
@@ -184,11 +184,11 @@ def _find_triggers(facts: HandoffFacts, section: Triggers) -> list[_Argument]:
         found.append(_Argument(Trigger.HAND_RAISER, words))
     request = facts.manual
     if request and len(request.reason.strip()) >= max(section.manual_reason_letters, 1):
-        said = request.reason.strip().rstrip(".")
-        found.append(_Argument(Trigger.MANUAL, f'{request.by} decided it ("{said}")'))
+        reason_words = request.reason.strip().rstrip(".")
+        found.append(_Argument(Trigger.MANUAL, f'{request.by} decided it ("{reason_words}")'))
     if section.timing_now and facts.timing and facts.timing.verdict == "now":
-        said = facts.timing.because.rstrip(".")
-        found.append(_Argument(Trigger.TIMING, f"the timing model says now ({said})"))
+        reason_words = facts.timing.because.rstrip(".")
+        found.append(_Argument(Trigger.TIMING, f"the timing model says now ({reason_words})"))
     reached = _find_score(section, facts.score)
     if reached:
         found.append(_Argument(Trigger.SCORE, reached))
@@ -297,7 +297,7 @@ def _find_chance(
     return rules.chance
 
 
-def _say_keep(
+def _describe_keep(
     facts: HandoffFacts,
     section: Triggers,
     triggers: Sequence[_Argument],
@@ -307,11 +307,11 @@ def _say_keep(
         blocking = _blocking(triggers[0], against, section)
         kept = "; ".join(s.words for s in blocking)
         return f"Not handed over: {kept}, although {'; '.join(t.words for t in triggers)}."
-    parts = [s.words for s in against] or _say_lacking(facts, section)
+    parts = [s.words for s in against] or _describe_lacking(facts, section)
     return f"Not handed over: {'; '.join(parts)}."
 
 
-def _say_lacking(facts: HandoffFacts, section: Triggers) -> list[str]:
+def _describe_lacking(facts: HandoffFacts, section: Triggers) -> list[str]:
     """Say what would have handed it over, and did not."""
     parts = []
     score = facts.score
@@ -322,8 +322,10 @@ def _say_lacking(facts: HandoffFacts, section: Triggers) -> list[str]:
     elif score.points is not None:
         parts.append(f"its score {score.points:.1f} is below {section.score_from:g}")
     if facts.timing and facts.timing.verdict != "now":
-        said = facts.timing.because.rstrip(".")
-        parts.append(f"the timing model says {facts.timing.verdict.replace('_', ' ')} ({said})")
+        reason_words = facts.timing.because.rstrip(".")
+        parts.append(
+            f"the timing model says {facts.timing.verdict.replace('_', ' ')} ({reason_words})"
+        )
     if facts.manual:
         least = section.manual_reason_letters
         parts.append(f"{facts.manual.by} gave no reason of at least {least} letters")

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 
 from serving.handoff.decision.definitions import run_definitions
-from serving.handoff.lifecycle.announce import announce
-from serving.handoff.lifecycle.context import Occasion
-from serving.handoff.lifecycle.lead_facts import Known, read_known
-from serving.handoff.lifecycle.record import lock_handoff, take
+from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.enqueue import enqueue_event
+from serving.handoff.lifecycle.lead_facts import LeadFacts, read_lead_facts
+from serving.handoff.lifecycle.record import apply_transition, lock_handoff
 from serving.handoff.lifecycle.sellers import ensure_sellers, keep_ledger, read_ledger, read_roster
 from serving.handoff.machine.transitions import Signal, State
-from serving.handoff.playbook.kept import Agreed, read_agreed
 from serving.handoff.playbook.playbook import ASKS_FOR_SALES
+from serving.handoff.playbook.repository import Agreed, read_agreed
 from serving.handoff.routing.rules import (
     AccountOwner,
     LeadToRoute,
@@ -48,24 +48,24 @@ def _list_offered(work: UnitOfWork, handoff_id: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ordered))
 
 
-def _find_owner(work: UnitOfWork, known: Known, row: Handoff) -> AccountOwner | None:
-    if known.account_id is None:
+def _find_owner(work: UnitOfWork, lead_facts: LeadFacts, row: Handoff) -> AccountOwner | None:
+    if lead_facts.account_id is None:
         return None
-    found = work.execute(OWNER, {"account": known.account_id, "own": row.handoff_id}).first()
+    found = work.execute(OWNER, {"account": lead_facts.account_id, "own": row.handoff_id}).first()
     return None if found is None else AccountOwner(found[0], found[1])
 
 
-def _as_lead(work: UnitOfWork, row: Handoff, known: Known, agreed: Agreed) -> LeadToRoute:
+def _as_lead(work: UnitOfWork, row: Handoff, lead_facts: LeadFacts, agreed: Agreed) -> LeadToRoute:
     return LeadToRoute(
         lead_id=row.lead_id,
         since=row.handed_at or row.decided_at,
-        facts=known.facts,
-        found=run_definitions(agreed.playbook, known.facts),
+        facts=lead_facts.facts,
+        found=run_definitions(agreed.playbook, lead_facts.facts),
         value=row.value,
         is_hand_raiser=ASKS_FOR_SALES in row.segments,
         form=row.form,
-        account_id=known.account_id,
-        owner=_find_owner(work, known, row),
+        account_id=lead_facts.account_id,
+        owner=_find_owner(work, lead_facts, row),
         offered_to=_list_offered(work, row.handoff_id),
     )
 
@@ -75,26 +75,26 @@ def _take_turn(work: UnitOfWork) -> None:
     work.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TURN})
 
 
-def seek_seller(work: UnitOfWork, row: Handoff, occasion: Occasion) -> Route:
+def seek_seller(work: UnitOfWork, row: Handoff, context: ActionContext) -> Route:
     """Give a queued handoff to whose turn it is, or have it wait; the lead is locked."""
     agreed = read_agreed(work)
-    known = read_known(work, row.lead_id, occasion.at, agreed.playbook.kinds)
+    lead_facts = read_lead_facts(work, row.lead_id, context.at, agreed.playbook.kinds)
     _take_turn(work)
-    ensure_sellers(work, agreed, occasion.at)
-    lead = _as_lead(work, row, known, agreed)
+    ensure_sellers(work, agreed, context.at)
+    lead = _as_lead(work, row, lead_facts, agreed)
     roster, ledger = read_roster(work, agreed), read_ledger(work)
-    route, ledger = decide_route(lead, roster, ledger, occasion.at)
+    route, ledger = decide_route(lead, roster, ledger, context.at)
     if route.seller is not None and route.group is not None:
         keep_ledger(work, ledger, route.group, route.seller)
-        _assign(work, row, route, occasion)
+        _assign(work, row, route, context)
     elif route.wait_until is not None:
-        row.next_at = max(route.wait_until, occasion.at + timedelta(seconds=1))
+        row.next_at = max(route.wait_until, context.at + timedelta(seconds=1))
     else:
-        row.next_at = occasion.at + DECIDES_WITHIN
+        row.next_at = context.at + DECIDES_WITHIN
         tried = len(lead.offered_to)
-        key = f"needs-decision:{tried}:{_day(occasion.at)}"
-        told = {"because": route.because, "wrong": "nobody_can_get_it"}
-        announce(work, row, "handoff.escalated", key, occasion.at, **told)
+        key = f"needs-decision:{tried}:{_day(context.at)}"
+        facts = {"because": route.because, "wrong": "nobody_can_get_it"}
+        enqueue_event(work, row, "handoff.escalated", key, context.at, **facts)
     work.session.flush()
     return route
 
@@ -103,15 +103,15 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d}"
 
 
-def _assign(work: UnitOfWork, row: Handoff, route: Route, occasion: Occasion) -> None:
-    number = take(work, row, Signal.ASSIGN, occasion, route=route, note=route.because)
-    announce(
-        work, row, "handoff.assigned", f"assigned:{number}", occasion.at, because=route.because
+def _assign(work: UnitOfWork, row: Handoff, route: Route, context: ActionContext) -> None:
+    number = apply_transition(work, row, Signal.ASSIGN, context, route=route, note=route.because)
+    enqueue_event(
+        work, row, "handoff.assigned", f"assigned:{number}", context.at, because=route.because
     )
 
 
 def assign(
-    work: UnitOfWork, handoff_id: int, seller_id: str, reason: str, occasion: Occasion
+    work: UnitOfWork, handoff_id: int, seller_id: str, reason: str, context: ActionContext
 ) -> Handoff:
     """Give a handoff to the seller somebody chose, be it queued or in another's hands.
 
@@ -124,19 +124,19 @@ def assign(
     """
     row = lock_handoff(work, handoff_id)
     if State(row.state) is not State.QUEUED:
-        take(work, row, Signal.REASSIGN, occasion, note=reason)
+        apply_transition(work, row, Signal.REASSIGN, context, note=reason)
     agreed = read_agreed(work)
     _take_turn(work)
-    ensure_sellers(work, agreed, occasion.at)
+    ensure_sellers(work, agreed, context.at)
     route, ledger = assign_by_hand(
         row.lead_id,
         seller_id,
-        by=occasion.by,
+        by=context.by,
         reason=reason,
         roster=read_roster(work, agreed),
         ledger=read_ledger(work),
-        at=occasion.at,
+        at=context.at,
     )
     keep_ledger(work, ledger, str(route.group), seller_id)
-    _assign(work, row, route, occasion)
+    _assign(work, row, route, context)
     return row

@@ -7,25 +7,25 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from serving.handoff.clocks.rules import (
+    ClockAction,
     ClockFacts,
-    Deed,
-    DueDeed,
+    DueAction,
     Pause,
     Promise,
     Reading,
     find_next_look,
-    list_due_deeds,
+    list_due_actions,
     list_promises,
     read_clock,
 )
 from serving.handoff.lifecycle.sellers import find_hours, read_roster
 from serving.handoff.machine.transitions import MOVES, OPEN, Clock, Signal, State, move_from
-from serving.handoff.playbook.kept import Agreed, read_agreed
+from serving.handoff.playbook.repository import Agreed, read_agreed
 from serving.handoff.playbook.sections.packet import Channel
-from serving.handoff.pursuit.rules import Attempt, Progress, find_plan, follow_plan
+from serving.handoff.pursuit.rules import ContactAttempt, Progress, find_plan, follow_plan
 from serving.store.session import UnitOfWork
 from serving.store.tables import Attempt as AttemptRow
-from serving.store.tables import ClockDeed, Handoff, HandoffMove
+from serving.store.tables import ClockActionTaken, Handoff, HandoffMove
 
 REACHED = frozenset(
     {"reached", "connected", "conversation", "spoke", "answered", "replied", "meeting"}
@@ -68,8 +68,8 @@ def list_moments(moves: Sequence[HandoffMove]) -> list[datetime]:
     """
     moments: list[datetime] = []
     for row in moves:
-        told = row.facts.get(ATTEMPTED_AT)
-        at = row.at if told is None else min(row.at, datetime.fromisoformat(told))
+        attempted_at = row.facts.get(ATTEMPTED_AT)
+        at = row.at if attempted_at is None else min(row.at, datetime.fromisoformat(attempted_at))
         moments.append(max(at, moments[-1]) if moments else at)
     return moments
 
@@ -134,14 +134,14 @@ def read_clocks(
     return read
 
 
-def as_attempt(row: AttemptRow) -> Attempt | None:
+def as_attempt(row: AttemptRow) -> ContactAttempt | None:
     """Read an attempt as the plans see it; None on a channel that no plan knows."""
     if row.channel not in set(Channel):
         return None
-    return Attempt(row.at, Channel(row.channel), (row.result or "").lower() in REACHED)
+    return ContactAttempt(row.at, Channel(row.channel), (row.result or "").lower() in REACHED)
 
 
-def list_attempts(work: UnitOfWork, handoff_id: int) -> list[Attempt]:
+def list_attempts(work: UnitOfWork, handoff_id: int) -> list[ContactAttempt]:
     """List the attempts made for a handoff, on the channels a plan knows."""
     asked = select(AttemptRow).where(AttemptRow.handoff_id == str(handoff_id))
     read = map(as_attempt, work.session.scalars(asked.order_by(AttemptRow.at)))
@@ -174,26 +174,30 @@ def read_pursuit(
     return since[-1], follow_plan(pursuit, plan, since[-1], attempts, at, place)
 
 
-def list_done(work: UnitOfWork, handoff_id: int, clock: str, started_at: datetime) -> set[Deed]:
+def list_done(
+    work: UnitOfWork, handoff_id: int, clock: str, started_at: datetime
+) -> set[ClockAction]:
     """List what was done about one run of a clock."""
-    asked = select(ClockDeed.deed).where(
-        ClockDeed.handoff_id == handoff_id,
-        ClockDeed.clock == clock,
-        ClockDeed.started_at == started_at,
+    asked = select(ClockActionTaken.action).where(
+        ClockActionTaken.handoff_id == handoff_id,
+        ClockActionTaken.clock == clock,
+        ClockActionTaken.started_at == started_at,
     )
-    return {Deed(deed) for deed in work.session.scalars(asked)}
+    return {ClockAction(action) for action in work.session.scalars(asked)}
 
 
-def list_deeds(work: UnitOfWork, row: Handoff, read: Read, at: datetime) -> list[DueDeed]:
+def list_due_clock_actions(
+    work: UnitOfWork, row: Handoff, read: Read, at: datetime
+) -> list[DueAction]:
     """List what is to be done about a clock, as far as the handoff can take it where it stands.
 
     Whoever asks marketing when their answer is long overdue keeps the lead until they are told.
     """
     done = list_done(work, row.handoff_id, read.run.clock, read.run.started_at)
-    due = list_due_deeds(read.reading, at, done)
+    due = list_due_actions(read.reading, at, done)
     signal = LATE.get(read.run.clock)
     can_move = signal is not None and (State(row.state), signal) in MOVES
-    return [one for one in due if can_move or one.deed is not Deed.REASSIGN]
+    return [one for one in due if can_move or one.action is not ClockAction.REASSIGN]
 
 
 def find_next_at(work: UnitOfWork, row: Handoff, at: datetime, agreed: Agreed) -> datetime | None:
@@ -203,14 +207,14 @@ def find_next_at(work: UnitOfWork, row: Handoff, at: datetime, agreed: Agreed) -
         return None
     if state is State.QUEUED:
         return at
-    looks: list[datetime] = []
+    moments: list[datetime] = []
     for one in read_clocks(work, row, at, agreed, running=True):
-        if list_deeds(work, row, one, at):
+        if list_due_clock_actions(work, row, one, at):
             return at
         following = find_next_look(one.reading, at)
-        looks += [] if following is None else [following]
+        moments += [] if following is None else [following]
     pursued = read_pursuit(work, row, at, agreed)
     if pursued is not None and pursued[1].next_step is not None:
         waiting = [s.overdue_from for s in pursued[1].steps if s.done_at is None]
-        looks += [moment for moment in waiting if moment > at]
-    return min(looks, default=None)
+        moments += [moment for moment in waiting if moment > at]
+    return min(moments, default=None)

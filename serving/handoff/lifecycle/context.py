@@ -10,7 +10,7 @@ RULE = "rule"
 
 
 @dataclass(frozen=True)
-class Occasion:
+class ActionContext:
     """The circumstances of a deed."""
 
     at: datetime

@@ -8,26 +8,26 @@ import numpy as np
 from sqlalchemy import delete, func, select
 
 from serving.handoff.clocks.rules import find_priority
-from serving.handoff.decision.conditions import Verdict as Holds
+from serving.handoff.decision.conditions import ConditionResult as Holds
 from serving.handoff.decision.definitions import Definitions, run_definitions
 from serving.handoff.decision.rules import (
-    Decision,
+    HandoffDecision,
     HandoffFacts,
+    HandoffVerdict,
     ManualRequest,
     Rules,
-    Verdict,
     decide,
 )
-from serving.handoff.lifecycle.announce import announce
 from serving.handoff.lifecycle.assign import seek_seller
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.enqueue import enqueue_event
 from serving.handoff.lifecycle.errors import NotHandedOverError
-from serving.handoff.lifecycle.lead_facts import Known, read_known, say_kinds
-from serving.handoff.lifecycle.record import lock_lead, take
+from serving.handoff.lifecycle.lead_facts import LeadFacts, list_kind_words, read_lead_facts
+from serving.handoff.lifecycle.record import apply_transition, lock_lead
 from serving.handoff.machine.transitions import Signal, State
 from serving.handoff.packet.build import Packet, PacketFacts, build_packet
-from serving.handoff.playbook.kept import Agreed, read_agreed
 from serving.handoff.playbook.playbook import ASKS_FOR_SALES
+from serving.handoff.playbook.repository import Agreed, read_agreed
 from serving.handoff.playbook.sections.triggers import Suppression, Trigger
 from serving.leads.queries import get_lead
 from serving.store.session import UnitOfWork
@@ -40,23 +40,23 @@ KEPT_AGAIN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DecisionOutcome:
     """What was decided of a lead, and the handoff that came of it."""
 
     lead_id: str
-    decision: Decision
+    decision: HandoffDecision
     handoff: Handoff | None
 
 
 def decide_lead(
     work: UnitOfWork,
     lead_id: str,
-    occasion: Occasion,
+    context: ActionContext,
     rng: np.random.Generator,
     *,
     contract: str | None = None,
     manual: ManualRequest | None = None,
-) -> Outcome:
+) -> DecisionOutcome:
     """Decide about a lead now, under its lock, and hand it over if that is the decision.
 
     Parameters
@@ -65,7 +65,7 @@ def decide_lead(
         The unit of work all of it belongs to.
     lead_id
         The lead, or one that was merged into it.
-    occasion
+    context
         When and by whom.
     rng
         For the draw of the exploration.
@@ -82,21 +82,21 @@ def decide_lead(
     lead_id = get_lead(work, lead_id).lead_id
     lock_lead(work, lead_id)
     agreed = read_agreed(work)
-    known = read_known(work, lead_id, occasion.at, agreed.playbook.kinds, contract)
-    found = run_definitions(agreed.playbook, known.facts)
+    lead_facts = read_lead_facts(work, lead_id, context.at, agreed.playbook.kinds, contract)
+    found = run_definitions(agreed.playbook, lead_facts.facts)
     rules = Rules(agreed.playbook.triggers, agreed.playbook.returns, agreed.version)
-    decision = replace(decide(_gather(known, found, manual), rules, rng), at=occasion.at)
+    decision = replace(decide(_gather(lead_facts, found, manual), rules, rng), at=context.at)
     row = None
-    if decision.verdict is Verdict.HAND_OFF:
-        row = _open(work, known, found, decision, agreed, occasion)
-    _keep_decision(work, known, decision, row, occasion)
+    if decision.verdict is HandoffVerdict.HAND_OFF:
+        row = _open(work, lead_facts, found, decision, agreed, context)
+    _keep_decision(work, lead_facts, decision, row, context)
     if row is not None and State(row.state) is State.QUEUED:
-        seek_seller(work, row, occasion)
-    return Outcome(known.lead_id, decision, row)
+        seek_seller(work, row, context)
+    return DecisionOutcome(lead_facts.lead_id, decision, row)
 
 
 def hand_over(
-    work: UnitOfWork, lead_id: str, reason: str, occasion: Occasion, rng: np.random.Generator
+    work: UnitOfWork, lead_id: str, reason: str, context: ActionContext, rng: np.random.Generator
 ) -> Handoff:
     """Hand a lead over since somebody wants it, and says why.
 
@@ -105,30 +105,32 @@ def hand_over(
     NotHandedOverError
         If the agreed rules keep it, with the decision's sentence.
     """
-    manual = ManualRequest(occasion.by, reason)
-    outcome = decide_lead(work, lead_id, occasion, rng, manual=manual)
+    manual = ManualRequest(context.by, reason)
+    outcome = decide_lead(work, lead_id, context, rng, manual=manual)
     if outcome.handoff is None:
         raise NotHandedOverError(outcome.decision.because)
     return outcome.handoff
 
 
-def _gather(known: Known, found: Definitions, manual: ManualRequest | None) -> HandoffFacts:
+def _gather(
+    lead_facts: LeadFacts, found: Definitions, manual: ManualRequest | None
+) -> HandoffFacts:
     mql = found.mql
     return HandoffFacts(
-        at=known.look,
-        score=known.score,
-        timing=known.timing,
+        at=lead_facts.look,
+        score=lead_facts.score,
+        timing=lead_facts.timing,
         mql=mql.verdict.value,
         mql_because="" if mql.verdict is Holds.MET else _shorten(mql.because),
-        activities=known.activities,
+        activities=lead_facts.activities,
         manual=manual,
-        open_handoff=known.in_hand,
-        earlier=known.earlier[-1] if known.earlier else None,
-        customer=known.stage == "won" or known.is_so("is_customer", "customer"),
-        competitor=known.is_so("is_competitor", "competitor"),
-        do_not_contact=known.is_so("do_not_contact")
-        or any(event.kind == "unsubscribe_all" for event in known.facts.events),
-        drawn=known.drawn,
+        open_handoff=lead_facts.in_hand,
+        earlier=lead_facts.earlier[-1] if lead_facts.earlier else None,
+        customer=lead_facts.stage == "won" or lead_facts.is_so("is_customer", "customer"),
+        competitor=lead_facts.is_so("is_competitor", "competitor"),
+        do_not_contact=lead_facts.is_so("do_not_contact")
+        or any(event.kind == "unsubscribe_all" for event in lead_facts.facts.events),
+        drawn=lead_facts.drawn,
     )
 
 
@@ -139,55 +141,55 @@ def _shorten(because: str) -> str:
 
 def _open(
     work: UnitOfWork,
-    known: Known,
+    lead_facts: LeadFacts,
     found: Definitions,
-    decision: Decision,
+    decision: HandoffDecision,
     agreed: Agreed,
-    occasion: Occasion,
+    context: ActionContext,
 ) -> Handoff:
     """Open a handoff with its packet, and offer it to sales unless the packet is held back."""
-    packet = _build_packet(known, found, decision, agreed)
+    packet = _build_packet(lead_facts, found, decision, agreed)
     trigger = decision.trigger or Trigger.MANUAL
     segments = [name for name in (found.segment,) if name]
     if trigger is Trigger.HAND_RAISER:
         segments.append(ASKS_FOR_SALES)
-    band = known.score.band if known.score else None
+    band = lead_facts.score.band if lead_facts.score else None
     priority = find_priority(agreed.playbook.sla, trigger=trigger, band=band, segments=segments)
     row = Handoff(
-        lead_id=known.lead_id,
-        cycle=_count(work, known) + 1,
+        lead_id=lead_facts.lead_id,
+        cycle=_count(work, lead_facts) + 1,
         state=State.DECIDED.value,
-        since=occasion.at,
+        since=context.at,
         trigger=trigger.value,
         because=decision.because,
         playbook_version=agreed.version,
-        decided_at=occasion.at,
+        decided_at=context.at,
         packet=packet.to_json(),
-        definition=_say_definition(found),
+        definition=_describe_definition(found),
         segments=segments,
         source=packet.source,
-        form=_find_form(known),
+        form=_find_form(lead_facts),
         priority=priority.name,
-        value=known.worth,
+        value=lead_facts.worth,
     )
     work.session.add(row)
-    work.session.execute(delete(NurtureTrack).where(NurtureTrack.lead_id.in_(known.members)))
+    work.session.execute(delete(NurtureTrack).where(NurtureTrack.lead_id.in_(lead_facts.members)))
     work.session.flush()
     if packet.held:
-        number = take(work, row, Signal.HOLD, occasion)
+        number = apply_transition(work, row, Signal.HOLD, context)
         missing = [one.field.value for one in packet.missing if one.holds]
-        announce(work, row, "handoff.held", f"held:{number}", occasion.at, missing=missing)
+        enqueue_event(work, row, "handoff.held", f"held:{number}", context.at, missing=missing)
     else:
-        take(work, row, Signal.HAND_OVER, occasion)
+        apply_transition(work, row, Signal.HAND_OVER, context)
     return row
 
 
-def _count(work: UnitOfWork, known: Known) -> int:
-    asked = select(func.count()).where(Handoff.lead_id.in_(known.members))
+def _count(work: UnitOfWork, lead_facts: LeadFacts) -> int:
+    asked = select(func.count()).where(Handoff.lead_id.in_(lead_facts.members))
     return work.session.scalars(asked).one()
 
 
-def _say_definition(found: Definitions) -> dict[str, Any]:
+def _describe_definition(found: Definitions) -> dict[str, Any]:
     return {
         "mql": found.mql.verdict.value,
         "because": found.mql.because,
@@ -200,48 +202,52 @@ def _say_definition(found: Definitions) -> dict[str, Any]:
     }
 
 
-def _find_form(known: Known) -> str | None:
-    forms = [a.name for a in known.activities if a.kind in FORMS and a.name]
+def _find_form(lead_facts: LeadFacts) -> str | None:
+    forms = [a.name for a in lead_facts.activities if a.kind in FORMS and a.name]
     return forms[-1] if forms else None
 
 
-def _build_packet(known: Known, found: Definitions, decision: Decision, agreed: Agreed) -> Packet:
-    email = known.find_attribute("email", "email_domain_kind")
-    phone = known.find_attribute("phone", "has_phone")
+def _build_packet(
+    lead_facts: LeadFacts, found: Definitions, decision: HandoffDecision, agreed: Agreed
+) -> Packet:
+    email = lead_facts.find_attribute("email", "email_domain_kind")
+    phone = lead_facts.find_attribute("phone", "has_phone")
     return build_packet(
         PacketFacts(
-            lead_id=known.lead_id,
-            at=known.look,
+            lead_id=lead_facts.lead_id,
+            at=lead_facts.look,
             decision=decision,
-            stage=known.stage.value.upper(),
-            stage_since=known.stage_since,
+            stage=lead_facts.stage.value.upper(),
+            stage_since=lead_facts.stage_since,
             persona=found.persona.words,
             persona_because=found.persona.because,
-            job_title=known.find_attribute("job_title"),
-            company=known.find_attribute("company"),
-            source=known.find_attribute("source", "lead_source"),
-            campaign=known.find_attribute("campaign"),
-            product=known.find_attribute("product_interest", "product"),
+            job_title=lead_facts.find_attribute("job_title"),
+            company=lead_facts.find_attribute("company"),
+            source=lead_facts.find_attribute("source", "lead_source"),
+            campaign=lead_facts.find_attribute("campaign"),
+            product=lead_facts.find_attribute("product_interest", "product"),
             can_be_called=None if phone is None else phone.lower() not in {"false", "no"},
             can_be_written=None if email is None else True,
-            points=known.score.points if known.score else None,
-            band=known.score.band if known.score else None,
-            reasons=known.reasons,
-            activities=known.activities,
-            moments=known.attempts,
-            earlier=known.earlier,
-            kind_words=say_kinds(agreed.playbook.kinds),
+            points=lead_facts.score.points if lead_facts.score else None,
+            band=lead_facts.score.band if lead_facts.score else None,
+            reasons=lead_facts.reasons,
+            activities=lead_facts.activities,
+            moments=lead_facts.attempts,
+            earlier=lead_facts.earlier,
+            kind_words=list_kind_words(agreed.playbook.kinds),
         ),
         agreed.playbook.packet,
     )
 
 
-def rebuild_packet(work: UnitOfWork, row: Handoff, occasion: Occasion, agreed: Agreed) -> Packet:
+def rebuild_packet(
+    work: UnitOfWork, row: Handoff, context: ActionContext, agreed: Agreed
+) -> Packet:
     """Build a handoff's packet anew, from what is known by now."""
-    known = read_known(work, row.lead_id, occasion.at, agreed.playbook.kinds)
-    found = run_definitions(agreed.playbook, known.facts)
-    decision = Decision(
-        Verdict.HAND_OFF,
+    lead_facts = read_lead_facts(work, row.lead_id, context.at, agreed.playbook.kinds)
+    found = run_definitions(agreed.playbook, lead_facts.facts)
+    decision = HandoffDecision(
+        HandoffVerdict.HAND_OFF,
         row.because,
         Trigger(row.trigger),
         (Trigger(row.trigger),),
@@ -250,24 +256,28 @@ def rebuild_packet(work: UnitOfWork, row: Handoff, occasion: Occasion, agreed: A
         row.playbook_version,
         row.decided_at,
     )
-    packet = _build_packet(known, found, decision, agreed)
+    packet = _build_packet(lead_facts, found, decision, agreed)
     row.packet = packet.to_json()
     return packet
 
 
 def _keep_decision(
-    work: UnitOfWork, known: Known, decision: Decision, row: Handoff | None, occasion: Occasion
+    work: UnitOfWork,
+    lead_facts: LeadFacts,
+    decision: HandoffDecision,
+    row: Handoff | None,
+    context: ActionContext,
 ) -> None:
     """Write a decision down, unless it only repeats the newest one within a day."""
     newest = work.session.scalars(
         select(DecisionRow)
-        .where(DecisionRow.lead_id == known.lead_id)
+        .where(DecisionRow.lead_id == lead_facts.lead_id)
         .order_by(DecisionRow.decision_number.desc())
         .limit(1)
     ).first()
     kept = DecisionRow(
-        lead_id=known.lead_id,
-        at=occasion.at,
+        lead_id=lead_facts.lead_id,
+        at=context.at,
         verdict=decision.verdict.value,
         because=decision.because,
         trigger=decision.trigger.value if decision.trigger else None,
@@ -275,9 +285,9 @@ def _keep_decision(
         suppressions=[suppression.value for suppression in decision.suppressions],
         propensity=decision.propensity,
         playbook_version=decision.version,
-        points=known.score.points if known.score else None,
-        band=known.score.band if known.score else None,
-        by=occasion.by,
+        points=lead_facts.score.points if lead_facts.score else None,
+        band=lead_facts.score.band if lead_facts.score else None,
+        by=context.by,
         handoff_id=row.handoff_id if row is not None else None,
     )
     if newest is None or _is_news(newest, kept):
@@ -286,7 +296,7 @@ def _keep_decision(
 
 
 def _is_news(newest: DecisionRow, kept: DecisionRow) -> bool:
-    if kept.verdict == Verdict.HAND_OFF.value or kept.propensity is not None:
+    if kept.verdict == HandoffVerdict.HAND_OFF.value or kept.propensity is not None:
         return True
     in_hand = Suppression.ALREADY_IN_HAND.value
     if in_hand in kept.suppressions and newest.handoff_id is not None:

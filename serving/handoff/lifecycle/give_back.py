@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy.dialects.postgresql import insert
 
 from serving.handoff.decision.cooling_down import check_return, decide_recycle
-from serving.handoff.lifecycle.announce import announce
 from serving.handoff.lifecycle.clocks import list_attempts
-from serving.handoff.lifecycle.context import Occasion
-from serving.handoff.lifecycle.record import lock_handoff, take
+from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.enqueue import enqueue_event
+from serving.handoff.lifecycle.record import apply_transition, lock_handoff
 from serving.handoff.machine.transitions import Signal
-from serving.handoff.playbook.kept import read_cited
 from serving.handoff.playbook.playbook import Playbook
+from serving.handoff.playbook.repository import read_cited
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.pursuit.rules import Persisted, find_persistence, find_plan
 from serving.leads.queries import get_lead
@@ -54,28 +54,28 @@ def _come_back(
     signal: Signal,
     reason: SalesReason,
     note: str | None,
-    occasion: Occasion,
+    context: ActionContext,
 ) -> Handoff:
     row = lock_handoff(work, handoff_id)
     playbook = read_cited(work, row.playbook_version).playbook
     persisted = _find_persisted(work, row, playbook)
     check_return(playbook.returns, reason, note, persisted)
-    number = take(work, row, signal, occasion, reason=reason.value, note=note)
-    recycle = decide_recycle(playbook.returns, reason, occasion.at)
+    number = apply_transition(work, row, signal, context, reason=reason.value, note=note)
+    recycle = decide_recycle(playbook.returns, reason, context.at)
     put_on_track(
         work,
         row,
         recycle.track,
-        occasion.at,
+        context.at,
         recycle.because,
         rests_until=recycle.rests_until,
     )
-    announce(
+    enqueue_event(
         work,
         row,
         "handoff.returned",
         f"returned:{number}",
-        occasion.at,
+        context.at,
         reason=reason.value,
         track=recycle.track,
         rests_until=recycle.rests_until.isoformat(),
@@ -89,7 +89,7 @@ def reject(
     handoff_id: int,
     reason: SalesReason,
     note: str | None,
-    occasion: Occasion,
+    context: ActionContext,
 ) -> Handoff:
     """Record that sales does not take the lead, and why; oversight may look at it.
 
@@ -100,7 +100,7 @@ def reject(
     MissingFactError, NotPersistentEnoughError
         If the reason asks for more than was told, or done.
     """
-    return _come_back(work, handoff_id, Signal.REJECT, reason, note, occasion)
+    return _come_back(work, handoff_id, Signal.REJECT, reason, note, context)
 
 
 def give_back(
@@ -108,7 +108,7 @@ def give_back(
     handoff_id: int,
     reason: SalesReason,
     note: str | None,
-    occasion: Occasion,
+    context: ActionContext,
 ) -> Handoff:
     """Record that sales gives a lead back after taking it, and why.
 
@@ -119,10 +119,12 @@ def give_back(
     MissingFactError, NotPersistentEnoughError
         If the reason asks for more than was told, or done.
     """
-    return _come_back(work, handoff_id, Signal.GIVE_BACK, reason, note, occasion)
+    return _come_back(work, handoff_id, Signal.GIVE_BACK, reason, note, context)
 
 
-def give_up(work: UnitOfWork, handoff_id: int, note: str | None, occasion: Occasion) -> Handoff:
+def give_up(
+    work: UnitOfWork, handoff_id: int, note: str | None, context: ActionContext
+) -> Handoff:
     """Record that nobody could be reached, after the attempts that were agreed.
 
     Raises
@@ -130,15 +132,15 @@ def give_up(work: UnitOfWork, handoff_id: int, note: str | None, occasion: Occas
     NotPersistentEnoughError
         If they were not made.
     """
-    return _come_back(work, handoff_id, Signal.GIVE_UP, SalesReason.UNREACHABLE, note, occasion)
+    return _come_back(work, handoff_id, Signal.GIVE_UP, SalesReason.UNREACHABLE, note, context)
 
 
-def withdraw(work: UnitOfWork, handoff_id: int, reason: str, occasion: Occasion) -> Handoff:
+def withdraw(work: UnitOfWork, handoff_id: int, reason: str, context: ActionContext) -> Handoff:
     """Take a handoff back: a duplicate, do not contact, another handoff has the lead."""
     row = lock_handoff(work, handoff_id)
-    number = take(work, row, Signal.WITHDRAW, occasion, reason=reason.strip())
+    number = apply_transition(work, row, Signal.WITHDRAW, context, reason=reason.strip())
     track = read_cited(work, row.playbook_version).playbook.returns.orphan_track
     because = f"Withdrawn: goes to the track {track}."
-    put_on_track(work, row, track, occasion.at, because)
-    announce(work, row, "handoff.withdrawn", f"withdrawn:{number}", occasion.at, track=track)
+    put_on_track(work, row, track, context.at, because)
+    enqueue_event(work, row, "handoff.withdrawn", f"withdrawn:{number}", context.at, track=track)
     return row

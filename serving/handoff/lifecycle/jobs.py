@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from serving.champion import ChampionDesk
-from serving.handoff.lifecycle.sweep import Broom, Swept, decide_about, sweep
+from serving.champion import ModelHolder
+from serving.handoff.lifecycle.sweep import SweepContext, SweepResult, decide_about, sweep
 from serving.scoring.live.score import AfterScores
-from serving.scoring.live.stored import GivenScore
-from serving.scoring.served import list_served
+from serving.scoring.live.stored_scores import StoredScore
+from serving.scoring.models_in_use import list_served
 from serving.store.deferring import defer
 from serving.store.session import Store, UnitOfWork
 
@@ -25,11 +25,11 @@ ORDER BY as_of DESC, score_number DESC LIMIT 2
 """
 
 
-def decide_after(desks: Sequence[ChampionDesk]) -> AfterScores:
+def decide_after(model_holders: Sequence[ModelHolder]) -> AfterScores:
     """Build what has leads decided about once the main champion scored them."""
 
-    def after(work: UnitOfWork, given: Sequence[GivenScore]) -> None:
-        served = list_served(desks)
+    def after(work: UnitOfWork, given: Sequence[StoredScore]) -> None:
+        served = list_served(model_holders)
         if not given or not served:
             return
         contract = given[0].score.contract
@@ -40,32 +40,36 @@ def decide_after(desks: Sequence[ChampionDesk]) -> AfterScores:
     return after
 
 
-def _make_broom(store: Store, desks: Sequence[ChampionDesk], contract: str | None = None) -> Broom:
-    served = list_served(desks)
+def _make_sweep_context(
+    store: Store, model_holders: Sequence[ModelHolder], contract: str | None = None
+) -> SweepContext:
+    served = list_served(model_holders)
     catalog = served[0].bundle.catalog if served else None
-    return Broom(store, np.random.default_rng(), catalog, contract)
+    return SweepContext(store, np.random.default_rng(), catalog, contract)
 
 
 def decide_job(
     store: Store,
-    desks: Sequence[ChampionDesk],
+    model_holders: Sequence[ModelHolder],
     lead_ids: Sequence[str],
     contract: str,
     now: Callable[[], datetime],
-) -> Swept:
+) -> SweepResult:
     """Decide about leads that have new scores, and announce bands that changed."""
     at = now()
     with store.work() as work:
         for lead_id in lead_ids:
             _announce_band(work, lead_id, contract, at)
-    return decide_about(_make_broom(store, desks, contract), lead_ids, at)
+    return decide_about(_make_sweep_context(store, model_holders, contract), lead_ids, at)
 
 
-def sweep_job(store: Store, desks: Sequence[ChampionDesk], now: Callable[[], datetime]) -> Swept:
+def sweep_job(
+    store: Store, model_holders: Sequence[ModelHolder], now: Callable[[], datetime]
+) -> SweepResult:
     """Do all that time asks for now."""
-    served = list_served(desks)
+    served = list_served(model_holders)
     contract = served[0].bundle.contract.text if served else None
-    return sweep(_make_broom(store, desks, contract), now())
+    return sweep(_make_sweep_context(store, model_holders, contract), now())
 
 
 def _announce_band(work: UnitOfWork, lead_id: str, contract: str, at: datetime) -> None:
@@ -77,13 +81,13 @@ def _announce_band(work: UnitOfWork, lead_id: str, contract: str, at: datetime) 
         "contract": contract,
         "from": rows[1][1],
         "to": rows[0][1],
-        "because": _say_bands(rows[1][1], rows[0][1]),
+        "because": _describe_bands(rows[1][1], rows[0][1]),
         "at": at.isoformat(),
     }
-    work.announce(f"band:{rows[0][0]}", "lead.band_changed", payload, at, lead_id)
+    work.enqueue_effect(f"band:{rows[0][0]}", "lead.band_changed", payload, at, lead_id)
 
 
-def _say_bands(before: str | None, after: str | None) -> str:
+def _describe_bands(before: str | None, after: str | None) -> str:
     known = "it had no score" if before is None else f"it was in band {before}"
     return (
         f"It has no score any more; {known}."

@@ -13,7 +13,7 @@ from features.lifecycle.stages import Stage, funnel_position
 from features.taxonomy import Taxonomy
 from serving.explain.reasons import Reason
 from serving.handoff.decision.activity import Activity
-from serving.handoff.decision.conditions import LeadFacts, Value
+from serving.handoff.decision.conditions import ConditionFacts, Value
 from serving.handoff.decision.cooling_down import EarlierHandoff
 from serving.handoff.decision.rules import Drawn, ScoreFacts, TimingFacts
 from serving.handoff.machine.transitions import State
@@ -81,7 +81,7 @@ SELECT (SELECT count(*) FROM decision
 
 
 @dataclass(frozen=True)
-class Known:
+class LeadFacts:
     """What is known of a lead at a moment of looking."""
 
     lead_id: str
@@ -90,7 +90,7 @@ class Known:
     look: datetime
     """What became known before this moment counts."""
     account_id: str | None
-    facts: LeadFacts
+    facts: ConditionFacts
     activities: tuple[Activity, ...]
     attempts: tuple[Moment, ...]
     stage: Stage
@@ -116,7 +116,7 @@ class Known:
         return any(self.facts.attributes.get(name) in {True, "true", "yes"} for name in names)
 
 
-def read_known(
+def read_lead_facts(
     work: UnitOfWork,
     lead_id: str,
     at: datetime,
@@ -124,7 +124,7 @@ def read_known(
     contract: str | None = None,
     *,
     is_now: bool = True,
-) -> Known:
+) -> LeadFacts:
     """Read what was known of a lead at a moment, what became known at that very moment too.
 
     Parameters
@@ -149,22 +149,22 @@ def read_known(
     """
     lead = get_lead(work, lead_id)
     members = list_members(work, lead.lead_id)
-    ahead = lead.looked_at if is_now else None
+    ahead = lead.last_scored_as_of if is_now else None
     look = max(at, ahead or at) + TICK
     asked: dict[str, Any] = {"ids": members, "look": look, "id": lead.lead_id}
     score = work.execute(SCORE, {**asked, "contract": contract}).first()
-    told = _read_score(score)
+    answer = _read_score(score)
     rows = list(work.execute(STAGES, asked))
     stages = sorted(rows, key=lambda row: (row[0], funnel_position(row[2])))
     handoffs = list(work.execute(HANDOFFS, asked))
     events = list(work.execute(EVENTS, asked))
     stage, since = (Stage(stages[-1][2]), stages[-1][0]) if stages else (Stage.LEAD, None)
-    return Known(
+    return LeadFacts(
         lead.lead_id,
         tuple(members),
         look,
         lead.account_id,
-        LeadFacts(
+        ConditionFacts(
             clock.to_us(look),
             _read_attributes(work, members, asked),
             tuple(_as_event(row) for row in events),
@@ -178,10 +178,10 @@ def read_known(
         since,
         _find_in_hand(handoffs, stages),
         tuple(_as_earlier(row) for row in handoffs if row[3] is not None),
-        None if score is None else ScoreFacts(score[0], score[1], told.get("why")),
-        _read_timing(told),
-        tuple(_as_reason(one) for one in told.get("reasons", ())),
-        told.get("expected_value") or (None if score is None else score[0]),
+        None if score is None else ScoreFacts(score[0], score[1], answer.get("why")),
+        _read_timing(answer),
+        tuple(_as_reason(one) for one in answer.get("reasons", ())),
+        answer.get("expected_value") or (None if score is None else score[0]),
         _read_drawn(work, asked, at),
     )
 
@@ -189,19 +189,19 @@ def read_known(
 def _read_score(row: Any) -> dict[str, Any]:
     if row is None:
         return {}
-    told = msgspec.json.decode(bytes(row[2]))
-    return told if isinstance(told, dict) else {}
+    answer = msgspec.json.decode(bytes(row[2]))
+    return answer if isinstance(answer, dict) else {}
 
 
-def _read_timing(told: Mapping[str, Any]) -> TimingFacts | None:
-    timing = told.get("timing") or {}
+def _read_timing(answer: Mapping[str, Any]) -> TimingFacts | None:
+    timing = answer.get("timing") or {}
     verdict = VERDICTS.get(timing.get("verdict") or "")
     if verdict is None:
         return None
     words = timing["words"]
     # "Hand off now: …" would say now twice; the other verdicts tell how long, which is worth saying.
-    said = words.partition(": ")[2] if verdict == "now" else words[:1].lower() + words[1:]
-    return TimingFacts(verdict, said or words)
+    rest = words.partition(": ")[2] if verdict == "now" else words[:1].lower() + words[1:]
+    return TimingFacts(verdict, rest or words)
 
 
 def _read_attributes(
@@ -216,8 +216,8 @@ def _read_attributes(
 
 def _read_answers(work: UnitOfWork, asked: Mapping[str, Any]) -> dict[str, Value]:
     answers: dict[str, Value] = {}
-    for told in work.execute(ANSWERS, asked).scalars():
-        answers |= told
+    for recorded in work.execute(ANSWERS, asked).scalars():
+        answers |= recorded
     return answers
 
 
@@ -240,14 +240,14 @@ def _as_moment(row: Any) -> Moment:
     return Moment(at, f"attempt by {channel}{f' ({result})' if result else ''}")
 
 
-def _as_reason(told: Mapping[str, Any]) -> Reason:
+def _as_reason(reason: Mapping[str, Any]) -> Reason:
     return Reason(
-        told["field"],
-        told["label"],
-        told["sub_score"],
-        told["points"],
-        told["direction"],
-        told["words"],
+        reason["field"],
+        reason["label"],
+        reason["sub_score"],
+        reason["points"],
+        reason["direction"],
+        reason["words"],
     )
 
 
@@ -275,7 +275,7 @@ def _find_in_hand(handoffs: Sequence[Any], stages: Sequence[Any]) -> str | None:
     return OF_THE_CRM if last is not None and Stage(last[2]) in worked else None
 
 
-def say_kinds(taxonomy: Taxonomy) -> KindWords:
+def list_kind_words(taxonomy: Taxonomy) -> KindWords:
     """Give the words of a taxonomy for timelines."""
     return KindWords(
         {kind.name: (kind.one, kind.many) for kind in taxonomy.kinds},

@@ -16,7 +16,7 @@ from serving.handoff.machine.transitions import (
     move_from,
 )
 from serving.handoff.playbook.sections.returns import Returns
-from serving.handoff.wording import say_count
+from serving.handoff.wording import format_count
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class Place:
+class LeadOwnership:
     """Where a lead lies."""
 
     lead_id: str
@@ -46,7 +46,7 @@ class Place:
     """Nobody may work it: marketing keeps it, and that is its place."""
 
 
-class Wrong(StrEnum):
+class OwnershipAnomaly(StrEnum):
     """What is wrong with a lead's place."""
 
     IN_NO_HANDS = "in_no_hands"
@@ -56,7 +56,7 @@ class Wrong(StrEnum):
     UNATTENDED = "unattended"
 
 
-class Deed(StrEnum):
+class OwnershipRepair(StrEnum):
     """How it is repaired."""
 
     NURTURE = "nurture"
@@ -79,8 +79,8 @@ class Orphan:
     """A lead whose place is wrong, and the one deed that repairs that."""
 
     lead_id: str
-    wrong: Wrong
-    deed: Deed
+    anomaly: OwnershipAnomaly
+    repair: OwnershipRepair
     because: str
     handoff_id: str | None = None
     track: str | None = None
@@ -89,7 +89,7 @@ class Orphan:
 
 
 def find_orphans(
-    places: Iterable[Place], sellers: Collection[str], section: Returns, at: datetime
+    places: Iterable[LeadOwnership], sellers: Collection[str], section: Returns, at: datetime
 ) -> Iterator[Orphan]:
     """Find leads that lie in nobody's hands or in two, each with its repair.
 
@@ -105,44 +105,44 @@ def find_orphans(
         The moment of looking.
     """
     for place in places:
-        yield from _find_wrong(place, sellers, section, at)
+        yield from _find_anomaly(place, sellers, section, at)
 
 
-def _find_wrong(
-    place: Place, sellers: Collection[str], section: Returns, at: datetime
+def _find_anomaly(
+    place: LeadOwnership, sellers: Collection[str], section: Returns, at: datetime
 ) -> Iterator[Orphan]:
     if not place.holdings:
         if _needs_track(place):
             yield Orphan(
                 place.lead_id,
-                Wrong.IN_NO_HANDS,
-                Deed.NURTURE,
+                OwnershipAnomaly.IN_NO_HANDS,
+                OwnershipRepair.NURTURE,
                 f"It is {place.stage.value}, on no track and in no handoff: it goes to the track "
                 f"{section.orphan_track}.",
                 track=section.orphan_track,
             )
         return
-    kept = choose_kept(place.holdings)
+    kept = choose_survivor(place.holdings)
     for holding in place.holdings:
         if holding is not kept:
             yield Orphan(
                 place.lead_id,
-                Wrong.IN_TWO_HANDS,
-                Deed.WITHDRAW,
+                OwnershipAnomaly.IN_TWO_HANDS,
+                OwnershipRepair.WITHDRAW,
                 f"Handoff {kept.handoff_id} has the lead too, and has come further: "
                 f"{holding.handoff_id} is withdrawn.",
                 holding.handoff_id,
             )
-    wrong = _find_unheld(place.lead_id, kept, sellers, section, at)
-    if wrong is not None:
-        yield wrong
+    anomaly = _find_unheld(place.lead_id, kept, sellers, section, at)
+    if anomaly is not None:
+        yield anomaly
 
 
-def _needs_track(place: Place) -> bool:
+def _needs_track(place: LeadOwnership) -> bool:
     return place.track is None and not place.do_not_contact and place.stage is not Stage.WON
 
 
-def choose_kept(holdings: Sequence[Holding]) -> Holding:
+def choose_survivor(holdings: Sequence[Holding]) -> Holding:
     """Choose which of several open handoffs keeps the lead: the furthest, then the oldest move."""
     order = list(State)
     return min(holdings, key=lambda h: (-order.index(h.state), h.since, h.handoff_id))
@@ -158,25 +158,29 @@ def _find_unheld(
     """Find whether the lead's one handoff is in hands that work."""
     handoff_id = holding.handoff_id
     if STATES[holding.state].custody is Custody.SELLER and holding.seller not in sellers:
-        wrong = Wrong.SELLER_GONE if holding.seller else Wrong.WITHOUT_SELLER
+        anomaly = (
+            OwnershipAnomaly.SELLER_GONE if holding.seller else OwnershipAnomaly.WITHOUT_SELLER
+        )
         who = "Its seller works here no more" if holding.seller else "It has no seller"
-        deed = Deed.REASSIGN if _can_requeue(holding.state) else Deed.ESCALATE
-        if deed is Deed.ESCALATE and _is_planned(holding, at):
+        repair = (
+            OwnershipRepair.REASSIGN if _can_requeue(holding.state) else OwnershipRepair.ESCALATE
+        )
+        if repair is OwnershipRepair.ESCALATE and _is_planned(holding, at):
             return None
         does = (
             "it goes back to the queue"
-            if deed is Deed.REASSIGN
+            if repair is OwnershipRepair.REASSIGN
             else "somebody must be named for the deal"
         )
-        return Orphan(lead_id, wrong, deed, f"{who}: {does}.", handoff_id)
+        return Orphan(lead_id, anomaly, repair, f"{who}: {does}.", handoff_id)
     idle = at - holding.since
     if idle < timedelta(days=section.unattended_days) or _is_planned(holding, at):
         return None
-    days = say_count(idle.days, "day", "days")
+    days = format_count(idle.days, "day", "days")
     return Orphan(
         lead_id,
-        Wrong.UNATTENDED,
-        Deed.ESCALATE,
+        OwnershipAnomaly.UNATTENDED,
+        OwnershipRepair.ESCALATE,
         f"Nothing has happened for {days} and nothing is planned: it is escalated.",
         handoff_id,
         again_days=section.unattended_days,
@@ -192,7 +196,7 @@ def _is_planned(holding: Holding, at: datetime) -> bool:
     return holding.next_at is not None and holding.next_at > at
 
 
-def repair(place: Place, orphan: Orphan, at: datetime) -> Place:
+def repair(place: LeadOwnership, orphan: Orphan, at: datetime) -> LeadOwnership:
     """Give the lead's place after the repair; the caller does it, move by move.
 
     Raises
@@ -200,7 +204,7 @@ def repair(place: Place, orphan: Orphan, at: datetime) -> Place:
     ImpossibleMoveError
         If the handoff cannot make the move the repair asks for.
     """
-    if orphan.deed is Deed.NURTURE:
+    if orphan.repair is OwnershipRepair.NURTURE:
         return replace(place, track=orphan.track)
     holdings = tuple(
         repaired
@@ -213,9 +217,9 @@ def repair(place: Place, orphan: Orphan, at: datetime) -> Place:
 def _repair_holding(holding: Holding, orphan: Orphan, at: datetime) -> Holding | None:
     if holding.handoff_id != orphan.handoff_id:
         return holding
-    if orphan.deed is Deed.ESCALATE:
+    if orphan.repair is OwnershipRepair.ESCALATE:
         return replace(holding, next_at=at + timedelta(days=orphan.again_days))
-    signal = Signal.WITHDRAW if orphan.deed is Deed.WITHDRAW else Signal.REASSIGN
+    signal = Signal.WITHDRAW if orphan.repair is OwnershipRepair.WITHDRAW else Signal.REASSIGN
     move = move_from(holding.state, signal)
     if move.to not in OPEN:
         return None

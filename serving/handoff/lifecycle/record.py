@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from serving.handoff.lifecycle.clocks import find_next_at
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.errors import HandoffNotFoundError
 from serving.handoff.machine.transitions import (
     OPEN,
@@ -15,14 +15,14 @@ from serving.handoff.machine.transitions import (
     Move,
     Signal,
     State,
-    check_told,
+    check_supplied,
     move_from,
 )
-from serving.handoff.playbook.kept import read_cited
+from serving.handoff.playbook.repository import read_cited
 from serving.handoff.playbook.sections.returns import MEANS, SalesReason
 from serving.handoff.routing.rules import Route
-from serving.intake.records.landing import land_happenings
-from serving.intake.records.reading import ReadStage
+from serving.intake.records.ingest import ingest_records
+from serving.intake.records.parsing import ParsedStage
 from serving.store.session import UnitOfWork
 from serving.store.tables import Assignment, Handoff, HandoffMove
 
@@ -80,17 +80,17 @@ def lock_handoff(work: UnitOfWork, handoff_id: int) -> Handoff:
     return row
 
 
-def take(
+def apply_transition(
     work: UnitOfWork,
     row: Handoff,
     signal: Signal,
-    occasion: Occasion,
+    context: ActionContext,
     *,
     route: Route | None = None,
     reason: str | None = None,
     note: str | None = None,
     facts: Mapping[str, Any] | None = None,
-    told: tuple[str, ...] = (),
+    supplied: tuple[str, ...] = (),
 ) -> int:
     """Make a move of a handoff, with all that follows from it in the store; give its number.
 
@@ -100,13 +100,13 @@ def take(
         Which holds the lead's lock.
     row
         The handoff.
-    signal, occasion
+    signal, context
         What makes it move, when and by whom.
     route
         Of an assignment: to whom and why.
     reason, note, facts
         What was told with it.
-    told
+    supplied
         Names of what was told, beside ``reason`` and ``seller``.
 
     Raises
@@ -118,19 +118,19 @@ def take(
     """
     move = move_from(State(row.state), signal)
     named = {"reason": reason, "seller": route and route.seller}
-    check_told(signal, move, (*told, *(name for name, value in named.items() if value)))
-    _settle_hands(work, row, signal, move, occasion, route)
-    row.state, row.since = move.to.value, occasion.at
+    check_supplied(signal, move, (*supplied, *(name for name, value in named.items() if value)))
+    _settle_hands(work, row, signal, move, context, route)
+    row.state, row.since = move.to.value, context.at
     if move.to not in OPEN:
-        row.closed_at = occasion.at
+        row.closed_at = context.at
         row.reason, row.reason_text = reason, note
     if move.to is State.QUEUED and row.handed_at is None:
-        row.handed_at = occasion.at
-    number = _write_move(work, row, signal, move, occasion, reason, note, facts)
-    row.next_at = find_next_at(work, row, occasion.at, read_cited(work, row.playbook_version))
+        row.handed_at = context.at
+    number = _write_move(work, row, signal, move, context, reason, note, facts)
+    row.next_at = find_next_at(work, row, context.at, read_cited(work, row.playbook_version))
     work.session.flush()
     if move.stage is not None:
-        _land_stage(work, row, move, signal, occasion, number, reason)
+        _ingest_stage(work, row, move, signal, context, number, reason)
     return number
 
 
@@ -139,13 +139,13 @@ def _settle_hands(
     row: Handoff,
     signal: Signal,
     move: Move,
-    occasion: Occasion,
+    context: ActionContext,
     route: Route | None,
 ) -> None:
     """Write down in whose hands the lead lies from now on, and in whose no more."""
     if STATES[move.to].custody is not Custody.SELLER and row.seller_id is not None:
         work.session.flush()
-        work.execute(END, {"id": row.handoff_id, "at": occasion.at, "signal": signal.value})
+        work.execute(END, {"id": row.handoff_id, "at": context.at, "signal": signal.value})
         if move.to not in KEEPS_SELLER:
             row.seller_id = None
     if route is not None and route.seller is not None:
@@ -154,11 +154,11 @@ def _settle_hands(
             Assignment(
                 handoff_id=row.handoff_id,
                 seller_id=route.seller,
-                at=occasion.at,
+                at=context.at,
                 because=route.because,
                 group_name=route.group,
                 rule=route.rule,
-                by=occasion.by,
+                by=context.by,
             )
         )
 
@@ -168,18 +168,18 @@ def _write_move(
     row: Handoff,
     signal: Signal,
     move: Move,
-    occasion: Occasion,
+    context: ActionContext,
     reason: str | None,
     note: str | None,
     facts: Mapping[str, Any] | None,
 ) -> int:
     written = HandoffMove(
         handoff_id=row.handoff_id,
-        at=occasion.at,
+        at=context.at,
         origin=move.origin.value,
         state=move.to.value,
         signal=signal.value,
-        by=occasion.by,
+        by=context.by,
         seller_id=row.seller_id,
         reason=reason,
         note=note,
@@ -190,28 +190,28 @@ def _write_move(
     return written.move_number
 
 
-def _land_stage(
+def _ingest_stage(
     work: UnitOfWork,
     row: Handoff,
     move: Move,
     signal: Signal,
-    occasion: Occasion,
+    context: ActionContext,
     number: int,
     reason: str | None,
 ) -> None:
     """Have the lead enter the move's stage as if a CRM had said so: features and labels see it."""
-    said = set(SalesReason)
-    meant = MEANS[SalesReason(reason)].value if reason in said else None
-    stage = ReadStage(
+    reasons = set(SalesReason)
+    meant = MEANS[SalesReason(reason)].value if reason in reasons else None
+    stage = ParsedStage(
         row.lead_id,
         SOURCE,
         f"move-{number}",
-        occasion.at,
+        context.at,
         str(move.stage),
         signal.value,
         meant,
-        None if occasion.by == "rule" else occasion.by,
+        None if context.by == "rule" else context.by,
         None,
         None,
     )
-    land_happenings(work, [stage], occasion.at, occasion.catalog)
+    ingest_records(work, [stage], context.at, context.catalog)

@@ -1,43 +1,45 @@
 """What a seller answers, and marketing supplies: accept, hand on, ask, supply, release."""
 
-from serving.handoff.lifecycle.announce import announce
 from serving.handoff.lifecycle.assign import seek_seller
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.decide import rebuild_packet
+from serving.handoff.lifecycle.enqueue import enqueue_event
 from serving.handoff.lifecycle.errors import StillMissingError
-from serving.handoff.lifecycle.record import lock_handoff, take
+from serving.handoff.lifecycle.record import apply_transition, lock_handoff
 from serving.handoff.machine.transitions import Signal, State
-from serving.handoff.playbook.kept import read_cited
+from serving.handoff.playbook.repository import read_cited
 from serving.store.session import UnitOfWork
 from serving.store.tables import Handoff
 
 
-def accept(work: UnitOfWork, handoff_id: int, occasion: Occasion) -> Handoff:
+def accept(work: UnitOfWork, handoff_id: int, context: ActionContext) -> Handoff:
     """Record that the seller took the lead; the clocks for contact and decision start."""
     row = lock_handoff(work, handoff_id)
-    number = take(work, row, Signal.ACCEPT, occasion)
-    announce(work, row, "handoff.accepted", f"accepted:{number}", occasion.at)
+    number = apply_transition(work, row, Signal.ACCEPT, context)
+    enqueue_event(work, row, "handoff.accepted", f"accepted:{number}", context.at)
     return row
 
 
-def hand_on(work: UnitOfWork, handoff_id: int, note: str | None, occasion: Occasion) -> Handoff:
+def hand_on(
+    work: UnitOfWork, handoff_id: int, note: str | None, context: ActionContext
+) -> Handoff:
     """Record that the seller cannot take the lead now, and find another."""
     row = lock_handoff(work, handoff_id)
-    take(work, row, Signal.HAND_ON, occasion, note=note)
-    seek_seller(work, row, occasion)
+    apply_transition(work, row, Signal.HAND_ON, context, note=note)
+    seek_seller(work, row, context)
     return row
 
 
-def ask(work: UnitOfWork, handoff_id: int, question: str, occasion: Occasion) -> Handoff:
+def ask(work: UnitOfWork, handoff_id: int, question: str, context: ActionContext) -> Handoff:
     """Record what the seller asks marketing; sales' clock pauses until it is supplied."""
     row = lock_handoff(work, handoff_id)
-    told = ("question",) if question.strip() else ()
-    number = take(work, row, Signal.ASK, occasion, note=question, told=told)
-    announce(work, row, "handoff.asked", f"asked:{number}", occasion.at)
+    supplied = ("question",) if question.strip() else ()
+    number = apply_transition(work, row, Signal.ASK, context, note=question, supplied=supplied)
+    enqueue_event(work, row, "handoff.asked", f"asked:{number}", context.at)
     return row
 
 
-def supply(work: UnitOfWork, handoff_id: int, note: str | None, occasion: Occasion) -> Handoff:
+def supply(work: UnitOfWork, handoff_id: int, note: str | None, context: ActionContext) -> Handoff:
     """Record that marketing supplied what was missing or asked; the packet is built anew.
 
     Raises
@@ -46,19 +48,21 @@ def supply(work: UnitOfWork, handoff_id: int, note: str | None, occasion: Occasi
         If the packet was held back, and still lacks what the playbook requires.
     """
     row = lock_handoff(work, handoff_id)
-    packet = rebuild_packet(work, row, occasion, read_cited(work, row.playbook_version))
+    packet = rebuild_packet(work, row, context, read_cited(work, row.playbook_version))
     if State(row.state) is State.HELD and packet.held:
         raise StillMissingError([one.field.value for one in packet.missing if one.holds])
-    number = take(work, row, Signal.SUPPLY, occasion, note=note)
-    announce(work, row, "handoff.supplied", f"supplied:{number}", occasion.at)
+    number = apply_transition(work, row, Signal.SUPPLY, context, note=note)
+    enqueue_event(work, row, "handoff.supplied", f"supplied:{number}", context.at)
     if State(row.state) is State.QUEUED:
-        seek_seller(work, row, occasion)
+        seek_seller(work, row, context)
     return row
 
 
-def release(work: UnitOfWork, handoff_id: int, note: str | None, occasion: Occasion) -> Handoff:
+def release(
+    work: UnitOfWork, handoff_id: int, note: str | None, context: ActionContext
+) -> Handoff:
     """Let a packet that was held back go to sales as it is."""
     row = lock_handoff(work, handoff_id)
-    take(work, row, Signal.RELEASE, occasion, note=note)
-    seek_seller(work, row, occasion)
+    apply_transition(work, row, Signal.RELEASE, context, note=note)
+    seek_seller(work, row, context)
     return row

@@ -10,9 +10,9 @@ from serving.handoff.lifecycle.errors import (
     ActorTakenError,
     SellerNotFoundError,
 )
-from serving.handoff.playbook.kept import Agreed, name_sellers
 from serving.handoff.playbook.playbook import Playbook
-from serving.handoff.playbook.sections.routing import Absence as Away
+from serving.handoff.playbook.repository import Agreed, name_sellers
+from serving.handoff.playbook.sections.routing import AwayPeriod as Away
 from serving.handoff.routing.rules import Ledger, Roster
 from serving.store.session import UnitOfWork
 from serving.store.tables import Absence, RoutingCredit, Seller

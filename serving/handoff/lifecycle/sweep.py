@@ -16,34 +16,39 @@ from sqlalchemy.dialects.postgresql import insert
 from features.catalog.manifest import Catalog
 from features.lifecycle.stages import Stage
 from serving.errors import RefusedError
-from serving.handoff.clocks.rules import Deed, DueDeed
-from serving.handoff.lifecycle.announce import announce
+from serving.handoff.clocks.rules import ClockAction, DueAction
 from serving.handoff.lifecycle.assign import seek_seller
 from serving.handoff.lifecycle.clocks import (
     LATE,
     PURSUIT,
     Read,
     find_next_at,
-    list_deeds,
+    list_due_clock_actions,
     read_clocks,
     read_pursuit,
 )
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.decide import decide_lead
+from serving.handoff.lifecycle.enqueue import enqueue_event
 from serving.handoff.lifecycle.give_back import put_on_track, withdraw
-from serving.handoff.lifecycle.orphan_rules import Deed as Repair
-from serving.handoff.lifecycle.orphan_rules import Holding, Orphan, Place, find_orphans
-from serving.handoff.lifecycle.record import get_handoff, lock_handoff, lock_lead, take
-from serving.handoff.lifecycle.work import follow_told, list_told
+from serving.handoff.lifecycle.orphan_rules import (
+    Holding,
+    LeadOwnership,
+    Orphan,
+    OwnershipRepair,
+    find_orphans,
+)
+from serving.handoff.lifecycle.record import apply_transition, get_handoff, lock_handoff, lock_lead
+from serving.handoff.lifecycle.work import follow_reported_attempt, list_reported_attempts
 from serving.handoff.machine.transitions import OPEN, Signal, State
-from serving.handoff.playbook.kept import read_agreed, read_cited
+from serving.handoff.playbook.repository import read_agreed, read_cited
 from serving.store.session import Store, UnitOfWork
-from serving.store.tables import ClockDeed, Handoff
+from serving.store.tables import ClockActionTaken, Handoff
 
 MOST = 500
 """Handoffs, and leads, that one sweep deals with; the next one goes on."""
 
-TOPICS = {Deed.REMIND: "handoff.reminder", Deed.ESCALATE: "handoff.escalated"}
+TOPICS = {ClockAction.REMIND: "handoff.reminder", ClockAction.ESCALATE: "handoff.escalated"}
 
 # Those who asked for sales first, then the most valuable: so they find a seller in that order.
 DUE = """
@@ -67,7 +72,7 @@ WHERE e.occurred_at >= %(since)s AND e.kind = ANY(%(kinds)s) AND NOT EXISTS (
         AND (h.closed_at IS NULL OR h.closed_at >= e.known_at)
 ) ORDER BY 1 LIMIT %(most)s
 """
-PLACES = """
+OWNERSHIPS = """
 SELECT coalesce(l.merged_into, l.lead_id), h.handoff_id, h.state,
     greatest(h.since, (SELECT max(a.at) FROM attempt a WHERE a.handoff_id = h.handoff_id::text)),
     h.seller_id, h.next_at,
@@ -93,7 +98,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass
-class Swept:
+class SweepResult:
     """What a sweep did."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -105,7 +110,7 @@ class Swept:
 
 
 @dataclass(frozen=True)
-class Broom:
+class SweepContext:
     """What a sweep works with."""
 
     store: Store
@@ -115,7 +120,7 @@ class Broom:
     """Which score decides; the latest of any, if left out."""
 
 
-def sweep(broom: Broom, at: datetime) -> Swept:
+def sweep(sweep_context: SweepContext, at: datetime) -> SweepResult:
     """Do all that time asks for at a moment.
 
     Raises
@@ -123,187 +128,212 @@ def sweep(broom: Broom, at: datetime) -> Swept:
     StoreUnavailableError
         If the database is away; the next sweep does the rest.
     """
-    swept = Swept()
-    occasion = Occasion(at, catalog=broom.catalog)
+    result = SweepResult()
+    context = ActionContext(at, catalog=sweep_context.catalog)
     # Before anybody is reminded of what was done.
-    with broom.store.work(read_only=True) as work:
-        told = list_told(work, at, MOST)
-    for handoff_id, number in told:
-        deed = partial(follow_told, handoff_id=handoff_id, number=number, occasion=occasion)
-        _try(broom, swept, deed)
-    for handoff_id in _list(broom, DUE, at):
-        _try(broom, swept, partial(tend, handoff_id=handoff_id, occasion=occasion))
-    with broom.store.work() as work:
+    with sweep_context.store.work(read_only=True) as work:
+        reported = list_reported_attempts(work, at, MOST)
+    for handoff_id, number in reported:
+        action = partial(
+            follow_reported_attempt, handoff_id=handoff_id, number=number, context=context
+        )
+        _try(sweep_context, result, action)
+    for handoff_id in _list(sweep_context, DUE, at):
+        _try(
+            sweep_context,
+            result,
+            partial(process_due_handoff, handoff_id=handoff_id, context=context),
+        )
+    with sweep_context.store.work() as work:
         rested = list(work.execute(RESTED, {"at": at, "most": MOST}).scalars())
-    swept.counts["rests ended"] += len(rested)
-    decide_about(broom, [*rested, *_list_asked(broom, at)], at, swept)
-    repair_orphans(broom, at, swept)
-    return swept
+    result.counts["rests ended"] += len(rested)
+    decide_about(sweep_context, [*rested, *_list_asked(sweep_context, at)], at, result)
+    repair_orphans(sweep_context, at, result)
+    return result
 
 
-def _list(broom: Broom, statement: str, at: datetime) -> list[int]:
-    with broom.store.work(read_only=True) as work:
+def _list(sweep_context: SweepContext, statement: str, at: datetime) -> list[int]:
+    with sweep_context.store.work(read_only=True) as work:
         return list(work.execute(statement, {"at": at, "most": MOST}).scalars())
 
 
-def _list_asked(broom: Broom, at: datetime) -> list[str]:
-    with broom.store.work(read_only=True) as work:
+def _list_asked(sweep_context: SweepContext, at: datetime) -> list[str]:
+    with sweep_context.store.work(read_only=True) as work:
         triggers = read_agreed(work).playbook.triggers
         since = at - timedelta(days=triggers.hand_raiser_days)
         asked = {"since": since, "kinds": list(triggers.hand_raiser_kinds), "most": MOST}
         return list(work.execute(ASKED, asked).scalars())
 
 
-def _try(broom: Broom, swept: Swept, deed: Callable[[UnitOfWork], Iterable[str]]) -> None:
+def _try(
+    sweep_context: SweepContext, result: SweepResult, action: Callable[[UnitOfWork], Iterable[str]]
+) -> None:
     """Do a deed in a unit of work; one that the rules refuse by now is left to the next sweep."""
     try:
-        swept.counts.update(broom.store.run(deed))
+        result.counts.update(sweep_context.store.run(action))
     except RefusedError as refusal:
         if refusal.status == 503:
             raise
-        swept.counts["refused"] += 1
+        result.counts["refused"] += 1
         log.warning("sweep_refused", problem=refusal.slug)
 
 
 def decide_about(
-    broom: Broom, lead_ids: Iterable[str], at: datetime, swept: Swept | None = None
-) -> Swept:
+    sweep_context: SweepContext,
+    lead_ids: Iterable[str],
+    at: datetime,
+    result: SweepResult | None = None,
+) -> SweepResult:
     """Decide about leads, each in a unit of work of its own."""
-    swept = swept or Swept()
-    occasion = Occasion(at, catalog=broom.catalog)
+    result = result or SweepResult()
+    context = ActionContext(at, catalog=sweep_context.catalog)
     for lead_id in dict.fromkeys(lead_ids):
 
-        def deed(work: UnitOfWork, lead_id: str = lead_id) -> list[str]:
-            outcome = decide_lead(work, lead_id, occasion, broom.rng, contract=broom.contract)
+        def action(work: UnitOfWork, lead_id: str = lead_id) -> list[str]:
+            outcome = decide_lead(
+                work, lead_id, context, sweep_context.rng, contract=sweep_context.contract
+            )
             return ["handed over" if outcome.handoff is not None else "kept"]
 
-        _try(broom, swept, deed)
-    return swept
+        _try(sweep_context, result, action)
+    return result
 
 
-def tend(work: UnitOfWork, handoff_id: int, occasion: Occasion) -> list[str]:
+def process_due_handoff(work: UnitOfWork, handoff_id: int, context: ActionContext) -> list[str]:
     """Do what time asks for about one handoff; give the deeds."""
     row = lock_handoff(work, handoff_id)
-    if row.closed_at is not None or row.next_at is None or row.next_at > occasion.at:
+    if row.closed_at is not None or row.next_at is None or row.next_at > context.at:
         return []
     if State(row.state) is State.QUEUED:
-        return ["assigned"] if seek_seller(work, row, occasion).seller else []
+        return ["assigned"] if seek_seller(work, row, context).seller else []
     agreed = read_cited(work, row.playbook_version)
     done: list[str] = []
-    for read in read_clocks(work, row, occasion.at, agreed, running=True):
-        for due in list_deeds(work, row, read, occasion.at):
-            done += _do(work, row, read, due, occasion)
+    for read in read_clocks(work, row, context.at, agreed, running=True):
+        for due in list_due_clock_actions(work, row, read, context.at):
+            done += _do(work, row, read, due, context)
         if State(row.state) is State.QUEUED:
-            seek_seller(work, row, occasion)
+            seek_seller(work, row, context)
             return done
-    done += _remind_of_steps(work, row, occasion)
-    row.next_at = find_next_at(work, row, occasion.at, agreed)
+    done += _remind_of_steps(work, row, context)
+    row.next_at = find_next_at(work, row, context.at, agreed)
     work.session.flush()
     return done
 
 
-def _note_deed(
+def _note_clock_action(
     work: UnitOfWork,
     row: Handoff,
     clock: str,
     started_at: datetime,
-    deed: str,
+    action: str,
     at: datetime,
     because: str,
 ) -> bool:
-    noted = insert(ClockDeed).values(
+    noted = insert(ClockActionTaken).values(
         handoff_id=row.handoff_id,
         clock=clock,
         started_at=started_at,
-        deed=deed,
+        action=action,
         at=at,
         because=because,
     )
-    return bool(work.session.execute(noted.on_conflict_do_nothing().returning(ClockDeed.at)).all())
+    return bool(
+        work.session.execute(noted.on_conflict_do_nothing().returning(ClockActionTaken.at)).all()
+    )
 
 
-def _do(work: UnitOfWork, row: Handoff, read: Read, due: DueDeed, occasion: Occasion) -> list[str]:
+def _do(
+    work: UnitOfWork, row: Handoff, read: Read, due: DueAction, context: ActionContext
+) -> list[str]:
     clock, started_at = read.run.clock, read.run.started_at
-    if not _note_deed(
-        work, row, clock.value, started_at, due.deed.value, occasion.at, due.because
+    if not _note_clock_action(
+        work, row, clock.value, started_at, due.action.value, context.at, due.because
     ):
         return []
-    told = {"clock": clock.value, "because": due.because, "due_at": _say(read.reading.due_at)}
-    if due.deed in TOPICS:
-        what = f"{due.deed.value}:{clock.value}:{started_at.isoformat()}"
-        announce(work, row, TOPICS[due.deed], what, occasion.at, **told)
-        return [due.deed.value]
+    facts = {
+        "clock": clock.value,
+        "because": due.because,
+        "due_at": _format_moment(read.reading.due_at),
+    }
+    if due.action in TOPICS:
+        what = f"{due.action.value}:{clock.value}:{started_at.isoformat()}"
+        enqueue_event(work, row, TOPICS[due.action], what, context.at, **facts)
+        return [due.action.value]
     before = row.seller_id
-    number = take(work, row, LATE[clock], occasion, note=due.because)
-    told["from_seller"] = before
-    announce(work, row, "handoff.reassigned", f"reassigned:{number}", occasion.at, **told)
-    return [due.deed.value]
+    number = apply_transition(work, row, LATE[clock], context, note=due.because)
+    facts["from_seller"] = before
+    enqueue_event(work, row, "handoff.reassigned", f"reassigned:{number}", context.at, **facts)
+    return [due.action.value]
 
 
-def _say(moment: datetime | None) -> str | None:
+def _format_moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _remind_of_steps(work: UnitOfWork, row: Handoff, occasion: Occasion) -> list[str]:
+def _remind_of_steps(work: UnitOfWork, row: Handoff, context: ActionContext) -> list[str]:
     """Remind the seller of steps of the plan that are overdue, once of each."""
     agreed = read_cited(work, row.playbook_version)
-    pursued = read_pursuit(work, row, occasion.at, agreed)
+    pursued = read_pursuit(work, row, context.at, agreed)
     if pursued is None:
         return []
     since, progress = pursued
     done = []
     for step in progress.overdue:
         clock = f"{PURSUIT}:{step.number}"
-        if _note_deed(work, row, clock, since, Deed.REMIND.value, occasion.at, progress.because):
-            told = {"clock": PURSUIT, "step": step.number, "because": progress.because}
+        if _note_clock_action(
+            work, row, clock, since, ClockAction.REMIND.value, context.at, progress.because
+        ):
+            facts = {"clock": PURSUIT, "step": step.number, "because": progress.because}
             what = f"remind:{clock}:{since.isoformat()}"
-            announce(work, row, "handoff.reminder", what, occasion.at, **told)
+            enqueue_event(work, row, "handoff.reminder", what, context.at, **facts)
             done.append("step overdue")
     return done
 
 
-def read_places(work: UnitOfWork) -> list[Place]:
+def read_ownerships(work: UnitOfWork) -> list[LeadOwnership]:
     """Read where the leads lie that were ever handed over, and lie anywhere else than on a track."""
-    found: dict[str, Place] = {}
-    for lead_id, handoff_id, state, since, seller, next_at, track, stage in work.execute(PLACES):
-        place = found.get(lead_id) or Place(lead_id, Stage(stage or "lead"), track)
-        holdings = place.holdings
+    found: dict[str, LeadOwnership] = {}
+    for lead_id, handoff_id, state, since, seller, next_at, track, stage in work.execute(
+        OWNERSHIPS
+    ):
+        ownership = found.get(lead_id) or LeadOwnership(lead_id, Stage(stage or "lead"), track)
+        holdings = ownership.holdings
         if State(state) in OPEN:
             holdings = (*holdings, Holding(str(handoff_id), State(state), since, seller, next_at))
-        found[lead_id] = Place(lead_id, place.stage, track, holdings)
+        found[lead_id] = LeadOwnership(lead_id, ownership.stage, track, holdings)
     return list(found.values())
 
 
-def repair_orphans(broom: Broom, at: datetime, swept: Swept) -> None:
+def repair_orphans(sweep_context: SweepContext, at: datetime, result: SweepResult) -> None:
     """Find leads that lie in nobody's hands, or in two, and repair each."""
-    with broom.store.work(read_only=True) as work:
+    with sweep_context.store.work(read_only=True) as work:
         playbook = read_agreed(work).playbook
-        places = read_places(work)
+        ownerships = read_ownerships(work)
     sellers: Sequence[str] = [seller.id for seller in playbook.routing.sellers]
-    occasion = Occasion(at, catalog=broom.catalog)
-    for orphan in find_orphans(places, sellers, playbook.returns, at):
-        _try(broom, swept, partial(_repair, orphan=orphan, occasion=occasion))
+    context = ActionContext(at, catalog=sweep_context.catalog)
+    for orphan in find_orphans(ownerships, sellers, playbook.returns, at):
+        _try(sweep_context, result, partial(_repair, orphan=orphan, context=context))
 
 
-def _repair(work: UnitOfWork, orphan: Orphan, occasion: Occasion) -> list[str]:
-    done = [f"orphan: {orphan.deed.value}"]
-    if orphan.deed is Repair.NURTURE:
+def _repair(work: UnitOfWork, orphan: Orphan, context: ActionContext) -> list[str]:
+    done = [f"orphan: {orphan.repair.value}"]
+    if orphan.repair is OwnershipRepair.NURTURE:
         lock_lead(work, orphan.lead_id)
         row = _find_last(work, orphan.lead_id)
         track = orphan.track or "review"
-        put_on_track(work, row, track, occasion.at, orphan.because)
+        put_on_track(work, row, track, context.at, orphan.because)
         return done
     row = lock_handoff(work, int(orphan.handoff_id or 0))
-    if orphan.deed is Repair.WITHDRAW:
-        withdraw(work, row.handoff_id, orphan.because, occasion)
-    elif orphan.deed is Repair.REASSIGN:
-        take(work, row, Signal.REASSIGN, occasion, note=orphan.because)
-        seek_seller(work, row, occasion)
+    if orphan.repair is OwnershipRepair.WITHDRAW:
+        withdraw(work, row.handoff_id, orphan.because, context)
+    elif orphan.repair is OwnershipRepair.REASSIGN:
+        apply_transition(work, row, Signal.REASSIGN, context, note=orphan.because)
+        seek_seller(work, row, context)
     else:
-        row.next_at = occasion.at + timedelta(days=orphan.again_days)
-        what = f"orphan:{occasion.at:%Y-%m-%d}"
-        told = {"because": orphan.because, "wrong": orphan.wrong.value}
-        announce(work, row, "handoff.escalated", what, occasion.at, **told)
+        row.next_at = context.at + timedelta(days=orphan.again_days)
+        what = f"orphan:{context.at:%Y-%m-%d}"
+        facts = {"because": orphan.because, "wrong": orphan.anomaly.value}
+        enqueue_event(work, row, "handoff.escalated", what, context.at, **facts)
     return done
 
 

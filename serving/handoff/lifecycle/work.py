@@ -6,24 +6,24 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from serving.handoff.decision.conditions import Value, Verdict
+from serving.handoff.decision.conditions import ConditionResult, Value
 from serving.handoff.decision.definitions import run_definitions
-from serving.handoff.lifecycle.announce import announce
 from serving.handoff.lifecycle.clocks import ATTEMPTED_AT
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.enqueue import enqueue_event
 from serving.handoff.lifecycle.errors import NotQualifiedError
 from serving.handoff.lifecycle.give_back import put_on_track
-from serving.handoff.lifecycle.lead_facts import read_known
-from serving.handoff.lifecycle.record import SOURCE, lock_handoff, take
+from serving.handoff.lifecycle.lead_facts import read_lead_facts
+from serving.handoff.lifecycle.record import SOURCE, apply_transition, lock_handoff
 from serving.handoff.machine.transitions import MOVES, Signal, State
-from serving.handoff.playbook.kept import read_cited
-from serving.intake.records.landing import land_happenings
-from serving.intake.records.reading import ReadAttempt
+from serving.handoff.playbook.repository import read_cited
+from serving.intake.records.ingest import ingest_records
+from serving.intake.records.parsing import ParsedAttempt
 from serving.store.session import UnitOfWork
 from serving.store.tables import Attempt, Handoff
 
 # Of other systems, made since the lead came into these hands, and not yet followed by a move.
-TOLD = """
+REPORTED = """
 SELECT h.handoff_id, a.attempt_number FROM handoff h
 JOIN attempt a ON a.handoff_id = h.handoff_id::text
 JOIN lead l ON l.lead_id = a.lead_id JOIN lead o ON o.lead_id = h.lead_id
@@ -52,7 +52,7 @@ class Tried:
 
 
 def log_attempt(
-    work: UnitOfWork, handoff_id: int, tried: Tried, occasion: Occasion
+    work: UnitOfWork, handoff_id: int, tried: Tried, context: ActionContext
 ) -> tuple[Handoff, bool]:
     """Record an attempt, once; the first one takes the lead if nobody had said so.
 
@@ -67,11 +67,11 @@ def log_attempt(
         If nobody works on it now.
     """
     row = lock_handoff(work, handoff_id)
-    told = f"{handoff_id} {tried.at.isoformat()} {tried.channel} {tried.result}"
-    attempt = ReadAttempt(
+    identity = f"{handoff_id} {tried.at.isoformat()} {tried.channel} {tried.result}"
+    attempt = ParsedAttempt(
         row.lead_id,
         SOURCE,
-        tried.attempt_id or sha256(told.encode()).hexdigest()[:24],
+        tried.attempt_id or sha256(identity.encode()).hexdigest()[:24],
         tried.at,
         str(handoff_id),
         tried.channel,
@@ -81,19 +81,19 @@ def log_attempt(
     # In a deal, attempts are conversations: they are kept, and move nothing.
     moves = (State(row.state), Signal.ATTEMPT) in MOVES
     if not moves and State(row.state) not in {State.QUALIFIED, State.IN_DEAL}:
-        take(work, row, Signal.ATTEMPT, occasion)
-    landed = land_happenings(work, [attempt], occasion.at, occasion.catalog)[0] == "landed"
+        apply_transition(work, row, Signal.ATTEMPT, context)
+    landed = ingest_records(work, [attempt], context.at, context.catalog)[0] == "landed"
     if landed and moves:
-        facts = _say_attempt(tried.at, tried.channel, tried.result)
-        take(work, row, Signal.ATTEMPT, occasion, facts=facts)
+        facts = _describe_attempt(tried.at, tried.channel, tried.result)
+        apply_transition(work, row, Signal.ATTEMPT, context, facts=facts)
     return row, landed
 
 
-def _say_attempt(at: datetime, channel: str, result: str | None) -> dict[str, Any]:
+def _describe_attempt(at: datetime, channel: str, result: str | None) -> dict[str, Any]:
     return {ATTEMPTED_AT: at.isoformat(), "channel": channel, "result": result}
 
 
-def list_told(
+def list_reported_attempts(
     work: UnitOfWork, at: datetime, most: int, number: int | None = None
 ) -> list[tuple[int, int]]:
     """List attempts that other systems told of and that no move has followed, oldest first.
@@ -116,22 +116,24 @@ def list_told(
         "most": most,
         "number": number,
     }
-    return [(handoff_id, number) for handoff_id, number in work.execute(TOLD, asked)]
+    return [(handoff_id, number) for handoff_id, number in work.execute(REPORTED, asked)]
 
 
-def follow_told(work: UnitOfWork, handoff_id: int, number: int, occasion: Occasion) -> list[str]:
+def follow_reported_attempt(
+    work: UnitOfWork, handoff_id: int, number: int, context: ActionContext
+) -> list[str]:
     """Have an attempt that another system told of move its handoff, as one logged here does."""
     row = lock_handoff(work, handoff_id)
-    if not list_told(work, occasion.at, 1, number):
+    if not list_reported_attempts(work, context.at, 1, number):
         return []  # another sweep was faster, or the lead has gone on
     attempt = work.session.get_one(Attempt, number)
-    facts = _say_attempt(attempt.at, attempt.channel, attempt.result) | {"attempt": number}
-    take(work, row, Signal.ATTEMPT, occasion, facts=facts)
+    facts = _describe_attempt(attempt.at, attempt.channel, attempt.result) | {"attempt": number}
+    apply_transition(work, row, Signal.ATTEMPT, context, facts=facts)
     return ["attempt told"]
 
 
 def qualify(
-    work: UnitOfWork, handoff_id: int, answers: Mapping[str, Value], occasion: Occasion
+    work: UnitOfWork, handoff_id: int, answers: Mapping[str, Value], context: ActionContext
 ) -> Handoff:
     """Record what the lead told after contact, and that it is a SQL by the agreed definition.
 
@@ -142,61 +144,61 @@ def qualify(
     """
     row = lock_handoff(work, handoff_id)
     agreed = read_cited(work, row.playbook_version)
-    known = read_known(work, row.lead_id, occasion.at, agreed.playbook.kinds)
-    told = dict(known.facts.answers) | dict(answers)
-    facts = type(known.facts)(
-        known.facts.as_of,
-        known.facts.attributes,
-        known.facts.events,
-        known.facts.stages,
-        told,
-        known.facts.score,
+    lead_facts = read_lead_facts(work, row.lead_id, context.at, agreed.playbook.kinds)
+    answers_known = dict(lead_facts.facts.answers) | dict(answers)
+    facts = type(lead_facts.facts)(
+        lead_facts.facts.as_of,
+        lead_facts.facts.attributes,
+        lead_facts.facts.events,
+        lead_facts.facts.stages,
+        answers_known,
+        lead_facts.facts.score,
     )
     found = run_definitions(agreed.playbook, facts).sql
-    if found.verdict is not Verdict.MET:
+    if found.verdict is not ConditionResult.MET:
         raise NotQualifiedError(found.because)
-    take(
+    apply_transition(
         work,
         row,
         Signal.QUALIFY,
-        occasion,
+        context,
         facts={"answers": dict(answers)},
-        told=("qualification",),
+        supplied=("qualification",),
     )
-    announce(work, row, "handoff.qualified", "qualified", occasion.at)
+    enqueue_event(work, row, "handoff.qualified", "qualified", context.at)
     return row
 
 
-def open_deal(work: UnitOfWork, handoff_id: int, occasion: Occasion) -> Handoff:
+def open_deal(work: UnitOfWork, handoff_id: int, context: ActionContext) -> Handoff:
     """Record that an opportunity is open."""
     row = lock_handoff(work, handoff_id)
-    take(work, row, Signal.OPEN_DEAL, occasion)
+    apply_transition(work, row, Signal.OPEN_DEAL, context)
     return row
 
 
-def win(work: UnitOfWork, handoff_id: int, occasion: Occasion) -> Handoff:
+def win(work: UnitOfWork, handoff_id: int, context: ActionContext) -> Handoff:
     """Record that the lead became a customer."""
     row = lock_handoff(work, handoff_id)
-    take(work, row, Signal.WIN, occasion)
-    announce(work, row, "handoff.won", "won", occasion.at)
+    apply_transition(work, row, Signal.WIN, context)
+    enqueue_event(work, row, "handoff.won", "won", context.at)
     return row
 
 
 def lose(
-    work: UnitOfWork, handoff_id: int, reason: str, occasion: Occasion, note: str | None = None
+    work: UnitOfWork, handoff_id: int, reason: str, context: ActionContext, note: str | None = None
 ) -> Handoff:
     """Record that the deal was lost; the lead goes back to marketing, on the track for that."""
     row = lock_handoff(work, handoff_id)
-    take(work, row, Signal.LOSE, occasion, reason=reason, note=note)
+    apply_transition(work, row, Signal.LOSE, context, reason=reason, note=note)
     section = read_cited(work, row.playbook_version).playbook.returns
     because = f"Lost: goes to the track {section.lost_track}."
     put_on_track(
         work,
         row,
         section.lost_track,
-        occasion.at,
+        context.at,
         because,
         rest_days=section.lost_cooling_days,
     )
-    announce(work, row, "handoff.lost", "lost", occasion.at, track=section.lost_track)
+    enqueue_event(work, row, "handoff.lost", "lost", context.at, track=section.lost_track)
     return row

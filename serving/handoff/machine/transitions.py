@@ -266,7 +266,7 @@ def move_from(state: State, signal: Signal) -> Move:
     return move
 
 
-def check_told(signal: Signal, move: Move, told: Iterable[str]) -> None:
+def check_supplied(signal: Signal, move: Move, supplied: Iterable[str]) -> None:
     """Check that everything the move needs was told with it.
 
     Raises
@@ -274,7 +274,7 @@ def check_told(signal: Signal, move: Move, told: Iterable[str]) -> None:
     MissingFactError
         Naming what is missing.
     """
-    missing = tuple(need for need in move.needs if need not in set(told))
+    missing = tuple(need for need in move.needs if need not in set(supplied))
     if missing:
         raise MissingFactError(signal, missing)
 
@@ -290,7 +290,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Standing:
+class HandoffStatus:
     """Where a handoff stands, and since when."""
 
     state: State
@@ -301,10 +301,10 @@ class Standing:
     """Start of each clock that runs or is paused; pauses are in the log."""
 
 
-UNMOVED = Standing(State.DECIDED, None, None, MappingProxyType({}))
+UNMOVED = HandoffStatus(State.DECIDED, None, None, MappingProxyType({}))
 
 
-def step(standing: Standing, entry: Entry) -> Standing:
+def step(status: HandoffStatus, entry: Entry) -> HandoffStatus:
     """Make one move.
 
     Raises
@@ -314,19 +314,19 @@ def step(standing: Standing, entry: Entry) -> Standing:
     MissingFactError
         If an assignment does not say to whom.
     """
-    move = move_from(standing.state, entry.signal)
-    seller = standing.seller
+    move = move_from(status.state, entry.signal)
+    seller = status.seller
     if entry.signal is Signal.ASSIGN:
-        check_told(entry.signal, move, ("seller",) if entry.seller else ())
+        check_supplied(entry.signal, move, ("seller",) if entry.seller else ())
         seller = entry.seller
     if STATES[move.to].custody is not Custody.SELLER:
         seller = None
-    clocks = {c: since for c, since in standing.running_since.items() if c not in move.stops}
+    clocks = {c: since for c, since in status.running_since.items() if c not in move.stops}
     clocks.update(dict.fromkeys(move.starts, entry.at))
-    return Standing(move.to, entry.at, seller, MappingProxyType(clocks))
+    return HandoffStatus(move.to, entry.at, seller, MappingProxyType(clocks))
 
 
-def replay(log: Iterable[Entry]) -> Standing:
+def replay(log: Iterable[Entry]) -> HandoffStatus:
     """Replay a handoff's log from its beginning, in the order it was written.
 
     Raises
@@ -334,7 +334,7 @@ def replay(log: Iterable[Entry]) -> Standing:
     ImpossibleMoveError
         If a line could not have happened.
     """
-    standing = UNMOVED
+    status = UNMOVED
     for entry in log:
-        standing = step(standing, entry)
-    return standing
+        status = step(status, entry)
+    return status

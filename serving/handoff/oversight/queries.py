@@ -12,8 +12,8 @@ from serving.handoff.oversight.report import Answered, Review
 from serving.handoff.oversight.rules import (
     Checked,
     DefinitionFacts,
-    Finding,
     Rejection,
+    ReviewFinding,
     Ruling,
     Sampled,
     check_rejection,
@@ -51,8 +51,8 @@ def read_rejections(work: UnitOfWork, month: date) -> list[Rejection]:
 
 def read_rejection(row: Handoff) -> Rejection:
     """Read a handoff that was given back as oversight sees it."""
-    told = row.definition
-    met = told.get("mql")
+    stored = row.definition
+    met = stored.get("mql")
     reasons = set(SalesReason)
     usual = SalesReason.UNREACHABLE if row.state == State.GIVEN_UP else SalesReason.OTHER
     return Rejection(
@@ -65,8 +65,8 @@ def read_rejection(row: Handoff) -> Rejection:
         playbook_version=row.playbook_version,
         definition=DefinitionFacts(
             met if met in {"met", "failed"} else "unknown",
-            tuple(told.get("failing", ())),
-            tuple(told.get("unknown", ())),
+            tuple(stored.get("failing", ())),
+            tuple(stored.get("unknown", ())),
         ),
         source=row.source,
         seller=row.seller_id,
@@ -87,8 +87,8 @@ def read_answered(work: UnitOfWork, month: date) -> list[Answered]:
     for move, row in work.session.execute(asked):
         accepted = ANSWERS.get((State(move.origin), Signal(move.signal)))
         if accepted is not None:
-            told = Answered(accepted, Trigger(row.trigger), row.source, row.seller_id)
-            answered.setdefault(row.handoff_id, told)
+            handoff_answered = Answered(accepted, Trigger(row.trigger), row.source, row.seller_id)
+            answered.setdefault(row.handoff_id, handoff_answered)
     return list(answered.values())
 
 
@@ -136,7 +136,7 @@ def list_cases(
 def read_reviews(cases: Sequence[Case]) -> list[Review]:
     """Read what was found on cases, as far as it was."""
     return [
-        Review(case.sampled, Finding(case.finding.finding))
+        Review(case.sampled, ReviewFinding(case.finding.finding))
         for case in cases
         if case.finding is not None
     ]

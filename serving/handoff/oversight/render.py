@@ -15,7 +15,7 @@ def _list_lines(report: MonthlyReport) -> Iterator[str]:
     yield ""
     versions = ", ".join(report.versions) or "none"
     yield f"Rejections: {report.rejections}, handed over under playbook {versions}."
-    yield f"Looked at: {report.reviewed}. In corners the lot did not reach: {report.not_looked_at}."
+    yield f"Looked at: {report.reviewed}. In corners the lot did not reach: {report.not_reviewed}."
     yield "Shares carry their interval; those of few leads are not shown."
     yield from _list_breakdown("Accepted by sales", report.acceptance)
     yield from ("", "## What the rule says of every rejection", "")
@@ -39,5 +39,5 @@ def _list_breakdown(title: str, found: Breakdown) -> Iterator[str]:
         yield from ("| by | of | share |", "|---|---|---|")
     for name, cells in parts.items():
         for cell in cells:
-            told = cell.name.replace("|", "\\|").replace("\n", " ")
-            yield f"| {name} | {told} | {cell.rate.words} |"
+            escaped = cell.name.replace("|", "\\|").replace("\n", " ")
+            yield f"| {name} | {escaped} | {cell.rate.words} |"

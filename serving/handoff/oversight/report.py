@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from serving.handoff.decision.cooling_down import say_sales_reason
+from serving.handoff.decision.cooling_down import name_sales_reason
 from serving.handoff.intervals import Rate, find_rate
-from serving.handoff.oversight.rules import Finding, Rejection, Ruling, Sampled, check_rejection
+from serving.handoff.oversight.rules import (
+    Rejection,
+    ReviewFinding,
+    Ruling,
+    Sampled,
+    check_rejection,
+)
 from serving.handoff.playbook.sections.oversight import Oversight
 from serving.handoff.playbook.sections.triggers import Trigger
-from serving.handoff.wording import say_count
+from serving.handoff.wording import format_count
 
 OTHERS = "all others"
 
@@ -34,7 +40,7 @@ class Review:
     """What the overseer found of a sampled rejection."""
 
     sampled: Sampled
-    finding: Finding
+    finding: ReviewFinding
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,9 @@ class MonthlyReport:
     rulings: Mapping[Ruling, int]
     """What the rule says of every rejection, drawn or not."""
     reviewed: int
-    not_looked_at: int
+    not_reviewed: int
     """Rejections in strata of which the lot took none: no share below speaks for them."""
-    findings: Mapping[Finding, Rate]
+    findings: Mapping[ReviewFinding, Rate]
     overturned: Breakdown
     recommendations: tuple[Recommendation, ...]
 
@@ -122,7 +128,7 @@ def build_report(
     overturned = _break_down([_overturn(review) for review in reviews], section)
     findings = {
         finding: _rate_of([_found(review, finding) for review in reviews], section)
-        for finding in Finding
+        for finding in ReviewFinding
     }
     rulings = Counter(check_rejection(r).ruling for r in rejections)
     represented = sum(review.sampled.weight for review in reviews)
@@ -133,7 +139,7 @@ def build_report(
         rejections=len(rejections),
         rulings={ruling: rulings[ruling] for ruling in Ruling},
         reviewed=len(reviews),
-        not_looked_at=max(len(rejections) - round(represented), 0),
+        not_reviewed=max(len(rejections) - round(represented), 0),
         findings=findings,
         overturned=overturned,
         recommendations=tuple(
@@ -153,13 +159,15 @@ def _vote_of(
 
 
 def _overturn(review: Review) -> _Vote:
-    return _found(review, Finding.TO_ACCEPT)
+    return _found(review, ReviewFinding.TO_ACCEPT)
 
 
-def _found(review: Review, finding: Finding) -> _Vote:
-    told = review.sampled.rejection
+def _found(review: Review, finding: ReviewFinding) -> _Vote:
+    rejection = review.sampled.rejection
     same = review.finding is finding
-    return _vote_of(same, review.sampled.weight, told.source, told.seller, told.trigger)
+    return _vote_of(
+        same, review.sampled.weight, rejection.source, rejection.seller, rejection.trigger
+    )
 
 
 def _rate_of(votes: Sequence[_Vote], section: Oversight, least: float = 1) -> Rate:
@@ -229,7 +237,7 @@ _TIGHTEN = {
 def _recommend(
     acceptance: Breakdown,
     overturned: Breakdown,
-    findings: Mapping[Finding, Rate],
+    findings: Mapping[ReviewFinding, Rate],
     rejections: Sequence[Rejection],
     reviews: Sequence[Review],
     section: Oversight,
@@ -263,33 +271,33 @@ def _recommend_on_acceptance(
 
 def _recommend_on_findings(
     overturned: Breakdown,
-    findings: Mapping[Finding, Rate],
+    findings: Mapping[ReviewFinding, Rate],
     reviews: Sequence[Review],
     section: Oversight,
 ) -> Iterable[Recommendation]:
     if _above(overturned.everyone, section.overturned_above):
         reasons = Counter(
-            r.sampled.rejection.reason for r in reviews if r.finding is Finding.TO_ACCEPT
+            r.sampled.rejection.reason for r in reviews if r.finding is ReviewFinding.TO_ACCEPT
         )
         reason = min(reasons, key=lambda r: (-reasons[r], r.value))
         yield Recommendation(
             f"returns.reasons.{reason.value}.needs_text",
-            f"Agree what giving back as {say_sales_reason(reason)} takes, and ask for a sentence.",
+            f"Agree what giving back as {name_sales_reason(reason)} takes, and ask for a sentence.",
             f"{overturned.everyone.words} of the rejections should have been accepted, most often "
             f"this reason; agreed are {100 * section.overturned_above:.0f} % at most.",
         )
-    if _above(findings[Finding.UNCLEAR], section.unclear_above):
+    if _above(findings[ReviewFinding.UNCLEAR], section.unclear_above):
         yield Recommendation(
             "stages.mql",
             "Put the criteria in other words; the sampled leads show where the two teams read them "
             "differently.",
-            f"The definition was found unclear in {findings[Finding.UNCLEAR].words}.",
+            f"The definition was found unclear in {findings[ReviewFinding.UNCLEAR].words}.",
         )
-    if _above(findings[Finding.NOT_FOLLOWED], section.unclear_above):
+    if _above(findings[ReviewFinding.NOT_FOLLOWED], section.unclear_above):
         yield Recommendation(
             "pursuit.plans",
             "Look at the plan together: a process that many do not follow may be the wrong one.",
-            f"The process was not followed in {findings[Finding.NOT_FOLLOWED].words}.",
+            f"The process was not followed in {findings[ReviewFinding.NOT_FOLLOWED].words}.",
         )
 
 
@@ -313,7 +321,7 @@ def _recommend_on_rulings(
         counts = Counter(name for r in rejections for name in r.definition.unknown)
         names = sorted(counts, key=lambda name: (-counts[name], name))[:3]
         which = f" ({', '.join(names)})" if names else ""
-        leads = say_count(len(rejections), "rejection", "rejections")
+        leads = format_count(len(rejections), "rejection", "rejections")
         yield Recommendation(
             "packet.required",
             f"Ask for what the definition needs and nobody knows{which}.",

@@ -12,13 +12,13 @@ from typing import Literal
 
 import numpy as np
 
-from serving.handoff.decision.cooling_down import say_sales_reason
+from serving.handoff.decision.cooling_down import name_sales_reason
 from serving.handoff.playbook.sections.oversight import Oversight, Stratum
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.playbook.sections.triggers import Trigger
 
 
-class Finding(StrEnum):
+class ReviewFinding(StrEnum):
     """What the overseer finds of a rejected lead."""
 
     NOT_TO_HAND = "should_not_have_been_handed"
@@ -86,21 +86,29 @@ def check_rejection(rejection: Rejection) -> Checked:
     given back rightly, for a reason the definition does not know of.
     """
     version = f"the definition of playbook {rejection.playbook_version}"
-    said = f"given back on {rejection.rejected_at:%Y-%m-%d} ({say_sales_reason(rejection.reason)})"
+    returned_words = (
+        f"given back on {rejection.rejected_at:%Y-%m-%d} ({name_sales_reason(rejection.reason)})"
+    )
     definition = rejection.definition
     if definition.met == "met":
-        return Checked(Ruling.MET, f"It met {version} when it was handed over, and was {said}.")
+        return Checked(
+            Ruling.MET, f"It met {version} when it was handed over, and was {returned_words}."
+        )
     if rejection.trigger in BESIDE_THE_DEFINITION:
         how = rejection.trigger.value.replace("_", " ")
         return Checked(
-            Ruling.OUTSIDE, f"It was handed over by {how}, which asks for no definition; {said}."
+            Ruling.OUTSIDE,
+            f"It was handed over by {how}, which asks for no definition; {returned_words}.",
         )
     if definition.met == "failed":
         failing = ", ".join(definition.failing) or "unnamed"
-        return Checked(Ruling.NOT_MET, f"It did not meet {version} (fails: {failing}); {said}.")
+        return Checked(
+            Ruling.NOT_MET, f"It did not meet {version} (fails: {failing}); {returned_words}."
+        )
     unknown = ", ".join(definition.unknown) or "unnamed"
     return Checked(
-        Ruling.CANNOT_TELL, f"Whether it met {version} is not known (unknown: {unknown}); {said}."
+        Ruling.CANNOT_TELL,
+        f"Whether it met {version} is not known (unknown: {unknown}); {returned_words}.",
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from serving.errors import RefusedError
-from serving.handoff.oversight.notices import Notice, tell
+from serving.handoff.oversight.notifications import Notification, enqueue_notification
 from serving.handoff.oversight.queries import (
     Case,
     bounds_of,
@@ -14,8 +14,8 @@ from serving.handoff.oversight.queries import (
     read_reviews,
 )
 from serving.handoff.oversight.report import MonthlyReport, build_report
-from serving.handoff.oversight.rules import Finding, draw_sample, month_rng
-from serving.handoff.playbook.kept import read_agreed
+from serving.handoff.oversight.rules import ReviewFinding, draw_sample, month_rng
+from serving.handoff.playbook.repository import read_agreed
 from serving.store.session import UnitOfWork
 from serving.store.tables import OversightFinding
 
@@ -91,7 +91,7 @@ def get_case(work: UnitOfWork, case_id: int) -> Case:
 
 
 def add_finding(
-    work: UnitOfWork, case_id: int, finding: Finding, note: str | None, by: str, at: datetime
+    work: UnitOfWork, case_id: int, finding: ReviewFinding, note: str | None, by: str, at: datetime
 ) -> Case:
     """Add what the overseer found; the newest counts, and none is changed.
 
@@ -101,16 +101,16 @@ def add_finding(
         If none of this number was drawn.
     """
     case = get_case(work, case_id)
-    told = OversightFinding(case_id=case_id, finding=finding.value, note=note, by=by, at=at)
-    work.session.add(told)
+    row = OversightFinding(case_id=case_id, finding=finding.value, note=note, by=by, at=at)
+    work.session.add(row)
     work.session.flush()
     # The note stays out of it: people write names in notes.
     because = f"Case {case_id} of {case.row.month:%Y-%m}: {finding.value.replace('_', ' ')}."
-    tell(
+    enqueue_notification(
         work,
-        Notice(
-            key=f"finding:{told.finding_number}",
-            occasion="finding",
+        Notification(
+            key=f"finding:{row.finding_number}",
+            event="finding",
             because=because,
             at=at,
             lead_id=case.handoff.lead_id,

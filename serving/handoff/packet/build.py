@@ -8,12 +8,12 @@ from typing import Any
 from serving.explain.reasons import Reason
 from serving.handoff.decision.activity import Activity
 from serving.handoff.decision.cooling_down import EarlierHandoff
-from serving.handoff.decision.rules import Decision
+from serving.handoff.decision.rules import HandoffDecision
 from serving.handoff.packet.openings import Opened, OpeningFacts, choose_opening
 from serving.handoff.packet.timeline import KindWords, Moment, TimelineLine, build_timeline
 from serving.handoff.playbook.sections.packet import PacketField, PacketSection
 from serving.handoff.playbook.sections.triggers import Trigger
-from serving.handoff.wording import say_count, say_day
+from serving.handoff.wording import format_count, format_day
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class PacketFacts:
 
     lead_id: str
     at: datetime
-    decision: Decision
+    decision: HandoffDecision
     stage: str
     stage_since: datetime | None = None
     persona: str | None = None
@@ -132,7 +132,7 @@ def build_packet(facts: PacketFacts, section: PacketSection) -> Packet:
     activities = sorted((a for a in facts.activities if a.at < facts.at), key=lambda a: a.at)
     words = facts.kind_words or KindWords()
     touches = [a for a in activities if a.engaging or a.channel]
-    first = _say_touch(touches[0], words) if touches else None
+    first = _describe_touch(touches[0], words) if touches else None
     awareness = _find_awareness(section, activities, facts.at, words)
     opening = choose_opening(section, _opening_facts(facts, activities, words))
     return Packet(
@@ -148,10 +148,10 @@ def build_packet(facts: PacketFacts, section: PacketSection) -> Packet:
         source=facts.source or (touches[0].channel if touches else None),
         campaign=facts.campaign or next((a.campaign for a in activities if a.campaign), None),
         first_touch=first,
-        last_touch=_say_touch(touches[-1], words) if touches else None,
+        last_touch=_describe_touch(touches[-1], words) if touches else None,
         product=facts.product,
         awareness=awareness,
-        stage=_say_stage(facts),
+        stage=_describe_stage(facts),
         score=facts.points,
         band=facts.band,
         reasons=tuple(r.words for r in facts.reasons[: section.most_reasons]),
@@ -162,15 +162,15 @@ def build_packet(facts: PacketFacts, section: PacketSection) -> Packet:
     )
 
 
-def _say_touch(activity: Activity, words: KindWords) -> Touch:
+def _describe_touch(activity: Activity, words: KindWords) -> Touch:
     through = f" through {activity.channel}" if activity.channel else ""
-    said = f"{words.one(activity.kind)}{through}"
-    return Touch(say_day(activity.at), said, activity.campaign)
+    sentence = f"{words.one(activity.kind)}{through}"
+    return Touch(format_day(activity.at), sentence, activity.campaign)
 
 
-def _say_stage(facts: PacketFacts) -> str:
-    since = f" since {say_day(facts.stage_since)}" if facts.stage_since else ""
-    before = say_count(len(facts.earlier), "earlier handoff", "earlier handoffs")
+def _describe_stage(facts: PacketFacts) -> str:
+    since = f" since {format_day(facts.stage_since)}" if facts.stage_since else ""
+    before = format_count(len(facts.earlier), "earlier handoff", "earlier handoffs")
     return f"{facts.stage}{since}{f', {before}' if facts.earlier else ''}"
 
 
@@ -184,9 +184,9 @@ def _find_awareness(
         shown = [a for a in recent if a.kind in level.kinds]
         if len(shown) >= level.at_least:
             counts = {k: sum(a.kind == k for a in shown) for k in level.kinds}
-            said = ", ".join(words.many(kind, n) for kind, n in counts.items() if n)
-            return Awareness(level.name, f"{said} in the last {section.awareness_days:g} days")
-    many = say_count(len(recent), "activity", "activities")
+            sentence = ", ".join(words.many(kind, n) for kind, n in counts.items() if n)
+            return Awareness(level.name, f"{sentence} in the last {section.awareness_days:g} days")
+    many = format_count(len(recent), "activity", "activities")
     return Awareness(
         section.awareness_else,
         f"{many} in the last {section.awareness_days:g} days, none that shows more",
@@ -210,7 +210,7 @@ def _opening_facts(
             "source": facts.source,
             "campaign": facts.campaign,
             "last_activity": words.one(last.kind) if last else None,
-            "last_activity_day": say_day(last.at) if last else None,
+            "last_activity_day": format_day(last.at) if last else None,
         },
     )
 

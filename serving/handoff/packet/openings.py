@@ -45,13 +45,13 @@ def fill_template(template: Template, known: Mapping[str, str | None]) -> str:
     >>> fill_template(words, {"product": None})
     'Hello. Shall we talk?'
     """
-    said = []
+    words = []
     for sentence in SENTENCE_END.split(template.text):
         named = IN_BRACES.findall(sentence)
         if all(known.get(name) for name in named):
             # One pass: a fact that holds braces of its own is not filled again.
-            said.append(IN_BRACES.sub(lambda found: known[found[1]] or "", sentence))
-    return " ".join(said)
+            words.append(IN_BRACES.sub(lambda found: known[found[1]] or "", sentence))
+    return " ".join(words)
 
 
 def choose_opening(section: PacketSection, facts: OpeningFacts) -> Opened:
@@ -67,7 +67,7 @@ def choose_opening(section: PacketSection, facts: OpeningFacts) -> Opened:
         template.channel,
         opening.template,
         fill_template(template, facts.known),
-        _say_choice(opening, facts, reachable=bool(able), first=opening is suitable[0]),
+        _describe_choice(opening, facts, reachable=bool(able), first=opening is suitable[0]),
     )
 
 
@@ -82,7 +82,9 @@ def _reaches(channel: Channel, facts: OpeningFacts) -> bool:
     return channel is not Channel.EMAIL or facts.can_be_written is not False
 
 
-def _say_choice(opening: Opening, facts: OpeningFacts, *, reachable: bool, first: bool) -> str:
+def _describe_choice(
+    opening: Opening, facts: OpeningFacts, *, reachable: bool, first: bool
+) -> str:
     parts = []
     if opening.triggers and facts.trigger:
         parts.append(f"handed over by {facts.trigger.value.replace('_', ' ')}")

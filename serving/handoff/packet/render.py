@@ -13,7 +13,7 @@ _BREAKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
-class _Part:
+class _MemoSection:
     """A heading and its lines."""
 
     heading: str
@@ -40,7 +40,7 @@ def _shown(text: str) -> str:
     return escape_markdown(_one_line(text))
 
 
-def _say_touch(touch: Touch | None) -> str:
+def _describe_touch(touch: Touch | None) -> str:
     if touch is None:
         return UNKNOWN
     campaign = f", campaign {touch.campaign}" if touch.campaign else ""
@@ -56,8 +56,8 @@ def _list_facts(packet: Packet) -> Iterator[tuple[str, str]]:
     yield "Company", packet.company or UNKNOWN
     yield "Lead source", packet.source or UNKNOWN
     yield "Campaign", packet.campaign or UNKNOWN
-    yield "First touch", _say_touch(packet.first_touch)
-    yield "Last touch", _say_touch(packet.last_touch)
+    yield "First touch", _describe_touch(packet.first_touch)
+    yield "Last touch", _describe_touch(packet.last_touch)
     yield "Product of interest", packet.product or UNKNOWN
     yield "Awareness", f"{packet.awareness.level} ({packet.awareness.because})"
     yield "Stage", packet.stage
@@ -65,17 +65,19 @@ def _list_facts(packet: Packet) -> Iterator[tuple[str, str]]:
     yield "Score", UNKNOWN if packet.score is None else f"{packet.score:.1f} of 100{band}"
 
 
-def _list_parts(packet: Packet) -> Iterator[_Part]:
+def _list_parts(packet: Packet) -> Iterator[_MemoSection]:
     if packet.reasons:
-        yield _Part("Reasons of the score", packet.reasons)
+        yield _MemoSection("Reasons of the score", packet.reasons)
     if packet.earlier:
-        yield _Part("Handed over before", packet.earlier)
+        yield _MemoSection("Handed over before", packet.earlier)
     lines = tuple(f"{line.day}: {line.words}" for line in packet.timeline)
-    yield _Part("Timeline", lines or ("nothing is recorded",))
+    yield _MemoSection("Timeline", lines or ("nothing is recorded",))
     opening = packet.opening
-    yield _Part(f"Suggested opening: {opening.channel.value} ({opening.because})", (opening.text,))
+    yield _MemoSection(
+        f"Suggested opening: {opening.channel.value} ({opening.because})", (opening.text,)
+    )
     if packet.missing:
-        yield _Part("Missing", tuple(_list_missing(packet)))
+        yield _MemoSection("Missing", tuple(_list_missing(packet)))
 
 
 def _list_missing(packet: Packet) -> Iterator[str]:
@@ -94,7 +96,7 @@ def _signed(packet: Packet) -> str:
     return f"As of {packet.at:%Y-%m-%d %H:%M} UTC, playbook {packet.playbook_version}."
 
 
-def say_memo(packet: Packet) -> str:
+def render_memo(packet: Packet) -> str:
     """Write the packet as plain text, as one would put it into a mail."""
     lines = [_one_line(_title(packet)), ""]
     lines += [f"{name}: {_one_line(value)}" for name, value in _list_facts(packet)]
@@ -104,7 +106,7 @@ def say_memo(packet: Packet) -> str:
     return "\n".join([*lines, "", _signed(packet)]) + "\n"
 
 
-def say_markdown(packet: Packet) -> str:
+def render_markdown(packet: Packet) -> str:
     """Write the packet as Markdown; what others wrote is shown, never obeyed."""
     lines = [f"## {_shown(_title(packet))}", ""]
     lines += [f"- **{name}:** {_shown(value)}" for name, value in _list_facts(packet)]

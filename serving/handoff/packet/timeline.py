@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from serving.handoff.decision.activity import Activity
-from serving.handoff.wording import say_count, say_day
+from serving.handoff.wording import format_count, format_day
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class KindWords:
         '3 blog views'
         """
         if kind in self.words:
-            return say_count(count, *self.words[kind])
+            return format_count(count, *self.words[kind])
         return f"{count:,} x {self.one(kind)}"
 
 
@@ -87,13 +87,13 @@ def build_timeline(
     ranked = sorted(listed, key=lambda c: (c.weight, c.at), reverse=True)
     fits = len(ranked) <= most_lines
     kept = ranked if fits else ranked[: most_lines - 1]
-    lines = [TimelineLine(say_day(c.at), c.words) for c in sorted(kept, key=lambda c: c.at)]
+    lines = [TimelineLine(format_day(c.at), c.words) for c in sorted(kept, key=lambda c: c.at)]
     if not fits:
         left = ranked[most_lines - 1 :]
-        many = say_count(
+        many = format_count(
             sum(max(c.activities, 1) for c in left), "further entry", "further entries"
         )
-        days = say_count(len({c.at.date() for c in left}), "day", "days")
+        days = format_count(len({c.at.date() for c in left}), "day", "days")
         lines.append(TimelineLine("besides", f"{many} on {days}"))
     return tuple(lines)
 
@@ -107,7 +107,10 @@ def _gather(activities: Sequence[Activity], words: KindWords) -> list[_Candidate
         first = bool(activities) and same[0] is activities[0]
         gathered.append(
             _Candidate(
-                same[0].at, _weigh(same[0], words, first), _say(same, kind, words), len(same)
+                same[0].at,
+                _weigh(same[0], words, first),
+                _describe_same(same, kind, words),
+                len(same),
             )
         )
     return gathered
@@ -121,7 +124,7 @@ def _weigh(activity: Activity, words: KindWords, first: bool) -> int:
     return _ORDINARY if activity.engaging else _RECEIVED
 
 
-def _say(same: Sequence[Activity], kind: str, words: KindWords) -> str:
+def _describe_same(same: Sequence[Activity], kind: str, words: KindWords) -> str:
     channels = sorted({a.channel for a in same if a.channel})
     campaigns = sorted({a.campaign for a in same if a.campaign})
     through = f" through {', '.join(channels)}" if channels else ""

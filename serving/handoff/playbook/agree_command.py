@@ -10,8 +10,8 @@ from features import clock
 from serving.handoff.playbook.agreement import Side, Word
 from serving.handoff.playbook.commands import EXIT_REFUSED
 from serving.handoff.playbook.errors import PlaybookError
-from serving.handoff.playbook.kept import find_standing, list_versions, propose, sign
 from serving.handoff.playbook.read import read_playbook
+from serving.handoff.playbook.repository import find_standing, list_versions, propose, sign
 from serving.settings import ServingSettings
 from serving.store.audit_log import note
 from serving.store.opening import open_store

@@ -21,7 +21,7 @@ class Word(StrEnum):
     """Takes an agreement back, as long as the other side has not agreed."""
 
 
-class State(StrEnum):
+class VersionState(StrEnum):
     """Where a version stands."""
 
     PROPOSED = "proposed"
@@ -56,10 +56,10 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class VersionStatus:
     """Where a version stood at a moment."""
 
-    state: State
+    state: VersionState
     agreed: dict[Side, Signature]
     """Who had agreed for which side, and when."""
     from_at: datetime | None
@@ -96,23 +96,23 @@ def standing_at(
     versions: Iterable[Version],
     signatures: Sequence[Signature],
     at: datetime,
-) -> Standing:
+) -> VersionStatus:
     """Tell where a version stood at a moment, and why."""
     agreed = _list_agreed(version, signatures, at)
     from_at = _find_start(version, signatures, at)
     if from_at is None:
         missing = [side.value for side in Side if side not in agreed]
         because = f"Version {version.number} waits for {' and '.join(missing)} to agree."
-        return Standing(State.PROPOSED, agreed, None, because)
+        return VersionStatus(VersionState.PROPOSED, agreed, None, because)
     who = " and ".join(f"{agreed[side].by} for {side.value}" for side in Side)
     because = (
         f"Version {version.number} was agreed by {who}; it holds since {from_at:%Y-%m-%d %H:%M}."
     )
     holds = find_version_in_force(versions, signatures, at)
     if holds is None or holds.number == version.number:
-        return Standing(State.IN_FORCE, agreed, from_at, because)
+        return VersionStatus(VersionState.IN_FORCE, agreed, from_at, because)
     because = f"Version {holds.number} took the place of version {version.number}."
-    return Standing(State.REPLACED, agreed, from_at, because)
+    return VersionStatus(VersionState.REPLACED, agreed, from_at, because)
 
 
 def decide_signature(
@@ -150,7 +150,7 @@ def decide_signature(
         )
     if refusal := _refuse_signer(signature, agreed, one_person_for_both=one_person_for_both):
         return SignatureDecision(False, refusal)
-    return SignatureDecision(True, _say_agreed(signature, agreed))
+    return SignatureDecision(True, _describe_agreed(signature, agreed))
 
 
 def _refuse_signer(
@@ -180,7 +180,7 @@ def _decide_withdrawal(signature: Signature, agreed: dict[Side, Signature]) -> S
     return SignatureDecision(True, f"{signature.by} took the agreement of {side} back.")
 
 
-def _say_agreed(signature: Signature, agreed: dict[Side, Signature]) -> str:
+def _describe_agreed(signature: Signature, agreed: dict[Side, Signature]) -> str:
     side, number = signature.side.value, signature.number
     start = f"{signature.by} agreed to version {number} for {side}"
     if agreed:
@@ -196,7 +196,7 @@ def _list_agreed(
 ) -> dict[Side, Signature]:
     """Replay what was said of a version up to a moment."""
     agreed: dict[Side, Signature] = {}
-    for signature in sorted(signatures, key=lambda said: said.at):
+    for signature in sorted(signatures, key=lambda signed: signed.at):
         if signature.number != version.number or signature.at > at:
             continue
         if signature.word is Word.AGREE:
@@ -210,4 +210,4 @@ def _find_start(
     version: Version, signatures: Iterable[Signature], at: datetime
 ) -> datetime | None:
     agreed = _list_agreed(version, signatures, at)
-    return max(said.at for said in agreed.values()) if len(agreed) == len(Side) else None
+    return max(signed.at for signed in agreed.values()) if len(agreed) == len(Side) else None

@@ -41,8 +41,12 @@ def check_command(
     """Check a playbook. Exit code 1 if something is wrong, with every place and what to do."""
     playbook = _read(file)
     changes = list_changes(Playbook(), playbook)
-    told = f"{len(changes)} things differ from" if len(changes) != 1 else "1 thing differs from"
-    _print(f"{file} is sound (fingerprint {playbook.fingerprint}); {told} what ships with Baton.")
+    headline = (
+        f"{len(changes)} things differ from" if len(changes) != 1 else "1 thing differs from"
+    )
+    _print(
+        f"{file} is sound (fingerprint {playbook.fingerprint}); {headline} what ships with Baton."
+    )
     if not changes or playbook.routing == Playbook().routing:
         _print("Its sellers are still those that ship with Baton: name your own in [routing].")
 

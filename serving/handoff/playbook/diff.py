@@ -7,14 +7,14 @@ from typing import Any
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.sections.condition import Condition
 from serving.handoff.playbook.sections.section import Section
-from serving.handoff.playbook.wording import say_list, say_meaning, say_value
+from serving.handoff.playbook.wording import describe_meaning, format_list, format_value
 
 _IDENTITIES = ("name", "id", "measure", "words")
 """Fields by which the entries of a list are recognised, in this order."""
 
 
 @dataclass(frozen=True)
-class Change:
+class PlaybookChange:
     """One thing that changes."""
 
     section: str
@@ -32,13 +32,13 @@ class Change:
         return f"[{self.section}] {self.field} {self.words}{about}."
 
 
-def list_changes(old: Playbook, new: Playbook) -> list[Change]:
+def list_changes(old: Playbook, new: Playbook) -> list[PlaybookChange]:
     """List what changes from one playbook to another, in the order of the sections."""
     changes = []
     for section in type(old).model_fields:
         before, after = getattr(old, section), getattr(new, section)
         for field, words, meaning in _compare(before, after, ""):
-            changes.append(Change(section, field, words, meaning))
+            changes.append(PlaybookChange(section, field, words, meaning))
     return changes
 
 
@@ -56,14 +56,14 @@ def _compare(old: Any, new: Any, place: str) -> Iterator[Found]:
     elif isinstance(old, tuple) and isinstance(new, tuple):
         yield from _compare_lists(old, new, place)
     else:
-        yield place, f"goes from {say_value(old)} to {say_value(new)}", ""
+        yield place, f"goes from {format_value(old)} to {format_value(new)}", ""
 
 
 def _compare_tables(old: Section, new: Section, place: str) -> Iterator[Found]:
     for name, about in type(old).model_fields.items():
         path = f"{place}.{about.alias or name}" if place else about.alias or name
         for field, words, meaning in _compare(getattr(old, name), getattr(new, name), path):
-            yield field, words, meaning or (say_meaning(old, name) if field == path else "")
+            yield field, words, meaning or (describe_meaning(old, name) if field == path else "")
 
 
 def _compare_named(old: Mapping[str, Any], new: Mapping[str, Any], place: str) -> Iterator[Found]:
@@ -72,12 +72,12 @@ def _compare_named(old: Mapping[str, Any], new: Mapping[str, Any], place: str) -
             yield f"{place}.{name}", "is taken out", ""
     for name, value in new.items():
         if name not in old:
-            yield f"{place}.{name}", f"is new: {say_value(value)}", ""
+            yield f"{place}.{name}", f"is new: {format_value(value)}", ""
         else:
             yield from _compare(old[name], value, f"{place}.{name}")
     kept, was = [name for name in new if name in old], [name for name in old if name in new]
     if kept != was:
-        yield place, f"are in another order: {say_list(list(new))}", ""
+        yield place, f"are in another order: {format_list(list(new))}", ""
 
 
 def _compare_lists(old: tuple[Any, ...], new: tuple[Any, ...], place: str) -> Iterator[Found]:
@@ -87,11 +87,11 @@ def _compare_lists(old: tuple[Any, ...], new: tuple[Any, ...], place: str) -> It
         return
     # By what they say: tables that hold lists cannot be put into a set.
     were, are = {repr(entry) for entry in old}, {repr(entry) for entry in new}
-    gained = [say_value(entry) for entry in new if repr(entry) not in were]
-    lost = [say_value(entry) for entry in old if repr(entry) not in are]
-    said = [f"gains {say_list(gained)}"] if gained else []
-    said += [f"loses {say_list(lost)}"] if lost else []
-    yield place, say_list(said) or f"is now in the order {say_value(new)}", ""
+    gained = [format_value(entry) for entry in new if repr(entry) not in were]
+    lost = [format_value(entry) for entry in old if repr(entry) not in are]
+    differences = [f"gains {format_list(gained)}"] if gained else []
+    differences += [f"loses {format_list(lost)}"] if lost else []
+    yield place, format_list(differences) or f"is now in the order {format_value(new)}", ""
 
 
 def _name_entries(entries: tuple[Any, ...]) -> dict[str, Any] | None:
@@ -105,4 +105,4 @@ def _name_entries(entries: tuple[Any, ...]) -> dict[str, Any] | None:
 
 
 def _by_text(named: Mapping[Any, Any]) -> dict[str, Any]:
-    return {say_value(name): value for name, value in named.items()}
+    return {format_value(name): value for name, value in named.items()}

@@ -33,8 +33,8 @@ class InvalidPlaybookError(PlaybookError):
         self.problems = tuple(problems)
         self.errors = tuple(FieldProblem(p.path, p.problem, p.fix) for p in problems)
         count = len(problems)
-        said = "\n".join(f"  {problem.words}" for problem in problems)
-        super().__init__(f"{file} has {count} problem{'s' if count > 1 else ''}:\n{said}")
+        lines = "\n".join(f"  {problem.words}" for problem in problems)
+        super().__init__(f"{file} has {count} problem{'s' if count > 1 else ''}:\n{lines}")
 
 
 class NoSuchVersionError(PlaybookError):

@@ -21,9 +21,9 @@ from serving.handoff.playbook.sections.packet import Opening, PacketSection
 from serving.handoff.playbook.sections.profile import Profile
 from serving.handoff.playbook.sections.pursuit import Plan, Pursuit
 from serving.handoff.playbook.sections.returns import Returns
-from serving.handoff.playbook.sections.routing import Routing, RoutingRule, Seller
+from serving.handoff.playbook.sections.routing import PlaybookSeller, Routing, RoutingRule
 from serving.handoff.playbook.sections.scale import Bands, Points
-from serving.handoff.playbook.sections.section import Section, say_known
+from serving.handoff.playbook.sections.section import Section, describe_known
 from serving.handoff.playbook.sections.sla import Priority, Sla
 from serving.handoff.playbook.sections.stages import Stages
 from serving.handoff.playbook.sections.triggers import Triggers
@@ -53,14 +53,14 @@ class Playbook(Section):
 
     @field_validator("taxonomy")
     @classmethod
-    def _read_taxonomy(cls, told: dict[str, Any]) -> dict[str, Any]:
+    def _read_taxonomy(cls, given: dict[str, Any]) -> dict[str, Any]:
         try:
-            _ = told and read_taxonomy(told)
+            _ = given and read_taxonomy(given)
         except (TaxonomyError, AttributeError, TypeError) as problem:
             raise ValueError(
                 f"the taxonomy cannot be read ({problem}); write it as features/default_taxonomy.toml."
             ) from problem
-        return told
+        return given
 
     @cached_property
     def kinds(self) -> Taxonomy:
@@ -70,8 +70,8 @@ class Playbook(Section):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what it says, first 12 hex digits: comments and order of keys do not count."""
-        said = self.model_dump(mode="json", by_alias=True)
-        text = json.dumps(said, sort_keys=True, ensure_ascii=False)
+        values = self.model_dump(mode="json", by_alias=True)
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -86,18 +86,18 @@ def find_problems(playbook: Playbook) -> Iterator[PlaybookProblem]:
     yield from _find_strange_names(playbook)
     yield from _find_strange_kinds(playbook)
     yield from _find_strange_countries(playbook)
-    told = (
+    problems = (
         *find_unknown_kinds(
             playbook.kinds.kind_names, playbook.triggers, playbook.packet, playbook.returns
         ),
         *find_unknown_templates(playbook.packet, playbook.pursuit),
     )
-    for found in told:
+    for found in problems:
         yield PlaybookProblem(found.section, found.field, found.problem, found.fix)
 
 
 _NAMES: tuple[tuple[type[Section], str, str], ...] = (
-    (Seller, "calendar", "calendar"),
+    (PlaybookSeller, "calendar", "calendar"),
     (Digest, "calendar", "calendar"),
     (RoutingRule, "segments", "segment"),
     (Priority, "segments", "segment"),
@@ -108,19 +108,19 @@ _NAMES: tuple[tuple[type[Section], str, str], ...] = (
 """Which field of which table names what of another section."""
 
 
-def walk(table: object, place: str = "") -> Iterator[tuple[str, Section]]:
+def list_sections(table: object, place: str = "") -> Iterator[tuple[str, Section]]:
     """List every table within a playbook or a section, with the way to it."""
     if isinstance(table, Section):
         yield place, table
         dot = "." if place else ""
         for name in type(table).model_fields:
-            yield from walk(getattr(table, name), f"{place}{dot}{name}")
+            yield from list_sections(getattr(table, name), f"{place}{dot}{name}")
     elif isinstance(table, tuple):
         for number, entry in enumerate(table):
-            yield from walk(entry, f"{place}[{number}]")
+            yield from list_sections(entry, f"{place}[{number}]")
     elif isinstance(table, dict):
         for name, entry in table.items():
-            yield from walk(entry, f"{place}.{name}")
+            yield from list_sections(entry, f"{place}.{name}")
 
 
 def _find_strange_names(playbook: Playbook) -> Iterator[PlaybookProblem]:
@@ -133,31 +133,31 @@ def _find_strange_names(playbook: Playbook) -> Iterator[PlaybookProblem]:
             tuple(persona.name for persona in playbook.profile.personas),
         ),
     }
-    for place, table in walk(playbook):
+    for place, table in list_sections(playbook):
         for kind, field, what in _NAMES:
             if isinstance(table, kind):
                 where, names = known[what]
-                told = getattr(table, field)
-                for name in (told,) if isinstance(told, str) else told:
+                value = getattr(table, field)
+                for name in (value,) if isinstance(value, str) else value:
                     if name not in names:
-                        yield _say_strange(
+                        yield _describe_strange(
                             place, field, f"there is no {what} {name!r}", where.format(name), names
                         )
 
 
 def _find_strange_kinds(playbook: Playbook) -> Iterator[PlaybookProblem]:
     known = (*playbook.kinds.kind_names, *playbook.kinds.group_words)
-    for place, table in walk(playbook):
+    for place, table in list_sections(playbook):
         if isinstance(table, Condition) and table.events not in {None, *known}:
             problem = f"{table.events!r} is no kind and no group of events"
-            yield _say_strange(place, "events", problem, "it to [taxonomy]", known)
+            yield _describe_strange(place, "events", problem, "it to [taxonomy]", known)
 
 
-def _say_strange(
+def _describe_strange(
     place: str, field: str, problem: str, where: str, known: tuple[str, ...]
 ) -> PlaybookProblem:
     section, _, rest = f"{place}.{field}".partition(".")
-    fix = f"Add {where}, or use one of: {say_known(known)}."
+    fix = f"Add {where}, or use one of: {describe_known(known)}."
     return PlaybookProblem(section, rest, problem, fix)
 
 
@@ -165,5 +165,5 @@ def _find_strange_countries(playbook: Playbook) -> Iterator[PlaybookProblem]:
     for name, calendar in playbook.sla.calendars.items():
         problem = find_country_problem(calendar.country, calendar.subdivision)
         if problem is not None:
-            field, said, fix = problem
-            yield PlaybookProblem("sla", f"calendars.{name}.{field}", said, fix)
+            field, words, fix = problem
+            yield PlaybookProblem("sla", f"calendars.{name}.{field}", words, fix)

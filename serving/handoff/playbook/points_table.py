@@ -15,8 +15,8 @@ def write_points_table(playbook: Playbook) -> str:
 
 
 def _write_rule(rule: PointsRule) -> str:
-    told = rule.model_dump(by_alias=True)
-    lines = [f"{key} = {_write(told[key])}" for key in _KEYS if told[key] not in (None, False)]
+    fields = rule.model_dump(by_alias=True)
+    lines = [f"{key} = {_write(fields[key])}" for key in _KEYS if fields[key] not in (None, False)]
     return "\n".join(["[[rule]]", f"feature = {_write(rule.feature)}", *lines, ""])
 
 

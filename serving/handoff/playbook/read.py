@@ -14,7 +14,7 @@ from serving.handoff.playbook.errors import InvalidPlaybookError, PlaybookSyntax
 from serving.handoff.playbook.playbook import Playbook, find_problems
 from serving.handoff.playbook.problem import PlaybookProblem
 
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 """The way to a value, as pydantic tells it: names of fields, keys and positions."""
 
 MOST_PROBLEMS = 100
@@ -48,12 +48,12 @@ def read_playbook(text: str, file: str = "playbook.toml") -> Playbook:
         With every problem found; those across sections only once each section is sound.
     """
     try:
-        told = parse_toml(text, DRAFT)
+        parsed = parse_toml(text, DRAFT)
     except tomllib.TOMLDecodeError as problem:
-        said = str(problem)
-        raise PlaybookSyntaxError(file, said[:1].lower() + said[1:]) from problem
+        message = str(problem)
+        raise PlaybookSyntaxError(file, message[:1].lower() + message[1:]) from problem
     try:
-        playbook = Playbook.model_validate(told)
+        playbook = Playbook.model_validate(parsed)
     except ValidationError as problem:
         raise InvalidPlaybookError(file, _list_problems(problem)) from problem
     if across := tuple(islice(find_problems(playbook), MOST_PROBLEMS)):
@@ -67,7 +67,7 @@ def _list_problems(problem: ValidationError) -> list[PlaybookProblem]:
     places = [_clean_place(error["loc"]) for error in errors]
     # A list whose entries are all refused is not empty, whatever pydantic says of it.
     above = {place[:length] for place in places for length in range(len(place))}
-    found: dict[Place, PlaybookProblem] = {}
+    found: dict[Location, PlaybookProblem] = {}
     for error, place in zip(errors, places, strict=True):
         if len(found) >= MOST_PROBLEMS:
             break
@@ -76,7 +76,7 @@ def _list_problems(problem: ValidationError) -> list[PlaybookProblem]:
     return list(found.values())
 
 
-def _clean_place(place: Place) -> Place:
+def _clean_place(place: Location) -> Location:
     """Leave out the names of types, which pydantic puts where a value may have several."""
     kept: list[str | int] = []
     inside: Any = Playbook
@@ -89,7 +89,7 @@ def _clean_place(place: Place) -> Place:
     return tuple(kept)
 
 
-def _split_place(place: Place) -> tuple[str, str]:
+def _split_place(place: Location) -> tuple[str, str]:
     section = str(place[0]) if place else ""
     field = ""
     for part in place[1:]:
@@ -102,18 +102,18 @@ def _shorten(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
 
 
-def _word(error: Mapping[str, Any], place: Place) -> tuple[str, str]:
+def _word(error: Mapping[str, Any], place: Location) -> tuple[str, str]:
     """Say the problem and the fix of one error of pydantic."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "is not known here", _say_near(str(place[-1]), _list_fields(place[:-1]))
+        return "is not known here", _describe_near(str(place[-1]), _list_fields(place[:-1]))
     if kind == "missing":
-        return "is missing", f"Add it: {_say_meaning(place)}"
+        return "is missing", f"Add it: {_describe_meaning(place)}"
     if kind == "value_error":
         return _split_words(str(context["error"]))
     if kind in {"enum", "literal_error"}:
-        told = f"cannot be {_shorten(repr(error['input']))}"
-        return told, f"Use one of: {context['expected'].replace(' or ', ', ')}."
+        problem = f"cannot be {_shorten(repr(error['input']))}"
+        return problem, f"Use one of: {context['expected'].replace(' or ', ', ')}."
     if kind == "string_pattern_mismatch":
         return (
             f"{_shorten(repr(error['input']))} cannot be a name",
@@ -150,28 +150,28 @@ _SHAPES = {
 }
 
 
-def _word_shape(kind: str, said: str, place: Place) -> tuple[str, str]:
+def _word_shape(kind: str, text: str, place: Location) -> tuple[str, str]:
     if kind in _SHAPES:
         return _SHAPES[kind]
-    said = said.removeprefix("Input ").replace("should be", "must be").replace("should", "must")
-    return said[:1].lower() + said[1:], f"It means: {_say_meaning(place)}"
+    text = text.removeprefix("Input ").replace("should be", "must be").replace("should", "must")
+    return text[:1].lower() + text[1:], f"It means: {_describe_meaning(place)}"
 
 
-def _split_words(said: str) -> tuple[str, str]:
+def _split_words(text: str) -> tuple[str, str]:
     """Split what a section's own check says into the problem and the fix."""
-    problem, _, fix = said.partition("; ")
+    problem, _, fix = text.partition("; ")
     fix = fix or "Correct it."
     return problem.rstrip("."), fix[:1].upper() + fix[1:]
 
 
-def _say_near(name: str, known: Sequence[str]) -> str:
+def _describe_near(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name[:MOST_CHARACTERS], known, n=2, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return f"Take it out, or use one of: {', '.join(known)}."
 
 
-def _say_meaning(place: Place) -> str:
+def _describe_meaning(place: Location) -> str:
     model = _find_model(place[:-1])
     for name, field in model.model_fields.items() if model else ():
         if place[-1] in {name, field.alias} and field.description:
@@ -179,12 +179,12 @@ def _say_meaning(place: Place) -> str:
     return f"see {place[0]} in the playbook that `baton playbook init` writes."
 
 
-def _list_fields(place: Place) -> list[str]:
+def _list_fields(place: Location) -> list[str]:
     model = _find_model(place)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
 
-def _find_model(place: Place) -> type[BaseModel] | None:
+def _find_model(place: Location) -> type[BaseModel] | None:
     """Find the model of the table at a place, by walking down the sections' annotations."""
     inside: Any = Playbook
     for part in place:

@@ -6,7 +6,7 @@ from typing import Any
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.sections.condition import Condition
 from serving.handoff.playbook.sections.section import Section
-from serving.handoff.playbook.wording import say_meaning, say_value
+from serving.handoff.playbook.wording import describe_meaning, format_value
 
 INDENT = "  "
 
@@ -17,11 +17,11 @@ def describe(playbook: Playbook, sections: Sequence[str]) -> Iterator[str]:
         if number:
             yield ""
         yield f"[{name}]"
-        told = getattr(playbook, name)
-        if isinstance(told, Section):
-            yield from _describe_table(told, 1)
+        table_ = getattr(playbook, name)
+        if isinstance(table_, Section):
+            yield from _describe_table(table_, 1)
         else:
-            yield f"{INDENT}{say_value(told) if told else 'as it ships with Baton'}"
+            yield f"{INDENT}{format_value(table_) if table_ else 'as it ships with Baton'}"
 
 
 def _describe_table(table: Section, depth: int) -> Iterator[str]:
@@ -34,8 +34,8 @@ def _describe_table(table: Section, depth: int) -> Iterator[str]:
             yield f"{INDENT * depth}{label}"
             yield from _describe_entries(value, depth + 1)
         else:
-            meaning = say_meaning(table, name)
-            yield f"{INDENT * depth}{label}: {say_value(value)}" + (
+            meaning = describe_meaning(table, name)
+            yield f"{INDENT * depth}{label}: {format_value(value)}" + (
                 f"  · {meaning}" if meaning and depth == 1 else ""
             )
 
@@ -47,12 +47,12 @@ def _describe_entries(value: Any, depth: int) -> Iterator[str]:
     named = value.items() if isinstance(value, Mapping) else ((None, entry) for entry in value)
     for key, entry in named:
         if isinstance(entry, Condition) or not isinstance(entry, Section):
-            yield f"{INDENT * depth}{say_value(entry)}"
+            yield f"{INDENT * depth}{format_value(entry)}"
         elif _is_flat(entry):
-            label = "•" if key is None else f"{say_value(key)}:"
-            yield f"{INDENT * depth}{label} {say_value(entry)}"
+            label = "•" if key is None else f"{format_value(key)}:"
+            yield f"{INDENT * depth}{label} {format_value(entry)}"
         else:
-            yield f"{INDENT * depth}{say_value(getattr(entry, 'name', None) if key is None else key)}"
+            yield f"{INDENT * depth}{format_value(getattr(entry, 'name', None) if key is None else key)}"
             yield from _describe_table(entry, depth + 1)
 
 

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from serving.handoff.intervals import Rate, find_rate
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.pursuit import Plan, Pursuit, Step
-from serving.handoff.wording import say_count
+from serving.handoff.wording import format_count
 
 PlaceDay = Callable[[datetime, int], datetime]
 """Gives the moment at which the day so many days after a start begins for the seller."""
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ContactAttempt:
     """An attempt to reach the lead."""
 
     at: datetime
@@ -72,7 +72,7 @@ def follow_plan(
     section: Pursuit,
     plan: Plan,
     accepted_at: datetime,
-    attempts: Iterable[Attempt],
+    attempts: Iterable[ContactAttempt],
     at: datetime,
     place: PlaceDay = add_days,
 ) -> Progress:
@@ -115,7 +115,7 @@ def follow_plan(
     reached = next((a.at for a in made if a.reached), None)
     waiting = () if reached else tuple(s for s in steps if s.done_at is None)
     overdue = tuple(s for s in waiting if s.is_overdue(at))
-    because = _say_progress(plan, steps, reached, waiting, len(overdue))
+    because = _describe_progress(plan, steps, reached, waiting, len(overdue))
     return Progress(plan.name, steps, beside, next(iter(waiting), None), overdue, because)
 
 
@@ -126,7 +126,7 @@ def _planned(
     return PlannedStep(number + 1, step, due_from, overdue_from, done_at)
 
 
-def _say_progress(
+def _describe_progress(
     plan: Plan,
     steps: Sequence[PlannedStep],
     reached: datetime | None,
@@ -158,7 +158,7 @@ class Persisted:
     """What is still to be done; empty if nothing is."""
 
 
-def find_persistence(plan: Plan, attempts: Iterable[Attempt]) -> Persisted:
+def find_persistence(plan: Plan, attempts: Iterable[ContactAttempt]) -> Persisted:
     """Tell whether the agreed attempts were made, and what is missing."""
     made = sorted(attempts, key=lambda a: a.at)
     asked = plan.persistence
@@ -167,19 +167,19 @@ def find_persistence(plan: Plan, attempts: Iterable[Attempt]) -> Persisted:
     missing = []
     if len(made) < asked.attempts:
         left = asked.attempts - len(made)
-        missing.append(say_count(left, "more attempt", "more attempts"))
+        missing.append(format_count(left, "more attempt", "more attempts"))
     if days < asked.over_days:
         missing.append(f"a last one {asked.over_days:g} days after the first")
     if channels < asked.channels:
         left = asked.channels - channels
-        missing.append(say_count(left, "more channel", "more channels"))
-    told = (
+        missing.append(format_count(left, "more channel", "more channels"))
+    sentence = (
         f"{len(made)} of {asked.attempts} attempts, over {days:.1f} of {asked.over_days:g} days, "
         f"on {channels} of {asked.channels} channels"
     )
     verdict = "Not yet pursued as agreed" if missing else "Pursued as agreed"
     fix = f"Still to do: {', '.join(missing)}." if missing else ""
-    because = f"{verdict} (plan {plan.name}): {told}."
+    because = f"{verdict} (plan {plan.name}): {sentence}."
     return Persisted(not missing, len(made), days, channels, because, fix)
 
 
@@ -192,7 +192,9 @@ class ChannelShare:
     planned: float
 
 
-def mix_channels(plans: Iterable[Plan], attempts: Iterable[Attempt]) -> tuple[ChannelShare, ...]:
+def mix_channels(
+    plans: Iterable[Plan], attempts: Iterable[ContactAttempt]
+) -> tuple[ChannelShare, ...]:
     """Compare the channels that were used with those of the plans, as shares of one.
 
     Parameters
@@ -226,7 +228,7 @@ class AttemptResult:
 
 
 def count_results(
-    section: Pursuit, pursuits: Iterable[Sequence[Attempt]], confidence: float = 0.95
+    section: Pursuit, pursuits: Iterable[Sequence[ContactAttempt]], confidence: float = 0.95
 ) -> tuple[AttemptResult, ...]:
     """Tell how often leads were reached, by number of the attempt and by channel.
 

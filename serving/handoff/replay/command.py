@@ -22,9 +22,9 @@ from serving.handoff.replay.errors import EmptyPeriodError, NothingToReplayError
 from serving.handoff.replay.grid import Within, read_look
 from serving.handoff.replay.judge import Period
 from serving.handoff.replay.load import find_capacity
-from serving.handoff.replay.looks import Seen, gather
 from serving.handoff.replay.picture import can_draw, draw_replay
 from serving.handoff.replay.report import ReplayReport, build_replay
+from serving.handoff.replay.snapshots import ReplayData, gather
 from serving.handoff.replay.table import print_replay
 from serving.settings import ServingSettings
 from training.bundle import Bundle, load_bundle
@@ -54,7 +54,7 @@ def replay_command(
     bundle: Annotated[
         Path | None, typer.Option(help="Folder of a bundle; by default the champion.")
     ] = None,
-    look: Annotated[
+    snapshots_at: Annotated[
         str, typer.Option(help="When leads are looked at: daily, weekly, events, or ages: 24h,7d.")
     ] = "daily",
     capacity: Annotated[
@@ -69,9 +69,11 @@ def replay_command(
 
     Nothing is changed, and nobody is handed over.
     """
-    grid = read_look(look)
+    grid = read_look(snapshots_at)
     if grid is None:
-        raise typer.BadParameter(f"{look!r} is none of daily, weekly, events, and ages: 24h,7d.")
+        raise typer.BadParameter(
+            f"{snapshots_at!r} is none of daily, weekly, events, and ages: 24h,7d."
+        )
     first, last = read_day(begin), read_day(end)
     console = Console(highlight=False)
     try:
@@ -135,9 +137,9 @@ def replay(
         playbook.goals.horizon_days * DAY_US,
     )
     job = Job(named, bundle.catalog, Within(grid, period.begin_us, period.end_us))
-    with counting(console, "looking at leads", job.folder.n_partitions) as tell:
-        seen = gather(job, bundle, playbook, period.begin_us, period.end_us, tell)
-    if not len(seen.looks):
+    with counting(console, "looking at leads", job.folder.n_partitions) as show_progress:
+        seen = gather(job, bundle, playbook, period.begin_us, period.end_us, show_progress)
+    if not len(seen.snapshots):
         until = f"{about.observed_until:%Y-%m-%d}"
         raise NothingToReplayError(str(history), f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", until)
     return build_replay(
@@ -145,7 +147,7 @@ def replay(
         playbook,
         period,
         capacity=find_capacity(playbook) if capacity is None else capacity,
-        look=grid.words,
+        snapshots_at=grid.words,
         model=f"{bundle.name} {bundle.version}",
         notes=list_warnings(bundle, playbook, unseen_from, seen),
     )
@@ -163,9 +165,9 @@ def find_unseen(bundle: Bundle, source: str) -> datetime | None:
 
     None if it learned from another source's leads.
     """
-    told = bundle.card.get("data", {})
-    learned = [part["last"] for part in told.get("slices", ()) if part["name"] != "newest"]
-    if told.get("source") != source or not learned:
+    data = bundle.card.get("data", {})
+    learned = [part["last"] for part in data.get("slices", ()) if part["name"] != "newest"]
+    if data.get("source") != source or not learned:
         return None
     return max(datetime.fromisoformat(moment) for moment in learned)
 
@@ -178,12 +180,12 @@ def find_begin(unseen_from: datetime | None) -> datetime | None:
 
 
 def list_warnings(
-    bundle: Bundle, playbook: Playbook, unseen_from: datetime | None, seen: Seen
+    bundle: Bundle, playbook: Playbook, unseen_from: datetime | None, seen: ReplayData
 ) -> list[str]:
     """List what makes the figures look better, or other, than they are."""
     warnings = []
     if unseen_from is not None:
-        leads = np.unique(seen.looks.lead)
+        leads = np.unique(seen.snapshots.lead)
         known = int((seen.created_us[leads] < to_us(unseen_from)).sum())
         if known:
             warnings.append(

@@ -15,7 +15,7 @@ class NothingToReplayError(ReplayError):
         super().__init__(
             f"No open lead of {history} is looked at from {begin} until {end}. The history is "
             f"observed until {observed}: choose other days with --from and --to, or other moments "
-            "with --look."
+            "with --snapshots-at."
         )
 
 

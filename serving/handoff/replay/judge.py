@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from features.clock import DAY_US
 from serving.handoff.intervals import Rate, find_rate
-from serving.handoff.replay.looks import Looks
-from serving.handoff.replay.story import NEVER
+from serving.handoff.replay.lead_timeline import NEVER
+from serving.handoff.replay.snapshots import ReplaySnapshots
 
 WEEK_DAYS = 7
 
@@ -62,7 +62,7 @@ class Figures:
 class Everyone:
     """The leads that were looked at, each once, at its first look."""
 
-    first: Looks
+    first: ReplaySnapshots
     period: Period
 
     @property
@@ -71,29 +71,31 @@ class Everyone:
         return rate_sql(self.first, self.period)
 
 
-def find_everyone(looks: Looks, period: Period) -> Everyone:
+def find_everyone(snapshots: ReplaySnapshots, period: Period) -> Everyone:
     """Keep each lead's first look."""
-    _, first = np.unique(looks.lead, return_index=True)
-    return Everyone(looks.take(first), period)
+    _, first = np.unique(snapshots.lead, return_index=True)
+    return Everyone(snapshots.take(first), period)
 
 
-def has_matured(looks: Looks, period: Period) -> NDArray[np.bool_]:
+def has_matured(snapshots: ReplaySnapshots, period: Period) -> NDArray[np.bool_]:
     """Tell of which looks the whole horizon has been observed."""
-    return np.asarray(looks.as_of + period.horizon_us <= period.observed_until_us)
+    return np.asarray(snapshots.as_of + period.horizon_us <= period.observed_until_us)
 
 
-def _rate_within(looks: Looks, outcome_us: NDArray[np.int64], period: Period) -> Rate:
-    matured = has_matured(looks, period)
-    came = outcome_us[matured] < looks.as_of[matured] + period.horizon_us
-    return find_rate(int(came.sum()), int(matured.sum()), period.confidence)
+def _rate_within(
+    snapshots: ReplaySnapshots, outcome_us: NDArray[np.int64], period: Period
+) -> Rate:
+    matured = has_matured(snapshots, period)
+    happened = outcome_us[matured] < snapshots.as_of[matured] + period.horizon_us
+    return find_rate(int(happened.sum()), int(matured.sum()), period.confidence)
 
 
-def rate_sql(looks: Looks, period: Period) -> Rate:
+def rate_sql(snapshots: ReplaySnapshots, period: Period) -> Rate:
     """Compute the share that became a SQL within the horizon."""
-    return _rate_within(looks, looks.next_sql, period)
+    return _rate_within(snapshots, snapshots.next_sql, period)
 
 
-def judge(handoffs: Looks, asked: NDArray[np.bool_], everyone: Everyone) -> Figures:
+def judge(handoffs: ReplaySnapshots, asked: NDArray[np.bool_], everyone: Everyone) -> Figures:
     """Judge handoffs against what became of all leads that were looked at.
 
     Parameters
@@ -125,18 +127,18 @@ def judge(handoffs: Looks, asked: NDArray[np.bool_], everyone: Everyone) -> Figu
 
 
 def _recall(
-    handoffs: Looks,
+    handoffs: ReplaySnapshots,
     everyone: Everyone,
     after_handoff: NDArray[np.int64],
     after_first: NDArray[np.int64],
 ) -> Rate:
-    came = np.unique(everyone.first.lead[after_first < NEVER])
+    happened = np.unique(everyone.first.lead[after_first < NEVER])
     before = np.unique(handoffs.lead[after_handoff < NEVER])
-    found = int(np.isin(came, before).sum())
-    return find_rate(found, len(came), everyone.period.confidence)
+    found = int(np.isin(happened, before).sum())
+    return find_rate(found, len(happened), everyone.period.confidence)
 
 
-def count_by_week(handoffs: Looks, period: Period) -> Sequence[int]:
+def count_by_week(handoffs: ReplaySnapshots, period: Period) -> Sequence[int]:
     """Count handoffs in each week of the period; weeks begin with its first day."""
     week = (handoffs.as_of - period.begin_us) // (WEEK_DAYS * DAY_US)
     return [int(n) for n in np.bincount(week, minlength=int(np.ceil(period.weeks)))]
@@ -166,7 +168,7 @@ class Compared:
     """Leads that both hand over and the draft later: its score then knew of the handoff."""
 
 
-def compare(draft: Looks, today: Looks, period: Period) -> Compared:
+def compare(draft: ReplaySnapshots, today: ReplaySnapshots, period: Period) -> Compared:
     """Compare by lead: each counts once, by its first handoff."""
     first_draft, first_today = _first_of_each(draft), _first_of_each(today)
     in_both = np.isin(first_draft.lead, first_today.lead)
@@ -181,11 +183,11 @@ def compare(draft: Looks, today: Looks, period: Period) -> Compared:
     )
 
 
-def _first_of_each(handoffs: Looks) -> Looks:
+def _first_of_each(handoffs: ReplaySnapshots) -> ReplaySnapshots:
     in_order = handoffs.take(np.lexsort((handoffs.as_of, handoffs.lead)))
     _, first = np.unique(in_order.lead, return_index=True)
     return in_order.take(first)
 
 
-def _differ(handoffs: Looks, period: Period) -> Difference:
+def _differ(handoffs: ReplaySnapshots, period: Period) -> Difference:
     return Difference(len(handoffs), rate_sql(handoffs, period))

@@ -8,13 +8,13 @@ import numpy as np
 from features.clock import DAY_US, from_us
 from serving.handoff.decision.definitions import facts_at, run_definitions
 from serving.handoff.playbook.playbook import ASKS_FOR_SALES, Playbook
-from serving.handoff.playbook.sections.routing import Seller
+from serving.handoff.playbook.sections.routing import PlaybookSeller
 from serving.handoff.playbook.sections.sla import Priority, read_hours
 from serving.handoff.playbook.sections.triggers import Trigger
 from serving.handoff.pursuit.rules import find_plan
 from serving.handoff.replay.judge import WEEK_DAYS, Period, count_by_week
-from serving.handoff.replay.looks import Seen
-from serving.handoff.replay.walk import Taken, find_band
+from serving.handoff.replay.simulate import SimulatedHandoffs, find_band
+from serving.handoff.replay.snapshots import ReplayData
 from serving.handoff.routing.rules import LeadToRoute
 from serving.handoff.routing.simulation import Arrivals, Simulated, simulate_routing
 
@@ -44,7 +44,7 @@ class PriorityLoad:
 
 
 @dataclass(frozen=True)
-class Load:
+class ReplayLoad:
     """What the draft asks of sales."""
 
     capacity_per_week: float
@@ -67,15 +67,15 @@ def find_capacity(playbook: Playbook) -> float:
     return sum(_capacity_of(seller, playbook) for seller in playbook.routing.sellers)
 
 
-def _capacity_of(seller: Seller, playbook: Playbook) -> float:
+def _capacity_of(seller: PlaybookSeller, playbook: Playbook) -> float:
     calendar = playbook.sla.calendars[seller.calendar]
     worked = {day for line in calendar.hours for day in read_hours(line)[0]}
     return float(seller.capacity_per_day * len(worked))
 
 
 def find_load(
-    taken: Taken, seen: Seen, period: Period, playbook: Playbook, capacity: float
-) -> Load:
+    taken: SimulatedHandoffs, seen: ReplayData, period: Period, playbook: Playbook, capacity: float
+) -> ReplayLoad:
     """Tell what handoffs ask of sales.
 
     Parameters
@@ -95,13 +95,13 @@ def find_load(
     per_week = len(taken) / weeks
     routed = _route(taken, seen, period, playbook)
     waits = [wait / timedelta(hours=1) for wait in routed.waits]
-    return Load(
+    return ReplayLoad(
         capacity_per_week=capacity,
         used=per_week / capacity if capacity else float("inf"),
         weeks_above=sum(count > capacity for count in count_by_week(taken.at, period)),
         sellers=tuple(
-            SellerLoad(told.seller, told.leads / weeks, told.busiest_day, told.capacity_per_day)
-            for told in routed.loads
+            SellerLoad(load.seller, load.leads / weeks, load.busiest_day, load.capacity_per_day)
+            for load in routed.loads
         ),
         waits_hours=float(np.median(waits)) if waits else None,
         undecided=routed.undecided,
@@ -110,11 +110,13 @@ def find_load(
     )
 
 
-def _route(taken: Taken, seen: Seen, period: Period, playbook: Playbook) -> Simulated:
+def _route(
+    taken: SimulatedHandoffs, seen: ReplayData, period: Period, playbook: Playbook
+) -> Simulated:
     """Route the handoffs by the draft's rules, as if every seller took what came."""
     leads = []
-    looks = zip(taken.at.lead, taken.at.as_of, taken.at.points, taken.asked, strict=True)
-    for number, (lead, as_of, points, asked) in enumerate(looks):
+    snapshots = zip(taken.at.lead, taken.at.as_of, taken.at.points, taken.asked, strict=True)
+    for number, (lead, as_of, points, asked) in enumerate(snapshots):
         record = seen.records[int(lead)]
         facts = facts_at(record, int(as_of), score=None if np.isnan(points) else float(points))
         account = next((v.account_id for v in reversed(record.versions)), None)
@@ -137,7 +139,9 @@ def _route(taken: Taken, seen: Seen, period: Period, playbook: Playbook) -> Simu
     return simulate_routing(playbook, leads, arrivals, np.random.default_rng(0))
 
 
-def _find_priorities(taken: Taken, weeks: float, playbook: Playbook) -> tuple[PriorityLoad, ...]:
+def _find_priorities(
+    taken: SimulatedHandoffs, weeks: float, playbook: Playbook
+) -> tuple[PriorityLoad, ...]:
     bands = find_band(taken.at.points, playbook)
     left = np.ones(len(taken), np.bool_)
     loads = []
@@ -159,7 +163,7 @@ def _find_priorities(taken: Taken, weeks: float, playbook: Playbook) -> tuple[Pr
     return tuple(loads)
 
 
-def _fits(priority: Priority, taken: Taken, bands: np.ndarray) -> np.ndarray:
+def _fits(priority: Priority, taken: SimulatedHandoffs, bands: np.ndarray) -> np.ndarray:
     """Find what a priority is for. Segments of profiles are not known here; that of asking is."""
     fits = np.ones(len(taken), np.bool_)
     if priority.triggers:
@@ -173,7 +177,7 @@ def _fits(priority: Priority, taken: Taken, bands: np.ndarray) -> np.ndarray:
     return fits
 
 
-def _count_attempts(taken: Taken, playbook: Playbook) -> int:
+def _count_attempts(taken: SimulatedHandoffs, playbook: Playbook) -> int:
     asking = len(find_plan(playbook.pursuit, (ASKS_FOR_SALES,)).steps)
     others = len(find_plan(playbook.pursuit, ()).steps)
     asked = int(taken.asked.sum())

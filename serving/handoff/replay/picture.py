@@ -35,15 +35,15 @@ def draw_replay(report: ReplayReport, path: Path) -> None:
 
 def _draw_quality(axes: "Axes", report: ReplayReport) -> None:
     for name, colour in (("sql", DRAFT), ("recall", TODAY)):
-        told = [
+        rows = [
             (cut.score_from, rate)
             for cut in report.curve
             if (rate := _rate(cut.figures.sql if name == "sql" else cut.figures.recall))
         ]
-        cuts = [cut for cut, _ in told]
+        cuts = [cut for cut, _ in rows]
         label = "precision" if name == "sql" else "recall"
-        axes.plot(cuts, [rate[0] for _, rate in told], color=colour, label=label)
-        lows, highs = [rate[1] for _, rate in told], [rate[2] for _, rate in told]
+        axes.plot(cuts, [rate[0] for _, rate in rows], color=colour, label=label)
+        lows, highs = [rate[1] for _, rate in rows], [rate[2] for _, rate in rows]
         axes.fill_between(cuts, lows, highs, color=colour, alpha=0.15)
     if report.base.share is not None:
         axes.axhline(report.base.share, color=LIMIT, linestyle=":", label="all leads")

@@ -21,9 +21,9 @@ from serving.handoff.replay.judge import (
     find_everyone,
     judge,
 )
-from serving.handoff.replay.load import Load, find_load
-from serving.handoff.replay.looks import Looks, Seen
-from serving.handoff.replay.walk import walk
+from serving.handoff.replay.load import ReplayLoad, find_load
+from serving.handoff.replay.simulate import simulate
+from serving.handoff.replay.snapshots import ReplayData, ReplaySnapshots
 
 CUTS = tuple(float(cut) for cut in range(100))
 
@@ -62,7 +62,7 @@ class ReplayReport:
     begin: str
     end: str
     weeks_long: float
-    look: str
+    snapshots_at: str
     model: str
     playbook: str
     """Fingerprint of the draft."""
@@ -75,32 +75,32 @@ class ReplayReport:
     """What the company handed over itself, of the same leads."""
     compared: Compared
     weeks: tuple[Week, ...]
-    load: Load
+    load: ReplayLoad
     curve: tuple[Cut, ...]
     advice: Advice
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Shape it for JSON; an infinite load, which JSON cannot say, is null."""
-        told: dict[str, Any] = _finite(asdict(self))
-        return told
+        plain: dict[str, Any] = _finite(asdict(self))
+        return plain
 
 
-def _finite(told: Any) -> Any:
-    if isinstance(told, dict):
-        return {name: _finite(value) for name, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [_finite(value) for value in told]
-    return None if isinstance(told, float) and not math.isfinite(told) else told
+def _finite(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {name: _finite(value) for name, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_finite(value) for value in plain]
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
 def build_replay(
-    seen: Seen,
+    seen: ReplayData,
     playbook: Playbook,
     period: Period,
     *,
     capacity: float,
-    look: str,
+    snapshots_at: str,
     model: str,
     notes: Sequence[str] = (),
 ) -> ReplayReport:
@@ -116,24 +116,24 @@ def build_replay(
         The days, and until when outcomes are known.
     capacity
         Handoffs a week that sales can take.
-    look, model
+    snapshots_at, model
         Words for when leads were looked at, and for the model that scored them.
     notes
         What a reader must know besides.
     """
-    everyone = find_everyone(seen.looks, period)
-    taken = walk(seen.looks, playbook)
+    everyone = find_everyone(seen.snapshots, period)
+    taken = simulate(seen.snapshots, playbook)
     draft = judge(taken.at, taken.asked, everyone)
     logged = seen.today.take(seen.today.as_of >= period.begin_us)
     today = judge(logged, np.zeros(len(logged), np.bool_), everyone)
     by_week = list(count_by_week(taken.at, period))
-    curve = tuple(_find_cut(seen.looks, playbook, cut, everyone, capacity) for cut in CUTS)
+    curve = tuple(_find_cut(seen.snapshots, playbook, cut, everyone, capacity) for cut in CUTS)
     compared = compare(taken.at, seen.today, period)
     return ReplayReport(
         begin=from_us(period.begin_us).isoformat(),
         end=from_us(period.end_us).isoformat(),
         weeks_long=period.weeks,
-        look=look,
+        snapshots_at=snapshots_at,
         model=model,
         playbook=playbook.fingerprint,
         horizon_days=period.horizon_us / DAY_US,
@@ -151,9 +151,9 @@ def build_replay(
 
 
 def _find_cut(
-    looks: Looks, playbook: Playbook, cut: float, everyone: Everyone, capacity: float
+    snapshots: ReplaySnapshots, playbook: Playbook, cut: float, everyone: Everyone, capacity: float
 ) -> Cut:
-    taken = walk(looks, playbook, cut)
+    taken = simulate(snapshots, playbook, cut)
     figures = judge(taken.at, taken.asked, everyone)
     used = figures.per_week / capacity if capacity else math.inf
     return Cut(cut, figures, used)
@@ -210,7 +210,7 @@ def advise(curve: Sequence[Cut], capacity: float, floor: float | None) -> Advice
     return Advice(chosen.score_from, f"From {chosen.score_from:g} points on: {why}; {quality}.")
 
 
-def _find_notes(seen: Seen, draft: Figures, today: Figures, compared: Compared) -> list[str]:
+def _find_notes(seen: ReplayData, draft: Figures, today: Figures, compared: Compared) -> list[str]:
     notes = [
         "Draws at random, decisions by hand and the timing model are left out.",
     ]
@@ -229,9 +229,9 @@ def _find_notes(seen: Seen, draft: Figures, today: Figures, compared: Compared) 
     if draft.matured < draft.handoffs:
         left = draft.handoffs - draft.matured
         notes.append(f"{left:,} handoffs of the draft are too young to be judged.")
-    if np.isnan(seen.looks.points).all():
+    if np.isnan(seen.snapshots.points).all():
         notes.append("Not enough was known of any lead to score it.")
-    if seen.looks.fails.all():
+    if seen.snapshots.fails.all():
         notes.append(
             "No lead ever meets the MQL definition: nobody is handed over by score. Look at "
             '[stages.mql] and at the kinds of events of this history, or set triggers.mql = "ignored".'

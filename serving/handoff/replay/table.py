@@ -14,10 +14,10 @@ SHOWN_POINTS = 5
 """The table shows one cut in so many, and the recommended one; the file has them all."""
 
 
-def say_rate(rate: Rate) -> str:
+def format_rate(rate: Rate) -> str:
     """Say a share with its interval, short enough for a cell.
 
-    >>> say_rate(Rate(0.5, 0.237, 0.763, 10))
+    >>> format_rate(Rate(0.5, 0.237, 0.763, 10))
     '.500 (.237-.763)'
     """
     if rate.share is None or rate.low is None or rate.high is None:
@@ -26,18 +26,18 @@ def say_rate(rate: Rate) -> str:
 
 
 def _short(share: float) -> str:
-    said = f"{share:.3f}"
-    return said.removeprefix("0") if share < 1 else said
+    text = f"{share:.3f}"
+    return text.removeprefix("0") if share < 1 else text
 
 
 def print_replay(console: Console, report: ReplayReport) -> None:
     """Print everything a reader decides by."""
     console.print(
         f"{report.begin[:10]} to {report.end[:10]} ({report.weeks_long:.1f} weeks), "
-        f"{report.leads:,} open leads, looked at {report.look}.",
+        f"{report.leads:,} open leads, looked at {report.snapshots_at}.",
     )
     console.print(
-        f"SQL within {report.horizon_days:g} days: {say_rate(report.base)} of all. "
+        f"SQL within {report.horizon_days:g} days: {format_rate(report.base)} of all. "
         f"Model {escape(report.model)}, playbook {report.playbook}.",
         soft_wrap=True,
     )
@@ -65,11 +65,11 @@ def _list_figures(figures: Figures) -> Iterator[str]:
     yield f"{figures.busiest_week:,}"
     yield f"{figures.asked:,}"
     yield f"{figures.matured:,}"
-    yield say_rate(figures.sql)
+    yield format_rate(figures.sql)
     yield "-" if figures.lift is None else f"{figures.lift:.2f}"
-    yield say_rate(figures.recall)
-    yield say_rate(figures.won)
-    yield say_rate(figures.recall_won)
+    yield format_rate(figures.recall)
+    yield format_rate(figures.won)
+    yield format_rate(figures.recall_won)
 
 
 _FIGURES = (
@@ -97,13 +97,13 @@ def _table_of_figures(report: ReplayReport) -> Table:
 def _table_of_leads(report: ReplayReport) -> Table:
     table = _headed("Leads", "handed over by", "leads", "SQL in time")
     compared = report.compared
-    told: tuple[tuple[str, Difference], ...] = (
+    differences: tuple[tuple[str, Difference], ...] = (
         ("both", compared.both),
         ("the draft alone: gained", compared.gained),
         ("today alone: lost", compared.lost),
     )
-    for name, difference in told:
-        table.add_row(name, f"{difference.leads:,}", say_rate(difference.sql))
+    for name, difference in differences:
+        table.add_row(name, f"{difference.leads:,}", format_rate(difference.sql))
     if compared.earlier_days is not None:
         days = compared.earlier_days
         when = "earlier" if days >= 0 else "later"
@@ -158,9 +158,9 @@ def _table_of_cuts(report: ReplayReport) -> Table:
             f"{cut.score_from:g}{' *' if chosen else ''}",
             f"{figures.per_week:.1f}",
             f"{100 * cut.used:.0f} %",
-            say_rate(figures.sql),
+            format_rate(figures.sql),
             "-" if figures.lift is None else f"{figures.lift:.2f}",
-            say_rate(figures.recall),
+            format_rate(figures.recall),
             style="bold" if chosen else None,
         )
     if report.advice.score_from is not None:

@@ -11,14 +11,14 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from serving.handoff.clocks.rules import say_moment
+from serving.handoff.clocks.rules import format_moment
 from serving.handoff.clocks.working_hours import NoWorkingTimeError, WorkingHours
-from serving.handoff.decision.conditions import LeadFacts, Verdict, fold
+from serving.handoff.decision.conditions import ConditionFacts, ConditionResult, fold
 from serving.handoff.decision.definitions import Definitions, check_all
 from serving.handoff.machine.errors import UnknownSellerError
 from serving.handoff.playbook.playbook import ASKS_FOR_SALES, Playbook
-from serving.handoff.playbook.sections.routing import Routing, RoutingRule, Seller
-from serving.handoff.playbook.wording import say_list
+from serving.handoff.playbook.sections.routing import PlaybookSeller, Routing, RoutingRule
+from serving.handoff.playbook.wording import format_list
 
 _HOUR = timedelta(hours=1)
 
@@ -39,7 +39,7 @@ class LeadToRoute:
     lead_id: str
     since: datetime
     """When it was handed over."""
-    facts: LeadFacts
+    facts: ConditionFacts
     found: Definitions
     """What the definitions say of it."""
     value: float | None = None
@@ -105,7 +105,9 @@ class Roster:
 
     def __init__(self, playbook: Playbook) -> None:
         self.section: Routing = playbook.routing
-        self.sellers: dict[str, Seller] = {seller.id: seller for seller in self.section.sellers}
+        self.sellers: dict[str, PlaybookSeller] = {
+            seller.id: seller for seller in self.section.sellers
+        }
         self.hours: dict[str, WorkingHours] = {
             seller.id: WorkingHours(playbook.sla.calendars[seller.calendar], seller.away)
             for seller in self.section.sellers
@@ -183,7 +185,7 @@ def decide_route(
     """
     section = roster.section
     if len(lead.offered_to) >= section.most_sellers:
-        tried = say_list(lead.offered_to)
+        tried = format_list(lead.offered_to)
         because = (
             f"{tried} did not take it, as many as it may be offered to: somebody must decide."
         )
@@ -198,7 +200,7 @@ def decide_route(
         wait_until = min(later.values(), default=None)
         if wait_until and (group.wait is None or wait_until <= lead.since + group.wait):
             return _wait(lead, group, later, wait_until, roster), ledger
-        passed_over.append(_say_passed_over(group, wait_until, roster))
+        passed_over.append(_describe_passed_over(group, wait_until, roster))
     because = " ".join([*passed_over, "Nobody is left who could get it: somebody must decide."])
     return Route(lead.lead_id, RouteVerdict.NEEDS_DECISION, because), ledger
 
@@ -232,7 +234,7 @@ def _find_rule(lead: LeadToRoute, section: Routing) -> tuple[RoutingRule | None,
     for rule in section.rules:
         fits = _find_fit(lead, rule, section)
         if fits is not None:
-            return rule, say_list(fits) or "everyone"
+            return rule, format_list(fits) or "everyone"
     return None, ""
 
 
@@ -256,10 +258,10 @@ def _find_fit(lead: LeadToRoute, rule: RoutingRule, section: Routing) -> list[st
     fits += [f"territory {name}" for name in lies_in[:1]]
     fits += [f"segment {name}" for name in is_in[:1]]
     if rule.when:
-        verdict, told = check_all(rule.when, lead.facts, lead.found)
-        if verdict is not Verdict.MET:
+        verdict, statement = check_all(rule.when, lead.facts, lead.found)
+        if verdict is not ConditionResult.MET:
             return None
-        fits.append(told)
+        fits.append(statement)
     return fits
 
 
@@ -290,7 +292,7 @@ def _assign(
     seller = max(free, key=lambda s: _claim(s, credit, ledger))
     because = f"{seller} gets it: {group.because}"
     if len(free) > 1:
-        others = say_list([s for s in free if s != seller], "and")
+        others = format_list([s for s in free if s != seller], "and")
         because += f", and {seller} is furthest behind the agreed share, before {others}"
     elif len(group.sellers) > 1:
         because += f", and only {seller} is at work with room for it"
@@ -395,7 +397,7 @@ def _wait(
     roster: Roster,
 ) -> Route:
     first = next(s for s, moment in later.items() if moment == until)
-    moment = say_moment(until, roster.hours[first])
+    moment = format_moment(until, roster.hours[first])
     because = f"It waits: {group.because}, and nobody there is free before {first} is, {moment}."
     if group.sellers == (first,):
         because = f"It waits: {group.because}, and is free again {moment}."
@@ -404,9 +406,9 @@ def _wait(
     )
 
 
-def _say_passed_over(group: _Group, until: datetime | None, roster: Roster) -> str:
-    said = group.because[:1].upper() + group.because[1:]
+def _describe_passed_over(group: _Group, until: datetime | None, roster: Roster) -> str:
+    sentence = group.because[:1].upper() + group.because[1:]
     if until is None:
-        return f"{said}, but nobody there takes leads."
-    moment = say_moment(until, roster.hours[group.sellers[0]])
-    return f"{said}, but nobody there is free before {moment}."
+        return f"{sentence}, but nobody there takes leads."
+    moment = format_moment(until, roster.hours[group.sellers[0]])
+    return f"{sentence}, but nobody there is free before {moment}."

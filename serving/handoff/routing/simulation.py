@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from features.clock import to_us
-from serving.handoff.decision.conditions import LeadFacts
+from serving.handoff.decision.conditions import ConditionFacts
 from serving.handoff.decision.definitions import Definitions, run_definitions
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.routing.rules import (
@@ -40,7 +40,7 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
-class Load:
+class SimulatedLoad:
     """What fell on one seller."""
 
     seller: str
@@ -62,7 +62,7 @@ class Load:
 class Simulated:
     """What routing did."""
 
-    loads: tuple[Load, ...]
+    loads: tuple[SimulatedLoad, ...]
     offers: tuple[tuple[datetime, Route], ...]
     """Every assignment, those that were not taken with it."""
     waits: tuple[timedelta, ...]
@@ -110,9 +110,9 @@ def draw_leads(
 
 def _look(
     playbook: Playbook, at: datetime, country: str, employees: float
-) -> tuple[LeadFacts, Definitions]:
+) -> tuple[ConditionFacts, Definitions]:
     attributes: dict[str, float | str | bool | None] = {"country": country, "employees": employees}
-    facts = LeadFacts(to_us(at), attributes)
+    facts = ConditionFacts(to_us(at), attributes)
     return facts, run_definitions(playbook, facts)
 
 
@@ -183,7 +183,7 @@ class _Run:
 
 def _measure_loads(
     roster: Roster, ledger: Ledger, offers: Sequence[tuple[datetime, Route]], arrivals: Arrivals
-) -> tuple[Load, ...]:
+) -> tuple[SimulatedLoad, ...]:
     by_day: dict[str, Counter[object]] = {seller: Counter() for seller in roster.sellers}
     for at, route in offers:
         seller = route.seller or ""
@@ -196,7 +196,7 @@ def _measure_loads(
         for name, credit in group.items():
             behind[name] += credit
     return tuple(
-        Load(
+        SimulatedLoad(
             seller=name,
             leads=by_day[name].total(),
             days_present=sum(

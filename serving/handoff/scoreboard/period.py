@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from serving.errors import RefusedError
-from serving.handoff.scoreboard.rules import Span
+from serving.handoff.scoreboard.rules import ReportingPeriod
 
 USUAL_DAYS = 28
 MOST_DAYS = 366
@@ -16,7 +16,7 @@ class StrangeSpanError(RefusedError):
     fix = f"Ask for `since` before `until`, at most {MOST_DAYS} days apart."
 
 
-def choose_span(since: datetime | None, until: datetime | None, at: datetime) -> Span:
+def choose_span(since: datetime | None, until: datetime | None, at: datetime) -> ReportingPeriod:
     """Choose the span that is looked at: four weeks up to now, unless said otherwise.
 
     Raises
@@ -28,4 +28,4 @@ def choose_span(since: datetime | None, until: datetime | None, at: datetime) ->
     start = since or end - timedelta(days=USUAL_DAYS)
     if not timedelta(0) < end - start <= timedelta(days=MOST_DAYS):
         raise StrangeSpanError("The span ends before it begins, or is too long.")
-    return Span(start, end)
+    return ReportingPeriod(start, end)

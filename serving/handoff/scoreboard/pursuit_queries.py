@@ -8,8 +8,8 @@ from sqlalchemy import exists, select
 from serving.handoff.lifecycle.clocks import as_attempt
 from serving.handoff.machine.transitions import Signal, State
 from serving.handoff.playbook.sections.pursuit import Plan, Pursuit
-from serving.handoff.pursuit.rules import Attempt, find_plan
-from serving.handoff.scoreboard.rules import Span
+from serving.handoff.pursuit.rules import ContactAttempt, find_plan
+from serving.handoff.scoreboard.rules import ReportingPeriod
 from serving.store.session import UnitOfWork
 from serving.store.tables import Attempt as AttemptRow
 from serving.store.tables import Handoff, HandoffMove
@@ -22,10 +22,10 @@ class Pursued:
     """A lead that sales took, and what was done to reach it."""
 
     plan: Plan
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[ContactAttempt, ...]
 
 
-def read_pursuits(work: UnitOfWork, section: Pursuit, span: Span) -> list[Pursued]:
+def read_pursuits(work: UnitOfWork, section: Pursuit, span: ReportingPeriod) -> list[Pursued]:
     """Read the pursuits of leads handed over in a span and taken by sales."""
     took = exists().where(
         HandoffMove.handoff_id == Handoff.handoff_id,
@@ -36,7 +36,7 @@ def read_pursuits(work: UnitOfWork, section: Pursuit, span: Span) -> list[Pursue
         Handoff.handed_at >= span.start, Handoff.handed_at < span.end, took
     )
     taken = {str(handoff_id): segments for handoff_id, segments in work.session.execute(asked)}
-    made: dict[str | None, list[Attempt]] = defaultdict(list)
+    made: dict[str | None, list[ContactAttempt]] = defaultdict(list)
     rows = select(AttemptRow).where(AttemptRow.handoff_id.in_(taken)).order_by(AttemptRow.at)
     for row in work.session.scalars(rows):
         attempt = as_attempt(row)

@@ -10,9 +10,9 @@ from sqlalchemy import or_, select
 from serving.handoff.lifecycle.clocks import find_promises, list_moments, list_runs
 from serving.handoff.lifecycle.sellers import find_hours, read_roster
 from serving.handoff.machine.transitions import Signal, State
-from serving.handoff.playbook.kept import Agreed, read_cited
+from serving.handoff.playbook.repository import Agreed, read_cited
 from serving.handoff.scoreboard.clock_records import list_records
-from serving.handoff.scoreboard.rules import ClockRecord, HandoffRecord, Span
+from serving.handoff.scoreboard.rules import ClockRecord, HandoffRecord, ReportingPeriod
 from serving.store.session import UnitOfWork
 from serving.store.tables import Handoff, HandoffMove, Seller
 
@@ -39,7 +39,7 @@ def read_moves(work: UnitOfWork, handoff_ids: Sequence[int]) -> dict[int, list[H
 
 
 def read_records(
-    work: UnitOfWork, agreed: Agreed, span: Span, at: datetime
+    work: UnitOfWork, agreed: Agreed, span: ReportingPeriod, at: datetime
 ) -> tuple[list[ClockRecord], list[HandoffRecord]]:
     """Read what the scoreboards of a span, and of the one before it, are made of.
 

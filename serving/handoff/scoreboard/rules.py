@@ -49,16 +49,16 @@ class HandoffRecord:
 
 
 @dataclass(frozen=True)
-class Span:
+class ReportingPeriod:
     """The time that is looked at, ``[start, end)``."""
 
     start: datetime
     end: datetime
 
     @property
-    def before(self) -> "Span":
+    def before(self) -> "ReportingPeriod":
         """The span of the same length before it."""
-        return Span(self.start - (self.end - self.start), self.start)
+        return ReportingPeriod(self.start - (self.end - self.start), self.start)
 
     def holds(self, at: datetime) -> bool:
         """Whether a moment lies in it."""
@@ -73,7 +73,7 @@ class SideName(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kept:
+class Achieved:
     """What became of promises of one kind."""
 
     promised: int
@@ -106,7 +106,7 @@ class Line:
     """Reached now, less reached in the span before; None where either is not known."""
     kept: bool | None
     because: str
-    counts: Kept | None = None
+    counts: Achieved | None = None
 
 
 CLOCK_LINES: tuple[tuple[Clock, str], ...] = (
@@ -116,14 +116,16 @@ CLOCK_LINES: tuple[tuple[Clock, str], ...] = (
 )
 
 
-def count_kept(records: Iterable[ClockRecord], span: Span, at: datetime) -> Kept:
+def count_achieved(
+    records: Iterable[ClockRecord], period: ReportingPeriod, at: datetime
+) -> Achieved:
     """Count the promises of a span whose time has come by a moment.
 
     A promise belongs to the span in which its clock started.
     """
     promised = done = breached = open_ = 0
     for record in records:
-        if not span.holds(record.started_at) or record.started_at > at:
+        if not period.holds(record.started_at) or record.started_at > at:
             continue
         done_at = record.done_at if record.done_at and record.done_at <= at else None
         is_late = record.due_at is not None and (done_at or at) > record.due_at
@@ -133,14 +135,14 @@ def count_kept(records: Iterable[ClockRecord], span: Span, at: datetime) -> Kept
         promised += 1
         done += done_at is not None
         breached += is_late
-    return Kept(promised, done, breached, open_)
+    return Achieved(promised, done, breached, open_)
 
 
 def build_scoreboard(
     section: Sla,
     clocks: Sequence[ClockRecord],
     handoffs: Sequence[HandoffRecord],
-    span: Span,
+    period: ReportingPeriod,
     at: datetime,
 ) -> list[Line]:
     """Set what both sides promised beside what they did, marketing first.
@@ -151,18 +153,18 @@ def build_scoreboard(
         The promises.
     clocks, handoffs
         What happened, in any order; of this span and the one before it.
-    span
+    period
         The time that is looked at.
     at
         The moment of looking.
     """
     return [
-        *_list_marketing(section.marketing, handoffs, span, at),
+        *_list_marketing(section.marketing, handoffs, period, at),
         _count_clock(
-            Clock.SUPPLY, "supplied_share", section.marketing.supplied_share, clocks, span, at
+            Clock.SUPPLY, "supplied_share", section.marketing.supplied_share, clocks, period, at
         ),
         *(
-            _count_clock(clock, name, getattr(section.sales, name), clocks, span, at)
+            _count_clock(clock, name, getattr(section.sales, name), clocks, period, at)
             for clock, name in CLOCK_LINES
         ),
     ]
@@ -172,7 +174,7 @@ def build_scoreboards(
     section: Sla,
     clocks: Sequence[ClockRecord],
     handoffs: Sequence[HandoffRecord],
-    span: Span,
+    period: ReportingPeriod,
     at: datetime,
     by: Axis,
 ) -> dict[str, list[Line]]:
@@ -188,7 +190,7 @@ def build_scoreboards(
                 section,
                 [record for record in clocks if getattr(record, by) == name],
                 [record for record in handoffs if getattr(record, by) == name],
-                span,
+                period,
                 at,
             )
             if line.promise != "handoffs"
@@ -202,33 +204,36 @@ def _count_clock(
     name: str,
     goal: float,
     clocks: Sequence[ClockRecord],
-    span: Span,
+    period: ReportingPeriod,
     at: datetime,
 ) -> Line:
     """Set the share of promises of time that were kept beside the share promised."""
     own = [record for record in clocks if record.clock is clock]
-    now, before = count_kept(own, span, at), count_kept(own, span.before, at)
+    now, before = count_achieved(own, period, at), count_achieved(own, period.before, at)
     side = SideName.MARKETING if clock is Clock.SUPPLY else SideName.SALES
-    said = (
+    sentence = (
         f"{now.promised - now.breached} of {now.promised} in time, {now.breached} broken, "
         f"{now.open} still open"
     )
-    return _line(side, name, goal, now.share, before.share, said, now)
+    return _line(side, name, goal, now.share, before.share, sentence, now)
 
 
 def _list_marketing(
-    promise: MarketingPromise, handoffs: Sequence[HandoffRecord], span: Span, at: datetime
+    promise: MarketingPromise,
+    handoffs: Sequence[HandoffRecord],
+    period: ReportingPeriod,
+    at: datetime,
 ) -> Iterable[Line]:
-    yield _count_volume(promise, handoffs, span, at)
+    yield _count_volume(promise, handoffs, period, at)
     shares: tuple[tuple[str, float, Callable[[HandoffRecord], bool | None], str], ...] = (
         ("accepted_share", promise.accepted_share, lambda h: _is_accepted(h, at), "accepted"),
         ("complete_share", promise.complete_share, lambda h: h.is_complete, "complete"),
     )
     for name, goal, ask, word in shares:
-        now = _answers(handoffs, span, at, ask)
-        before = _answers(handoffs, span.before, at, ask)
-        said = f"{sum(now)} of {len(now)} {word}"
-        yield _line(SideName.MARKETING, name, goal, _mean(now), _mean(before), said)
+        now = _answers(handoffs, period, at, ask)
+        before = _answers(handoffs, period.before, at, ask)
+        sentence = f"{sum(now)} of {len(now)} {word}"
+        yield _line(SideName.MARKETING, name, goal, _mean(now), _mean(before), sentence)
 
 
 def _is_accepted(handoff: HandoffRecord, at: datetime) -> bool | None:
@@ -238,13 +243,13 @@ def _is_accepted(handoff: HandoffRecord, at: datetime) -> bool | None:
 
 def _answers(
     handoffs: Iterable[HandoffRecord],
-    span: Span,
+    period: ReportingPeriod,
     at: datetime,
     ask: Callable[[HandoffRecord], bool | None],
 ) -> list[bool]:
     """Ask each handoff of a span; those that cannot tell yet are left out."""
-    told = [ask(h) for h in handoffs if span.holds(h.handed_at) and h.handed_at <= at]
-    return [answer for answer in told if answer is not None]
+    answers_ = [ask(h) for h in handoffs if period.holds(h.handed_at) and h.handed_at <= at]
+    return [answer for answer in answers_ if answer is not None]
 
 
 def _mean(answers: Sequence[bool]) -> float | None:
@@ -252,16 +257,19 @@ def _mean(answers: Sequence[bool]) -> float | None:
 
 
 def _count_volume(
-    promise: MarketingPromise, handoffs: Sequence[HandoffRecord], span: Span, at: datetime
+    promise: MarketingPromise,
+    handoffs: Sequence[HandoffRecord],
+    period: ReportingPeriod,
+    at: datetime,
 ) -> Line:
     """Set leads handed over beside those promised for as much of the span as has passed."""
-    passed = max(timedelta(), min(at, span.end) - span.start)
+    passed = max(timedelta(), min(at, period.end) - period.start)
     goal = promise.handoffs * (passed / timedelta(days=PERIOD_DAYS[promise.period]))
-    now = sum(span.holds(h.handed_at) and h.handed_at <= at for h in handoffs)
+    now = sum(period.holds(h.handed_at) and h.handed_at <= at for h in handoffs)
     # The span before is looked at as far as this one has come, so that like stands beside like.
-    earlier = Span(span.before.start, span.before.start + passed)
+    earlier = ReportingPeriod(period.before.start, period.before.start + passed)
     before = sum(earlier.holds(h.handed_at) for h in handoffs)
-    said = (
+    sentence = (
         f"{now} leads handed over, {goal:.0f} promised for {passed / timedelta(days=1):.0f} days"
     )
     kept = None if not passed else now >= round(goal)
@@ -272,7 +280,7 @@ def _count_volume(
         float(now),
         float(now - before),
         kept,
-        f"{said}: {_say_kept(kept)}.",
+        f"{sentence}: {_describe_achieved(kept)}.",
     )
 
 
@@ -282,14 +290,14 @@ def _line(
     goal: float,
     reached: float | None,
     before: float | None,
-    said: str,
-    counts: Kept | None = None,
+    sentence: str,
+    counts: Achieved | None = None,
 ) -> Line:
     kept = None if reached is None else reached >= goal
     trend = None if reached is None or before is None else reached - before
-    because = f"{said}, {goal:.0%} promised: {_say_kept(kept)}."
+    because = f"{sentence}, {goal:.0%} promised: {_describe_achieved(kept)}."
     return Line(side, promise, goal, reached, trend, kept, because, counts)
 
 
-def _say_kept(kept: bool | None) -> str:
+def _describe_achieved(kept: bool | None) -> str:
     return {True: "kept", False: "not kept", None: "nothing to tell yet"}[kept]

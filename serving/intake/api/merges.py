@@ -7,15 +7,21 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
-from serving.auth.guard import Caller, allow
-from serving.http.dependencies import check_json
-from serving.http.openapi import describe_answers
-from serving.http.texts import NO_NUL, LeadId
+from serving.auth.guard import Caller, require
 from serving.intake.api.records import With
-from serving.intake.identity.merging import Hand, MergeRecord, list_merges, merge_leads, undo_merge
+from serving.intake.identity.merging import (
+    Actor,
+    MergeRecord,
+    list_merges,
+    merge_leads,
+    undo_merge,
+)
 from serving.store.dependencies import Reading, Work
+from serving.web_api.dependencies import check_json
+from serving.web_api.openapi import describe_answers
+from serving.web_api.text_types import NO_NUL, LeadId
 
-router = APIRouter(prefix="/v1", tags=["merges"], dependencies=[allow("join leads")])
+router = APIRouter(prefix="/v1", tags=["merges"], dependencies=[require("leads:merge")])
 
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)
@@ -56,10 +62,10 @@ def _json(answer: msgspec.Struct) -> Response:
 )
 def merge(lead_id: LeadId, asked: MergeIn, work: Work, intake: With, caller: Caller) -> Response:
     """Have two leads be one from now on. No record is lost: the merge can be undone."""
-    hand = Hand(caller.actor, intake.received_at, intake.catalog)
+    actor = Actor(caller.actor, intake.received_at, intake.catalog)
     both_known = asked.although_both_known
     return _json(
-        merge_leads(work, lead_id, asked.lead_id, asked.because, hand, both_known=both_known)
+        merge_leads(work, lead_id, asked.lead_id, asked.because, actor, both_known=both_known)
     )
 
 
@@ -83,5 +89,5 @@ def merges(lead_id: LeadId, work: Reading) -> Response:
 def undo(merge_id: MergeId, work: Work, intake: With, caller: Caller) -> Response:
     """Part two leads: each has what it had before, and what came for it since."""
     return _json(
-        undo_merge(work, merge_id, Hand(caller.actor, intake.received_at, intake.catalog))
+        undo_merge(work, merge_id, Actor(caller.actor, intake.received_at, intake.catalog))
     )

@@ -13,21 +13,28 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from features.taxonomy import default_taxonomy
-from serving.auth.guard import allow
-from serving.champion import ChampionDesk
+from serving.auth.guard import require
+from serving.champion import ModelHolder
 from serving.errors import InvalidBodyError
-from serving.http.dependencies import Now, check_json
-from serving.http.idempotency import DESCRIBED_KEY, REPLAYED, Answer, Once, answer_once, read_key
-from serving.http.openapi import describe_answers, describe_body, describe_problems
 from serving.intake.envelope import Envelope, open_envelope
 from serving.intake.errors import NoSuchItemError
 from serving.intake.quarantine import get_item, list_items, settle
 from serving.intake.records.items import Landed, Record, Sent
-from serving.intake.records.reading import Intake
+from serving.intake.records.parsing import Intake
 from serving.intake.service import take_in, try_again, try_all_again
 from serving.scoring.moments import read_moment
 from serving.store.dependencies import InStore, Reading, Work
 from serving.store.session import Store, UnitOfWork
+from serving.web_api.dependencies import Now, check_json
+from serving.web_api.idempotency import (
+    DESCRIBED_KEY,
+    REPLAYED,
+    IdempotentRequest,
+    StoredResponse,
+    read_key,
+    run_idempotent,
+)
+from serving.web_api.openapi import describe_answers, describe_body, describe_problems
 
 FALLBACK = default_taxonomy()
 """What names of events mean as long as no model has said otherwise."""
@@ -37,15 +44,15 @@ MOST_REPLAYED = 1_000
 PATHS = frozenset(f"/v1/{name}" for name in ("events", "stages", "attempts", "leads"))
 """Where bodies may be as long as records are."""
 
-router = APIRouter(prefix="/v1", tags=["intake"], dependencies=[allow("send records")])
-mending = APIRouter(prefix="/v1", tags=["intake"], dependencies=[allow("mend records")])
+router = APIRouter(prefix="/v1", tags=["intake"], dependencies=[require("records:send")])
+mending = APIRouter(prefix="/v1", tags=["intake"], dependencies=[require("records:repair")])
 JSON = [Depends(check_json)]
 
 
 async def get_intake(request: Request, now: Now) -> Intake:
     """Gather what items are taken in with."""
-    desk: ChampionDesk = request.app.state.champion_desk
-    champion = desk.find_champion()
+    holder: ModelHolder = request.app.state.champion_holder
+    champion = holder.find_champion()
     if champion is None:
         return Intake(FALLBACK, None, now)
     catalog = champion.bundle.catalog
@@ -59,18 +66,24 @@ def _json(answer: Any) -> Response:
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-def _answer(work: UnitOfWork, record: Record, envelope: Envelope, intake: Intake) -> Answer:
-    return Answer(msgspec.json.encode(take_in(work, record, envelope, intake)))
+def _answer(
+    work: UnitOfWork, record: Record, envelope: Envelope, intake: Intake
+) -> StoredResponse:
+    return StoredResponse(msgspec.json.encode(take_in(work, record, envelope, intake)))
 
 
-def _take_in_once(
-    store: Store, record: Record, envelope: Envelope, intake: Intake, once: Once | None
-) -> Answer:
-    def deed(work: UnitOfWork) -> Answer:
+def _take_in_idempotent(
+    store: Store,
+    record: Record,
+    envelope: Envelope,
+    intake: Intake,
+    request_key: IdempotentRequest | None,
+) -> StoredResponse:
+    def ingest(work: UnitOfWork) -> StoredResponse:
         answer = partial(_answer, work, record, envelope, intake)
-        return answer_once(work, once, intake.received_at, answer)
+        return run_idempotent(work, request_key, intake.received_at, answer)
 
-    return store.run(deed)
+    return store.run(ingest)
 
 
 def _read_date(request: Request) -> datetime | None:
@@ -87,9 +100,9 @@ async def _take_body(
     envelope = open_envelope(record, body, request.app.state.settings.max_batch)
     if envelope.sent_at is None:
         envelope = envelope._replace(sent_at=_read_date(request))
-    once = read_key(request, body)
-    deed = partial(_take_in_once, store, record, envelope, intake, once)
-    answer = await to_thread.run_sync(deed)
+    request_key = read_key(request, body)
+    ingest = partial(_take_in_idempotent, store, record, envelope, intake, request_key)
+    answer = await to_thread.run_sync(ingest)
     headers = REPLAYED if answer.is_replayed else None
     return Response(answer.body, answer.status, headers, answer.media_type)
 

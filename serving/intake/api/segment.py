@@ -4,18 +4,18 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from serving.auth.guard import allow
-from serving.http.dependencies import check_json
-from serving.http.openapi import describe_answers, describe_body
+from serving.auth.guard import require
 from serving.intake.api.records import With
 from serving.intake.api.tools import read_packed_body, take_body
 from serving.intake.tools.segment import TYPES
 from serving.store.dependencies import InStore
+from serving.web_api.dependencies import check_json
+from serving.web_api.openapi import describe_answers, describe_body
 
 router = APIRouter(
     prefix="/v1",
     tags=["engagement"],
-    dependencies=[allow("send engagement"), Depends(check_json)],
+    dependencies=[require("engagement:send"), Depends(check_json)],
 )
 PATHS = frozenset(f"/v1/{name}" for name in ("batch", *TYPES))
 """Where bodies may come packed."""
@@ -28,7 +28,7 @@ TRACK = {
     "messageId": "m-1",
     "timestamp": WHEN,
 }
-ANSWERS = describe_answers("Heard", 401, 413, 415, 422, 503)
+ANSWERS = describe_answers("ToolResponse", 401, 413, 415, 422, 503)
 
 
 @router.post(

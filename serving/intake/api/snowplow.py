@@ -3,19 +3,19 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from serving.auth.guard import allow
-from serving.http.dependencies import check_json
-from serving.http.openapi import describe_answers, describe_body
+from serving.auth.guard import require
 from serving.intake.api.records import With
 from serving.intake.api.tools import read_packed_body, take_body
 from serving.store.dependencies import InStore
+from serving.web_api.dependencies import check_json
+from serving.web_api.openapi import describe_answers, describe_body
 
 PATH = "/com.snowplowanalytics.snowplow/tp2"
 SCHEMA = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
 EVENT = {"e": "pv", "url": "https://acme.example/pricing", "duid": "d-1", "eid": "e-1"}
 
 router = APIRouter(
-    tags=["engagement"], dependencies=[allow("send engagement"), Depends(check_json)]
+    tags=["engagement"], dependencies=[require("engagement:send"), Depends(check_json)]
 )
 
 
@@ -26,7 +26,7 @@ router = APIRouter(
     openapi_extra=describe_body(
         "SnowplowBatch", {"a page view": {"value": {"schema": SCHEMA, "data": [EVENT]}}}
     ),
-    responses=describe_answers("Heard", 401, 413, 415, 422, 503),
+    responses=describe_answers("ToolResponse", 401, 413, 415, 422, 503),
 )
 async def tp2(request: Request, store: InStore, intake: With) -> Response:
     """Land events, each once by its `eid`. One that cannot be read touches no other."""

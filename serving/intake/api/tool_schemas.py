@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from serving.intake.api.merges import Merges
-from serving.intake.api.tools import Heard
+from serving.intake.api.tools import ToolResponse
 from serving.intake.identity.merging import MergeRecord
 from serving.intake.tools.segment import SegmentMessage
 
@@ -25,4 +25,11 @@ class SnowplowBatch(msgspec.Struct):
     schema: str | None = None
 
 
-DESCRIBED_MESSAGES = (SegmentBatch, SnowplowBatch, SegmentMessage, Heard, MergeRecord, Merges)
+DESCRIBED_MESSAGES = (
+    SegmentBatch,
+    SnowplowBatch,
+    SegmentMessage,
+    ToolResponse,
+    MergeRecord,
+    Merges,
+)

@@ -12,19 +12,19 @@ from fastapi import Request
 from starlette.responses import Response
 
 from serving.errors import RefusedError
-from serving.http.inflate import inflate
-from serving.http.problems import shape_refusal
 from serving.intake.envelope import Envelope, open_envelope
 from serving.intake.quarantine import keep_item
 from serving.intake.records.items import ItemResult, Tool
-from serving.intake.records.reading import Intake
+from serving.intake.records.parsing import Intake
 from serving.intake.service import count
-from serving.intake.tools.messages import find_person, land_messages
+from serving.intake.tools.messages import find_person, ingest_messages
 from serving.settings import ServingSettings
 from serving.store.session import Store, UnitOfWork
+from serving.web_api.inflate import inflate
+from serving.web_api.problems import shape_refusal
 
 
-class Heard(msgspec.Struct):
+class ToolResponse(msgspec.Struct):
     """What became of each message, in their order."""
 
     success: bool
@@ -33,9 +33,11 @@ class Heard(msgspec.Struct):
     results: list[ItemResult]
 
 
-def take_messages(work: UnitOfWork, tool: Tool, envelope: Envelope, intake: Intake) -> Heard:
+def take_messages(
+    work: UnitOfWork, tool: Tool, envelope: Envelope, intake: Intake
+) -> ToolResponse:
     """Land the messages of a body, and keep those that cannot be read."""
-    outcomes = land_messages(work, tool, envelope.items, envelope.sent_at, intake)
+    outcomes = ingest_messages(work, tool, envelope.items, envelope.sent_at, intake)
     results = []
     for raw, outcome in zip(envelope.items, outcomes, strict=True):
         if isinstance(outcome, RefusedError):
@@ -47,7 +49,7 @@ def take_messages(work: UnitOfWork, tool: Tool, envelope: Envelope, intake: Inta
         else:
             results.append(outcome)
     landed = count(results)
-    return Heard(success=True, counts=landed.counts, results=landed.results)
+    return ToolResponse(success=True, counts=landed.counts, results=landed.results)
 
 
 async def read_packed_body(request: Request) -> bytes:
@@ -69,6 +71,6 @@ async def take_body(
 ) -> Response:
     """Land a body: one message, or a batch of them."""
     envelope = open_envelope(tool, body, request.app.state.settings.max_batch)
-    deed = partial(take_messages, tool=tool, envelope=envelope, intake=intake)
-    answer = await to_thread.run_sync(store.run, deed)
+    ingest = partial(take_messages, tool=tool, envelope=envelope, intake=intake)
+    answer = await to_thread.run_sync(store.run, ingest)
     return Response(msgspec.json.encode(answer), media_type="application/json")

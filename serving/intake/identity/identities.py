@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from serving.intake.identity.names import Name
+from serving.intake.identity.identity_keys import Name
 from serving.store.session import UnitOfWork
 
 FIND = """

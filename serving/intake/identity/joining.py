@@ -7,7 +7,7 @@ TOOLS = ("segment", "snowplow")
 """Sources that tell of visitors. A lead that only they told of is joined to others by itself."""
 
 
-class Verdict(StrEnum):
+class MergeVerdict(StrEnum):
     """What is to be done."""
 
     MERGE = "merge"
@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MergeCandidate:
     """One of two leads, as far as that decides."""
 
     lead_id: str
@@ -29,18 +29,22 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class MergeDecision:
     """What is to be done, and why."""
 
-    verdict: Verdict
+    verdict: MergeVerdict
     kept: str
     merged: str
     because: str
 
 
 def decide_join(
-    merged: Side, kept: Side, *, was_undone: bool = False, is_certain: bool = False
-) -> Decision:
+    merged: MergeCandidate,
+    kept: MergeCandidate,
+    *,
+    was_undone: bool = False,
+    is_certain: bool = False,
+) -> MergeDecision:
     """Decide what follows from two leads being said to be one.
 
     Parameters
@@ -55,28 +59,30 @@ def decide_join(
 
     Examples
     --------
-    >>> visitor, lead = Side("anonymous:a1", "anonymous:a1", False), Side("L1", "L1", True)
+    >>> visitor, lead = MergeCandidate("anonymous:a1", "anonymous:a1", False), MergeCandidate("L1", "L1", True)
     >>> decide_join(lead, visitor).kept
     'L1'
     """
     stays, goes = kept.survivor, merged.survivor
 
-    def decide(verdict: Verdict, because: str) -> Decision:
-        return Decision(verdict, stays, goes, because)
+    def decide(verdict: MergeVerdict, because: str) -> MergeDecision:
+        return MergeDecision(verdict, stays, goes, because)
 
     if stays == goes:
-        return decide(Verdict.ONE_ALREADY, "they are one lead already")
+        return decide(MergeVerdict.ONE_ALREADY, "they are one lead already")
     if merged.lead_id != merged.survivor:
-        return decide(Verdict.ELSEWHERE, "it is part of another lead since an earlier merge")
+        return decide(MergeVerdict.ELSEWHERE, "it is part of another lead since an earlier merge")
     if was_undone and not is_certain:
         return decide(
-            Verdict.UNDONE_BEFORE, "somebody parted these two, so only people rejoin them"
+            MergeVerdict.UNDONE_BEFORE, "somebody parted these two, so only people rejoin them"
         )
     if merged.is_known and kept.is_known and not is_certain:
-        return decide(Verdict.BOTH_KNOWN, "both were sent as leads of their own, so people decide")
+        return decide(
+            MergeVerdict.BOTH_KNOWN, "both were sent as leads of their own, so people decide"
+        )
     if merged.is_known and not kept.is_known and not is_certain:
         stays, goes = goes, stays
         return decide(
-            Verdict.MERGE, "one was only known by what it did, the other was sent as a lead"
+            MergeVerdict.MERGE, "one was only known by what it did, the other was sent as a lead"
         )
-    return decide(Verdict.MERGE, "both names are said to be of one person")
+    return decide(MergeVerdict.MERGE, "both names are said to be of one person")

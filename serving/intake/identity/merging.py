@@ -25,8 +25,14 @@ from serving.intake.errors import (
     SameLeadError,
     UndoneBeforeError,
 )
-from serving.intake.identity.joining import TOOLS, Decision, Side, Verdict, decide_join
-from serving.intake.records.landing import mark_due
+from serving.intake.identity.joining import (
+    TOOLS,
+    MergeCandidate,
+    MergeDecision,
+    MergeVerdict,
+    decide_join,
+)
+from serving.intake.records.ingest import mark_due
 from serving.store.packed import mark_stale, pack_anew
 from serving.store.session import UnitOfWork
 from serving.store.tombstones import find_erased
@@ -102,16 +108,16 @@ UPDATE lead SET merged_into = nullif(%(merged)s, lead.lead_id)
 FROM part WHERE part.lead_id = lead.lead_id
 """
 
-REFUSALS: dict[Verdict, type[RefusedError]] = {
-    Verdict.ONE_ALREADY: OneAlreadyError,
-    Verdict.ELSEWHERE: MergedElsewhereError,
-    Verdict.UNDONE_BEFORE: UndoneBeforeError,
-    Verdict.BOTH_KNOWN: BothKnownError,
+REFUSALS: dict[MergeVerdict, type[RefusedError]] = {
+    MergeVerdict.ONE_ALREADY: OneAlreadyError,
+    MergeVerdict.ELSEWHERE: MergedElsewhereError,
+    MergeVerdict.UNDONE_BEFORE: UndoneBeforeError,
+    MergeVerdict.BOTH_KNOWN: BothKnownError,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class Actor:
     """Who merges, when, and with which catalogue histories are packed."""
 
     by: str
@@ -153,43 +159,43 @@ def find_survivors(work: UnitOfWork, lead_ids: Iterable[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def read_sides(work: UnitOfWork, lead_ids: Iterable[str]) -> dict[str, Side]:
+def read_sides(work: UnitOfWork, lead_ids: Iterable[str]) -> dict[str, MergeCandidate]:
     """Read what decides whether leads are merged; without those that do not exist."""
     asked = {"ids": sorted(set(lead_ids)), "tools": list(TOOLS)}
-    return {row[0]: Side(*row) for row in work.execute(SIDES, asked)}
+    return {row[0]: MergeCandidate(*row) for row in work.execute(SIDES, asked)}
 
 
-def _was_undone(work: UnitOfWork, merged: Side, kept: Side) -> bool:
+def _was_undone(work: UnitOfWork, merged: MergeCandidate, kept: MergeCandidate) -> bool:
     asked = {"merged": merged.survivor, "kept": [kept.lead_id, kept.survivor]}
     return bool(work.execute(WAS_UNDONE, asked).scalar())
 
 
-def _pack(work: UnitOfWork, hand: Hand, lead_ids: list[str]) -> None:
-    if hand.catalog is None:
+def _pack(work: UnitOfWork, actor: Actor, lead_ids: list[str]) -> None:
+    if actor.catalog is None:
         mark_stale(work, lead_ids)
     else:
-        pack_anew(work, hand.catalog, lead_ids)
-    mark_due(work, lead_ids, hand.at, "merge")
+        pack_anew(work, actor.catalog, lead_ids)
+    mark_due(work, lead_ids, actor.at, "merge")
 
 
-def _find_moment(work: UnitOfWork, hand: Hand, *lead_ids: str) -> datetime:
-    found: datetime = work.execute(MOMENT, {"at": hand.at, "ids": list(lead_ids)}).scalar()
+def _find_moment(work: UnitOfWork, actor: Actor, *lead_ids: str) -> datetime:
+    found: datetime = work.execute(MOMENT, {"at": actor.at, "ids": list(lead_ids)}).scalar()
     return found
 
 
-def _merge(work: UnitOfWork, decision: Decision, because: str, hand: Hand) -> MergeRecord:
+def _merge(work: UnitOfWork, decision: MergeDecision, because: str, actor: Actor) -> MergeRecord:
     kept, merged = decision.kept, decision.merged
-    at = _find_moment(work, hand, kept, merged)
+    at = _find_moment(work, actor, kept, merged)
     moved = set(work.execute(MOVE, {"kept": kept, "merged": merged}).scalars()) - {merged}
-    values = {"kept": kept, "merged": merged, "because": because, "at": at, "by": hand.by}
+    values = {"kept": kept, "merged": merged, "because": because, "at": at, "by": actor.by}
     as_json = msgspec.json.encode(sorted(moved)).decode()
     merge_id = int(work.execute(ADD, {**values, "moved": as_json}).scalar())
     work.execute(FORGET, {"merged": merged})
-    _pack(work, hand, [kept])
-    return MergeRecord(merge_id, kept, merged, because, at, hand.by)
+    _pack(work, actor, [kept])
+    return MergeRecord(merge_id, kept, merged, because, at, actor.by)
 
 
-def join_leads(work: UnitOfWork, merged: str, kept: str, hand: Hand) -> Decision:
+def join_leads(work: UnitOfWork, merged: str, kept: str, actor: Actor) -> MergeDecision:
     """Merge two leads of which a tool says that they are one, if nothing speaks against it.
 
     The caller holds the locks of both and of all they are one with.
@@ -197,12 +203,12 @@ def join_leads(work: UnitOfWork, merged: str, kept: str, hand: Hand) -> Decision
     sides = read_sides(work, [merged, kept])
     was_undone = _was_undone(work, sides[merged], sides[kept])
     decision = decide_join(sides[merged], sides[kept], was_undone=was_undone)
-    if decision.verdict is Verdict.MERGE:
-        _merge(work, decision, f"{hand.by}: {decision.because}", hand)
+    if decision.verdict is MergeVerdict.MERGE:
+        _merge(work, decision, f"{actor.by}: {decision.because}", actor)
     return decision
 
 
-def _check_there(work: UnitOfWork, sides: dict[str, Side], *lead_ids: str) -> None:
+def _check_there(work: UnitOfWork, sides: dict[str, MergeCandidate], *lead_ids: str) -> None:
     missing = [lead_id for lead_id in lead_ids if lead_id not in sides]
     if not missing:
         return
@@ -212,7 +218,13 @@ def _check_there(work: UnitOfWork, sides: dict[str, Side], *lead_ids: str) -> No
 
 
 def merge_leads(
-    work: UnitOfWork, kept: str, merged: str, because: str, hand: Hand, *, both_known: bool = False
+    work: UnitOfWork,
+    kept: str,
+    merged: str,
+    because: str,
+    actor: Actor,
+    *,
+    both_known: bool = False,
 ) -> MergeRecord:
     """Merge two leads because a person says that they are one.
 
@@ -224,7 +236,7 @@ def merge_leads(
         The lead that remains, and the one that becomes part of it.
     because
         Why, in a sentence.
-    hand
+    actor
         Who says so, and when.
     both_known
         Whether they are to be merged although each was sent as a lead of its own.
@@ -243,16 +255,16 @@ def merge_leads(
     _check_there(work, sides, kept, merged)
     one, other = sides[merged], sides[kept]
     decision = decide_join(one, other, is_certain=True)
-    if decision.verdict is Verdict.MERGE:
+    if decision.verdict is MergeVerdict.MERGE:
         if other.lead_id != other.survivor:
             raise MergedElsewhereError
         if one.is_known and other.is_known and not both_known:
             raise BothKnownError
-        return _merge(work, decision, because, hand)
+        return _merge(work, decision, because, actor)
     raise REFUSALS[decision.verdict]
 
 
-def undo_merge(work: UnitOfWork, merge_id: int, hand: Hand) -> MergeRecord:
+def undo_merge(work: UnitOfWork, merge_id: int, actor: Actor) -> MergeRecord:
     """Make two leads of one again: each has what it had, and what came for it since.
 
     Any merge may be undone, also one that others were built on.
@@ -268,11 +280,11 @@ def undo_merge(work: UnitOfWork, merge_id: int, hand: Hand) -> MergeRecord:
     if merge.undone_at is not None:
         raise MergeUndoneError(merge_id)
     survivor = read_sides(work, [merge.kept_lead_id])[merge.kept_lead_id].survivor
-    at = _find_moment(work, hand, survivor)
-    work.execute(UNDO, {"merge": merge_id, "at": at, "by": hand.by})
+    at = _find_moment(work, actor, survivor)
+    work.execute(UNDO, {"merge": merge_id, "at": at, "by": actor.by})
     work.execute(PART, {"merged": merge.merged_lead_id})
-    _pack(work, hand, sorted([survivor, merge.merged_lead_id]))
-    merge.undone_at, merge.undone_by = at, hand.by
+    _pack(work, actor, sorted([survivor, merge.merged_lead_id]))
+    merge.undone_at, merge.undone_by = at, actor.by
     return merge
 
 

@@ -10,8 +10,8 @@ import msgspec
 from features import clock
 from features.catalog.manifest import Catalog
 from features.contracts.records import LeadVersion
-from serving.intake.records.landing import Locked, lock_leads, mark_due
-from serving.intake.records.reading import ReadLead
+from serving.intake.records.ingest import Locked, lock_leads, mark_due
+from serving.intake.records.parsing import ParsedLead
 from serving.store.cells import read_cells
 from serving.store.packed import Addition, append_packed, mark_stale
 from serving.store.session import UnitOfWork
@@ -58,29 +58,29 @@ class _State:
 class _Version:
     lead_id: str
     known_at: datetime
-    said: ReadLead
+    parsed: ParsedLead
     account_id: str | None
     attributes: dict[str, Any]
 
 
-def _take(state: _State, said: ReadLead, lead: Locked) -> str | _Version:
+def _take(state: _State, parsed: ParsedLead, lead: Locked) -> str | _Version:
     """Take in what was said of a lead; tell what became of it."""
-    held, said_at = state.changed_at, said.changed_at
-    if held is not None and said_at is not None and said_at < held:
+    held, stated_at = state.changed_at, parsed.changed_at
+    if held is not None and stated_at is not None and stated_at < held:
         return "outdated"
-    if said.created_at is not None and state.is_bare and said.created_at != state.created_at:
-        state.created_at, state.has_moved = said.created_at, True
-    account = said.account_id if said.names_account else state.account_id
-    attributes = {**state.attributes, **said.attributes}
+    if parsed.created_at is not None and state.is_bare and parsed.created_at != state.created_at:
+        state.created_at, state.has_moved = parsed.created_at, True
+    account = parsed.account_id if parsed.names_account else state.account_id
+    attributes = {**state.attributes, **parsed.attributes}
     is_first = state.is_bare or state.known_at is None
     if not is_first and (account, attributes) == (state.account_id, state.attributes):
         return "unchanged"
     # Never before the version held: versions are read in the order of these moments.
     known_at = max(lead.known_at, state.known_at or lead.known_at)
-    state.is_bare, state.known_at, state.changed_at = False, known_at, said_at or held
+    state.is_bare, state.known_at, state.changed_at = False, known_at, stated_at or held
     state.account_id, state.attributes = account, attributes
     state.versions += 1
-    return _Version(said.lead_id, known_at, said, account, attributes)
+    return _Version(parsed.lead_id, known_at, parsed, account, attributes)
 
 
 def _read_states(work: UnitOfWork, lead_ids: Sequence[str]) -> dict[str, _State]:
@@ -93,8 +93,8 @@ def _read_states(work: UnitOfWork, lead_ids: Sequence[str]) -> dict[str, _State]
     return found
 
 
-def land_leads(
-    work: UnitOfWork, items: Sequence[ReadLead], at: datetime, catalog: Catalog | None
+def ingest_leads(
+    work: UnitOfWork, items: Sequence[ParsedLead], at: datetime, catalog: Catalog | None
 ) -> list[str]:
     """Land what was said of leads.
 
@@ -130,8 +130,8 @@ def _write(work: UnitOfWork, versions: Sequence[_Version], held: Mapping[str, _S
         {
             "ids": [version.lead_id for version in versions],
             "known": [version.known_at for version in versions],
-            "changed": [version.said.changed_at for version in versions],
-            "sources": [version.said.source for version in versions],
+            "changed": [version.parsed.changed_at for version in versions],
+            "sources": [version.parsed.source for version in versions],
             "accounts": [version.account_id for version in versions],
             "attributes": [msgspec.json.encode(v.attributes).decode() for v in versions],
         },

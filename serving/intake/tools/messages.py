@@ -10,16 +10,22 @@ import structlog
 
 from serving.errors import RefusedError
 from serving.intake.identity.identities import add_names, find_holders
-from serving.intake.identity.joining import Verdict
-from serving.intake.identity.merging import REFUSALS, Hand, find_survivors, join_leads, lock_people
-from serving.intake.identity.names import Join, Name, read_email
+from serving.intake.identity.identity_keys import Join, Name, read_email
+from serving.intake.identity.joining import MergeVerdict
+from serving.intake.identity.merging import (
+    REFUSALS,
+    Actor,
+    find_survivors,
+    join_leads,
+    lock_people,
+)
+from serving.intake.records.ingest import ingest_records, lock_leads
 from serving.intake.records.items import ItemResult, Status, Tool
-from serving.intake.records.landing import land_happenings, lock_leads
-from serving.intake.records.leads import land_leads
-from serving.intake.records.reading import Intake, ReadEvent, ReadLead, decode_item, read_item
+from serving.intake.records.leads import ingest_leads
+from serving.intake.records.parsing import Intake, ParsedEvent, ParsedLead, decode_item, read_item
 from serving.intake.records.skew import Clock
 from serving.intake.tools import segment, snowplow
-from serving.intake.tools.said import Said
+from serving.intake.tools.parsed_message import ParsedMessage
 from serving.store.session import UnitOfWork
 from serving.store.tombstones import find_erased_names
 
@@ -31,60 +37,60 @@ _MESSAGE = msgspec.json.Decoder(segment.SegmentMessage)
 _PAYLOAD = msgspec.json.Decoder(dict[str, Any])
 
 
-def _read_segment(raw: bytes, sent_at: datetime | None, intake: Intake) -> Said:
+def _read_segment(raw: bytes, sent_at: datetime | None, intake: Intake) -> ParsedMessage:
     return segment.translate(decode_item(_MESSAGE, raw), intake.taxonomy, sent_at)
 
 
-def _read_snowplow(raw: bytes, sent_at: datetime | None, intake: Intake) -> Said:
+def _read_snowplow(raw: bytes, sent_at: datetime | None, intake: Intake) -> ParsedMessage:
     del sent_at  # each event tells its own
     return snowplow.translate(decode_item(_PAYLOAD, raw), intake.taxonomy)
 
 
-_TRANSLATORS: dict[Tool, Callable[[bytes, datetime | None, Intake], Said]] = {
+_TRANSLATORS: dict[Tool, Callable[[bytes, datetime | None, Intake], ParsedMessage]] = {
     "segment": _read_segment,
     "snowplow": _read_snowplow,
 }
 
 
 @dataclass(slots=True)
-class _Heard:
+class _ReadMessage:
     """A message that was read."""
 
-    said: Said
+    parsed: ParsedMessage
     lead_id: str
-    record: ReadEvent | ReadLead | None
+    record: ParsedEvent | ParsedLead | None
     result: ItemResult | RefusedError
     clock: Clock | None = None
 
 
-def _read_record(said: Said, lead_id: str, intake: Intake) -> _Heard:
+def _read_record(parsed: ParsedMessage, lead_id: str, intake: Intake) -> _ReadMessage:
     """Read the record of a message by the rules for all records."""
-    reader = intake.reader(said.sent_at, said.first_received_at)
+    reader = intake.reader(parsed.sent_at, parsed.first_received_at)
     result = ItemResult("unchanged", lead_id)
-    if said.event is not None:
-        event = {**said.event, "lead_id": lead_id}
+    if parsed.event is not None:
+        event = {**parsed.event, "lead_id": lead_id}
         if "occurred_at" not in event:
             event["occurred_at"], reader = intake.received_at.isoformat(), intake.reader()
-        read = cast("ReadEvent", read_item("event", msgspec.json.encode(event), reader))
-        return _Heard(said, lead_id, read, result, reader.skew.clock)
-    if said.lead is not None:
-        sent = {**said.lead, "lead_id": lead_id}
-        lead = cast("ReadLead", read_item("lead", msgspec.json.encode(sent), reader))
+        read = cast("ParsedEvent", read_item("event", msgspec.json.encode(event), reader))
+        return _ReadMessage(parsed, lead_id, read, result, reader.skew.clock)
+    if parsed.lead is not None:
+        sent = {**parsed.lead, "lead_id": lead_id}
+        lead = cast("ParsedLead", read_item("lead", msgspec.json.encode(sent), reader))
         clock = reader.skew.clock if lead.tells_time else None
-        return _Heard(said, lead_id, lead, result, clock)
-    return _Heard(said, lead_id, None, result)
+        return _ReadMessage(parsed, lead_id, lead, result, clock)
+    return _ReadMessage(parsed, lead_id, None, result)
 
 
-def _find_holders(work: UnitOfWork, said: Sequence[Said]) -> dict[Name, str]:
+def _find_holders(work: UnitOfWork, parsed: Sequence[ParsedMessage]) -> dict[Name, str]:
     """Find whose the names of messages are: who has them, or else a lead of the same id."""
-    joins = [join for one in said for join in one.joins]
-    names = {one.about for one in said} | {n for join in joins for n in (join.merged, join.kept)}
+    joins = [join for one in parsed for join in one.joins]
+    names = {one.about for one in parsed} | {n for join in joins for n in (join.merged, join.kept)}
     asked = sorted({join.merged.value for join in joins if join.is_asked})
     holders = find_holders(work, names | {Name("user_id", value) for value in asked})
     if asked:
         # Who asks to join a name may mean a visitor's or a lead's; the visitor comes first.
         existing = set(work.execute(EXISTING, {"ids": asked}).scalars())
-        existing |= {one.about.value for one in said if one.about.kind == "user_id"}
+        existing |= {one.about.value for one in parsed if one.about.kind == "user_id"}
         for value in asked:
             held = holders.get(Name("user_id", value), value if value in existing else None)
             if held is not None:
@@ -96,42 +102,47 @@ def _holder(holders: Mapping[Name, str], name: Name) -> str:
     return holders.get(name, name.lead_id)
 
 
-def _involved(holders: Mapping[Name, str], said: Iterable[Said]) -> set[str]:
+def _involved(holders: Mapping[Name, str], parsed: Iterable[ParsedMessage]) -> set[str]:
     """List the leads that messages are of, or join."""
-    joined = {name for one in said for join in one.joins for name in (join.merged, join.kept)}
-    names = {one.about for one in said} | {n for n in joined if n.kind != "email" or n in holders}
+    joined = {name for one in parsed for join in one.joins for name in (join.merged, join.kept)}
+    names = {one.about for one in parsed} | {
+        n for n in joined if n.kind != "email" or n in holders
+    }
     return {_holder(holders, name) for name in names}
 
 
-def _land(work: UnitOfWork, heard: Sequence[_Heard], intake: Intake) -> None:
+def _land(work: UnitOfWork, read_messages: Sequence[_ReadMessage], intake: Intake) -> None:
     """Land the records of messages; events first, as they tell since when a lead is known."""
     at, catalog = intake.received_at, intake.catalog
-    events = [one for one in heard if isinstance(one.record, ReadEvent)]
+    events = [one for one in read_messages if isinstance(one.record, ParsedEvent)]
     if events:
-        happened = [cast("ReadEvent", one.record) for one in events]
-        statuses = land_happenings(work, happened, at, catalog)
+        happened = [cast("ParsedEvent", one.record) for one in events]
+        statuses = ingest_records(work, happened, at, catalog)
         for one, item, status in zip(events, happened, statuses, strict=True):
             status = cast("Status", status)
             one.result = ItemResult(status, item.lead_id, item.id, clock=one.clock)
-    leads = [one for one in heard if isinstance(one.record, ReadLead)]
+    leads = [one for one in read_messages if isinstance(one.record, ParsedLead)]
     if leads:
-        told = [cast("ReadLead", one.record) for one in leads]
-        statuses = land_leads(work, told, at, catalog)
+        leads_read = [cast("ParsedLead", one.record) for one in leads]
+        statuses = ingest_leads(work, leads_read, at, catalog)
         for one, status in zip(leads, statuses, strict=True):
             one.result = ItemResult(cast("Status", status), one.lead_id, clock=one.clock)
 
 
 def _name(
-    work: UnitOfWork, heard: Sequence[_Heard], holders: dict[Name, str], intake: Intake
+    work: UnitOfWork,
+    read_messages: Sequence[_ReadMessage],
+    holders: dict[Name, str],
+    intake: Intake,
 ) -> set[str]:
     """Give leads the names that are new; tell which of the leads there are."""
     at = intake.received_at
-    said = [one.said for one in heard]
-    involved = _involved(holders, said)
+    parsed = [one.parsed for one in read_messages]
+    involved = _involved(holders, parsed)
     alive = set(lock_leads(work, dict.fromkeys(involved, at), at, bare=True))
     new: dict[Name, str] = {}
-    for one in heard:
-        for name in (one.said.about, *(n for j in one.said.joins for n in (j.merged, j.kept))):
+    for one in read_messages:
+        for name in (one.parsed.about, *(n for j in one.parsed.joins for n in (j.merged, j.kept))):
             lead_id = one.lead_id if name.kind == "email" else _holder(holders, name)
             if name not in holders and lead_id in alive:
                 new.setdefault(name, lead_id)
@@ -146,25 +157,25 @@ def _name(
 
 def _join(
     work: UnitOfWork, pairs: Mapping[tuple[str, str], Tool | str], intake: Intake
-) -> dict[tuple[str, str], Verdict]:
+) -> dict[tuple[str, str], MergeVerdict]:
     """Join pairs of leads, the first into the second; tell what became of each."""
     survivors = find_survivors(work, {lead_id for pair in pairs for lead_id in pair})
-    verdicts: dict[tuple[str, str], Verdict] = {}
+    verdicts: dict[tuple[str, str], MergeVerdict] = {}
     for (merged, kept), by in pairs.items():
         if survivors[merged] == survivors[kept]:
-            verdicts[merged, kept] = Verdict.ONE_ALREADY
+            verdicts[merged, kept] = MergeVerdict.ONE_ALREADY
             continue
-        hand = Hand(by, intake.received_at, intake.catalog)
-        verdict = verdicts[merged, kept] = join_leads(work, merged, kept, hand).verdict
-        if verdict is not Verdict.MERGE:
-            log.info("names_not_joined", by=by, because=str(verdict))
+        actor = Actor(by, intake.received_at, intake.catalog)
+        verdict = verdicts[merged, kept] = join_leads(work, merged, kept, actor).verdict
+        if verdict is not MergeVerdict.MERGE:
+            log.info("identities_not_joined", by=by, because=str(verdict))
     return verdicts
 
 
 def _join_all(
     work: UnitOfWork,
     tool: Tool,
-    heard: Sequence[_Heard],
+    read_messages: Sequence[_ReadMessage],
     holders: Mapping[Name, str],
     alive: set[str],
     intake: Intake,
@@ -174,24 +185,24 @@ def _join_all(
     def pair(join: Join) -> tuple[str, str]:
         return _holder(holders, join.merged), _holder(holders, join.kept)
 
-    wanted = {pair(join): tool for one in heard for join in one.said.joins}
+    wanted = {pair(join): tool for one in read_messages for join in one.parsed.joins}
     possible = {(one, other): by for (one, other), by in wanted.items() if {one, other} <= alive}
     verdicts = _join(work, possible, intake) if possible else {}
-    for one in heard:
-        asked = [pair(join) for join in one.said.joins if join.is_asked]
+    for one in read_messages:
+        asked = [pair(join) for join in one.parsed.joins if join.is_asked]
         for found in asked:
-            one.result = _say_joined(verdicts.get(found), one.lead_id)
+            one.result = _build_join_result(verdicts.get(found), one.lead_id)
 
 
-def _say_joined(verdict: Verdict | None, lead_id: str) -> ItemResult | RefusedError:
+def _build_join_result(verdict: MergeVerdict | None, lead_id: str) -> ItemResult | RefusedError:
     if verdict is None:
         return ItemResult("erased", lead_id)
-    if verdict in {Verdict.MERGE, Verdict.ONE_ALREADY}:
-        return ItemResult("landed" if verdict is Verdict.MERGE else "unchanged", lead_id)
+    if verdict in {MergeVerdict.MERGE, MergeVerdict.ONE_ALREADY}:
+        return ItemResult("landed" if verdict is MergeVerdict.MERGE else "unchanged", lead_id)
     return REFUSALS[verdict]()
 
 
-def land_messages(
+def ingest_messages(
     work: UnitOfWork, tool: Tool, raws: Sequence[bytes], sent_at: datetime | None, intake: Intake
 ) -> list[ItemResult | RefusedError]:
     """Land the messages of a tool; what one says wrongly touches no other.
@@ -215,27 +226,27 @@ def land_messages(
         For each message what became of it, or why it was refused.
     """
     results: list[ItemResult | RefusedError | None] = [None] * len(raws)
-    said: dict[int, Said] = {}
+    parsed: dict[int, ParsedMessage] = {}
     for position, raw in enumerate(raws):
         try:
-            said[position] = _TRANSLATORS[tool](raw, sent_at, intake)
+            parsed[position] = _TRANSLATORS[tool](raw, sent_at, intake)
         except RefusedError as refusal:
             results[position] = refusal
-    holders = _find_holders(work, list(said.values()))
-    gone = find_erased_names(work, {one.about for one in said.values()} - holders.keys())
-    heard: dict[int, _Heard] = {}
-    for position, one in said.items():
+    holders = _find_holders(work, list(parsed.values()))
+    gone = find_erased_names(work, {one.about for one in parsed.values()} - holders.keys())
+    read_messages: dict[int, _ReadMessage] = {}
+    for position, one in parsed.items():
         lead_id = _holder(holders, one.about)
         if one.about in gone:
             results[position] = ItemResult("erased", lead_id)
             continue
         try:
-            heard[position] = _read_record(one, lead_id, intake)
+            read_messages[position] = _read_record(one, lead_id, intake)
         except RefusedError as refusal:
             results[position] = refusal
-    if heard:
-        _take_up(work, tool, list(heard.values()), holders, intake)
-    for position, each in heard.items():
+    if read_messages:
+        _take_up(work, tool, list(read_messages.values()), holders, intake)
+    for position, each in read_messages.items():
         results[position] = each.result
     return [result for result in results if result is not None]
 
@@ -243,33 +254,33 @@ def land_messages(
 def _take_up(
     work: UnitOfWork,
     tool: Tool,
-    heard: Sequence[_Heard],
+    read_messages: Sequence[_ReadMessage],
     holders: dict[Name, str],
     intake: Intake,
 ) -> None:
     # All locks at once and in order, before anything lands: messages that cross each other wait.
-    lock_people(work, _involved(holders, [one.said for one in heard]))
-    _land(work, heard, intake)
-    alive = _name(work, heard, holders, intake)
-    _join_all(work, tool, heard, holders, alive, intake)
+    lock_people(work, _involved(holders, [one.parsed for one in read_messages]))
+    _land(work, read_messages, intake)
+    alive = _name(work, read_messages, holders, intake)
+    _join_all(work, tool, read_messages, holders, alive, intake)
 
 
-def join_by_email(work: UnitOfWork, leads: Sequence[ReadLead], intake: Intake) -> None:
+def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake) -> None:
     """Give leads their e-mail addresses as names, and join the visitors who gave the same ones."""
-    told: dict[Name, str] = {}
+    emails: dict[Name, str] = {}
     for lead in leads:
         email = read_email(lead.attributes.get("email"))
         if email is not None:
-            told.setdefault(email, lead.lead_id)
-    if not told:
+            emails.setdefault(email, lead.lead_id)
+    if not emails:
         return
     at = intake.received_at
-    alive = set(work.execute(EXISTING, {"ids": sorted(told.values())}).scalars())
-    add_names(work, {name: lead for name, lead in told.items() if lead in alive}, at)
-    holders = find_holders(work, told)
+    alive = set(work.execute(EXISTING, {"ids": sorted(emails.values())}).scalars())
+    add_names(work, {name: lead for name, lead in emails.items() if lead in alive}, at)
+    holders = find_holders(work, emails)
     pairs = {
         (lead_id, holders[name]): "email"
-        for name, lead_id in told.items()
+        for name, lead_id in emails.items()
         if lead_id in alive and holders[name] != lead_id
     }
     if pairs:

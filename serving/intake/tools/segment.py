@@ -12,9 +12,16 @@ from typing import Any
 import msgspec
 
 from features.taxonomy import Taxonomy
-from serving.intake.identity.names import Join, Name, read_email
-from serving.intake.tools.said import EventName, Said, check_name, find_moment, name_view, refuse
-from serving.intake.tools.traits import read_group_traits, read_traits
+from serving.intake.identity.identity_keys import Join, Name, read_email
+from serving.intake.tools.attribute_mapping import map_attributes, map_group_attributes
+from serving.intake.tools.parsed_message import (
+    EventName,
+    ParsedMessage,
+    check_name,
+    find_moment,
+    name_view,
+    refuse,
+)
 
 SOURCE = "segment"
 
@@ -110,7 +117,9 @@ def _sent_at(message: SegmentMessage, sent_at: datetime | None) -> datetime | No
     return find_moment(message.sent_at) or sent_at
 
 
-def _read_track(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_track(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     del taxonomy
     name = _text(message.event)
     if name is None:
@@ -119,10 +128,12 @@ def _read_track(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime |
     seen_on = "web" if _part(message.context, "page") else None
     event = _happening(message, EventName(name), "email" if is_mail else seen_on)
     about, joins = _about(message)
-    return Said(about, sent_at, joins, event)
+    return ParsedMessage(about, sent_at, joins, event)
 
 
-def _read_page(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_page(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     sent = message.properties or {}
     own = _text(message.name) or _text(sent.get("name"))
     names = [own, _text(message.category), _text(sent.get("title"))]
@@ -130,16 +141,18 @@ def _read_page(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | 
     url = sent.get("url") or sent.get("path") or page.get("url") or page.get("path")
     about, joins = _about(message)
     event = _happening(message, name_view(taxonomy, names, url), "web")
-    return Said(about, sent_at, joins, event)
+    return ParsedMessage(about, sent_at, joins, event)
 
 
-def _read_screen(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_screen(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     del taxonomy
     own = _text(message.name) or _text((message.properties or {}).get("name"))
     about, joins = _about(message)
     # A screen is of an app: whoever sees it uses the product.
     named = EventName(own or "screen", "product_use")
-    return Said(about, sent_at, joins, _happening(message, named, "product"))
+    return ParsedMessage(about, sent_at, joins, _happening(message, named, "product"))
 
 
 def _when(message: SegmentMessage) -> dict[str, Any]:
@@ -153,7 +166,9 @@ def _company_of(traits: Mapping[str, Any]) -> dict[str, Any]:
     return {} if found is None else {"account_id": found}
 
 
-def _read_identify(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_identify(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     del taxonomy
     traits = {**_part(message.context, "traits"), **(message.traits or {})}
     about, joins = _about(message)
@@ -161,26 +176,30 @@ def _read_identify(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetim
     if email is not None:
         joins = (*joins, Join(about, email))
     created = find_moment(traits.get("createdAt") or traits.get("created_at"))
-    attributes = read_traits(traits)
+    attributes = map_attributes(traits)
     lead = None
     if attributes or created is not None or about.kind == "user_id":
         lead = {"attributes": attributes, **_company_of(traits), **_when(message)}
         lead |= {} if created is None else {"created_at": created.isoformat()}
-    return Said(about, sent_at, joins, lead=lead)
+    return ParsedMessage(about, sent_at, joins, lead=lead)
 
 
-def _read_group(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_group(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     del taxonomy
     group = _id(message.group_id)
     if group is None:
         raise refuse("groupId", "is missing", "Send the account as `groupId`.")
     about, joins = _about(message)
-    attributes = read_group_traits(message.traits or {})
+    attributes = map_group_attributes(message.traits or {})
     lead = {"account_id": group, "attributes": attributes, **_when(message)}
-    return Said(about, sent_at, joins, lead=lead)
+    return ParsedMessage(about, sent_at, joins, lead=lead)
 
 
-def _read_alias(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def _read_alias(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     del taxonomy
     previous = check_name("previousId", _id(message.previous_id))
     _, user = _named(message)
@@ -193,10 +212,10 @@ def _read_alias(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime |
         raise refuse("previousId", "is the same as userId", fix)
     # Either kind of name: who aliases a user id means the user, if there is one.
     former = Name("anonymous_id", previous)
-    return Said(user, sent_at, (Join(former, user, is_asked=True),))
+    return ParsedMessage(user, sent_at, (Join(former, user, is_asked=True),))
 
 
-_READERS: dict[str, Callable[[SegmentMessage, Taxonomy, datetime | None], Said]] = {
+_READERS: dict[str, Callable[[SegmentMessage, Taxonomy, datetime | None], ParsedMessage]] = {
     "track": _read_track,
     "page": _read_page,
     "screen": _read_screen,
@@ -207,7 +226,9 @@ _READERS: dict[str, Callable[[SegmentMessage, Taxonomy, datetime | None], Said]]
 TYPES = tuple(_READERS)
 
 
-def translate(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None) -> Said:
+def translate(
+    message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | None
+) -> ParsedMessage:
     """Say a message in our words.
 
     Parameters
@@ -229,5 +250,5 @@ def translate(message: SegmentMessage, taxonomy: Taxonomy, sent_at: datetime | N
         raise refuse(
             "type", "is none of the types of messages", f"Use one of: {', '.join(TYPES)}."
         )
-    said = read(message, taxonomy, _sent_at(message, sent_at))
-    return replace(said, first_received_at=find_moment(message.received_at))
+    parsed = read(message, taxonomy, _sent_at(message, sent_at))
+    return replace(parsed, first_received_at=find_moment(message.received_at))

@@ -15,8 +15,15 @@ import msgspec
 
 from features import clock
 from features.taxonomy import Taxonomy
-from serving.intake.identity.names import Join, Name
-from serving.intake.tools.said import EventName, Said, check_name, choose_name, name_view, refuse
+from serving.intake.identity.identity_keys import Join, Name
+from serving.intake.tools.parsed_message import (
+    EventName,
+    ParsedMessage,
+    check_name,
+    choose_name,
+    name_view,
+    refuse,
+)
 
 SOURCE = "snowplow"
 
@@ -109,8 +116,8 @@ def _read_structured(payload: Payload, taxonomy: Taxonomy) -> Described:
     category, action = _text(payload, "se_ca"), _text(payload, "se_ac")
     if action is None:
         raise refuse("se_ac", "is missing", "Send what was done as the action.")
-    told = {name: _text(payload, key) for name, key in _STRUCTURED.items()}
-    properties = {name: text for name, text in told.items() if text is not None}
+    values = {name: _text(payload, key) for name, key in _STRUCTURED.items()}
+    properties = {name: text for name, text in values.items() if text is not None}
     try:
         value = float(_text(payload, "se_va") or "nan")
     except ValueError:
@@ -124,8 +131,8 @@ def _read_described(payload: Payload, taxonomy: Taxonomy) -> Described:
     inner = _unpack(payload)
     name = _schema_words(inner.get("schema"))
     named = choose_name(taxonomy, [name, name.replace("_", " ")], EventName(name))
-    told = inner.get("data")
-    return named, None, None, {**_page(payload), **(told if isinstance(told, dict) else {})}
+    data = inner.get("data")
+    return named, None, None, {**_page(payload), **(data if isinstance(data, dict) else {})}
 
 
 def _read_order(payload: Payload, taxonomy: Taxonomy) -> Described:
@@ -144,7 +151,7 @@ _READERS: dict[str, Callable[[Payload, Taxonomy], Described]] = {
 }
 
 
-def translate(payload: Payload, taxonomy: Taxonomy) -> Said:
+def translate(payload: Payload, taxonomy: Taxonomy) -> ParsedMessage:
     """Say an event in our words.
 
     Parameters
@@ -179,4 +186,4 @@ def translate(payload: Payload, taxonomy: Taxonomy) -> Said:
         event["occurred_at"] = occurred_at.isoformat()
     # A true time is not of the device's clock, so no correction of that clock applies to it.
     sent_at = None if true_time is not None else _moment(payload, "stm")
-    return Said(about, sent_at, joins, event)
+    return ParsedMessage(about, sent_at, joins, event)

@@ -12,7 +12,14 @@ from features.contracts.records import StageRecord
 from features.kernel.packed import PackedLead
 from features.lifecycle.stages import CLOSED, Stage, funnel_position
 from serving.champion import Champion
-from serving.scoring.live.queue import (
+from serving.scoring.lead_histories import (
+    asks_for_accounts,
+    find_moment,
+    leave_out_not_yet_created,
+    read_people,
+)
+from serving.scoring.live.rescore_schedule import decide_rescore
+from serving.scoring.live.scoring_queue import (
     LATER,
     MODEL,
     NO_NEWS,
@@ -22,15 +29,8 @@ from serving.scoring.live.queue import (
     clear_due,
     take_due,
 )
-from serving.scoring.live.rescore import decide_next_look
-from serving.scoring.live.stored import GivenScore, keep_scores
+from serving.scoring.live.stored_scores import StoredScore, keep_scores
 from serving.scoring.packed_scores import PackedScores, score_packed
-from serving.scoring.people import (
-    asks_for_accounts,
-    find_moment,
-    leave_out_unborn,
-    read_people,
-)
 from serving.store.histories import find_colleagues
 from serving.store.session import UnitOfWork
 
@@ -42,16 +42,16 @@ SELECT lead_id, coalesce(merged_into, lead_id) FROM lead WHERE lead_id = ANY(%(i
 """
 # In the order of their ids, as everybody locks them.
 LOCK = """
-SELECT lead_id, merged_into, looked_at FROM lead WHERE lead_id = ANY(%(ids)s)
+SELECT lead_id, merged_into, last_scored_as_of FROM lead WHERE lead_id = ANY(%(ids)s)
 ORDER BY lead_id FOR NO KEY UPDATE
 """
-LOOK = """
-UPDATE lead l SET looked_at = greatest(l.looked_at, n.at)
+RECORD_LAST_SCORED = """
+UPDATE lead l SET last_scored_as_of = greatest(l.looked_at, n.at)
 FROM unnest(%(ids)s::text[], %(at)s::timestamptz[]) AS n (lead_id, at) WHERE l.lead_id = n.lead_id
 """
 PLAYBOOK = "SELECT version FROM playbook_version WHERE state = 'in_effect'"
 
-AfterScores = Callable[[UnitOfWork, Sequence[GivenScore]], None]
+AfterScores = Callable[[UnitOfWork, Sequence[StoredScore]], None]
 """What is to happen in the same unit of work once leads have new scores."""
 
 
@@ -122,24 +122,24 @@ def score_leads(
     causes = {lead_id: why for lead_id, why in causes.items() if lead_id in locked}
     colleagues = find_colleagues(work, list(causes)) if asks else {}
     main = served[0].bundle.catalog
-    people = read_people(work, main, list(causes), keep=True, colleagues=colleagues)
-    people = _leave_out_served(people, causes, locked, taken_at)
-    clear_due(work, list(people), taken_at)
-    moments = _find_moments(people, locked, clock.to_us(now()))
-    people = _put_off_unborn(work, people, moments)
-    if not people:
+    histories = read_people(work, main, list(causes), keep=True, colleagues=colleagues)
+    histories = _leave_out_served(histories, causes, locked, taken_at)
+    clear_due(work, list(histories), taken_at)
+    moments = _find_moments(histories, locked, clock.to_us(now()))
+    histories = _put_off_not_yet_created(work, histories, moments)
+    if not histories:
         return ()
-    words = {i: ", ".join(sorted(causes[i])) for i in people}
-    keeping = _Keeping(work, words, colleagues, now(), after)
+    words = {i: ", ".join(sorted(causes[i])) for i in histories}
+    keeping = _StoringScores(work, words, colleagues, now(), after)
     scored = (
-        keeping.score(served[0], people, moments),
-        *(keeping.score_further(further, people, moments) for further in served[1:]),
+        keeping.score(served[0], histories, moments),
+        *(keeping.score_further(further, histories, moments) for further in served[1:]),
     )
-    _look(work, scored, colleagues)
+    _record_last_scored(work, scored, colleagues)
     _schedule(work, scored[0])
-    changed = [i for i in people if causes[i] - NO_NEWS]
-    told = {other for i in changed for other in colleagues.get(i, [])} - people.keys()
-    add_colleagues_due(work, told, taken_at + COLLEAGUES_AFTER)
+    changed = [i for i in histories if causes[i] - NO_NEWS]
+    others = {other for i in changed for other in colleagues.get(i, [])} - histories.keys()
+    add_colleagues_due(work, others, taken_at + COLLEAGUES_AFTER)
     return scored
 
 
@@ -165,7 +165,7 @@ def _lock(
 
 
 def _leave_out_served(
-    people: Mapping[str, PackedLead],
+    histories: Mapping[str, PackedLead],
     causes: Mapping[str, set[str]],
     locked: Mapping[str, datetime | None],
     taken_at: datetime,
@@ -177,25 +177,29 @@ def _leave_out_served(
     """
 
     def was_served(lead_id: str, lead: PackedLead) -> bool:
-        looked_at = locked[lead_id]
-        if looked_at is None or looked_at < taken_at or MODEL in causes[lead_id]:
+        last_scored_as_of = locked[lead_id]
+        if last_scored_as_of is None or last_scored_as_of < taken_at or MODEL in causes[lead_id]:
             return False
-        return lead.known_until < clock.to_us(looked_at)
+        return lead.known_until < clock.to_us(last_scored_as_of)
 
-    return {i: lead for i, lead in people.items() if not was_served(i, lead)}
+    return {i: lead for i, lead in histories.items() if not was_served(i, lead)}
 
 
 def _find_moments(
-    people: Mapping[str, PackedLead], locked: Mapping[str, datetime | None], now_us: int
+    histories: Mapping[str, PackedLead], locked: Mapping[str, datetime | None], now_us: int
 ) -> dict[str, int]:
     """Find each lead's moment: now, or as soon after as everything known counts.
 
     Never that of an earlier score again: a moment has one score.
     """
     moments = {}
-    for lead_id, lead in people.items():
-        looked_at = locked[lead_id]
-        earliest = now_us if looked_at is None else max(now_us, clock.to_us(looked_at) + 1)
+    for lead_id, lead in histories.items():
+        last_scored_as_of = locked[lead_id]
+        earliest = (
+            now_us
+            if last_scored_as_of is None
+            else max(now_us, clock.to_us(last_scored_as_of) + 1)
+        )
         if lead.created_at >= earliest:  # not born yet, whatever else is known
             moments[lead_id] = earliest
             continue
@@ -203,17 +207,19 @@ def _find_moments(
     return moments
 
 
-def _put_off_unborn(
-    work: UnitOfWork, people: Mapping[str, PackedLead], moments: Mapping[str, int]
+def _put_off_not_yet_created(
+    work: UnitOfWork, histories: Mapping[str, PackedLead], moments: Mapping[str, int]
 ) -> dict[str, PackedLead]:
     """Put leads that are yet to come off until they have; give the others."""
-    unborn = {i: lead for i, lead in people.items() if lead.created_at >= moments[i]}
-    add_due(work, {i: clock.from_us(lead.created_at + 1) for i, lead in unborn.items()}, TIME)
-    return {i: lead for i, lead in people.items() if i not in unborn}
+    not_yet_created = {i: lead for i, lead in histories.items() if lead.created_at >= moments[i]}
+    add_due(
+        work, {i: clock.from_us(lead.created_at + 1) for i, lead in not_yet_created.items()}, TIME
+    )
+    return {i: lead for i, lead in histories.items() if i not in not_yet_created}
 
 
 @dataclass(frozen=True)
-class _Keeping:
+class _StoringScores:
     """What the scores of one pass are kept with."""
 
     work: UnitOfWork
@@ -223,50 +229,54 @@ class _Keeping:
     after: AfterScores | None
 
     def score(
-        self, champion: Champion, people: Mapping[str, PackedLead], moments: Mapping[str, int]
+        self, champion: Champion, histories: Mapping[str, PackedLead], moments: Mapping[str, int]
     ) -> PackedScores:
         """Score leads by one champion, and keep the scores."""
-        ready = {i: leave_out_unborn(lead, moments[i]) for i, lead in people.items()}
+        ready = {i: leave_out_not_yet_created(lead, moments[i]) for i, lead in histories.items()}
         scored = score_packed(champion, ready, moments)
-        given = [
-            GivenScore(score, self.because[score.lead_id], scored.encode(position))
+        stored = [
+            StoredScore(score, self.because[score.lead_id], scored.encode(position))
             for position, score in enumerate(scored.answers.leads)
         ]
         keep_scores(
             self.work,
-            given,
+            stored,
             model_version=champion.bundle.version,
             playbook_version=self.work.execute(PLAYBOOK).scalar(),
             scored_at=self.scored_at,
         )
         if self.after is not None:
-            self.after(self.work, given)
+            self.after(self.work, stored)
         return scored
 
     def score_further(
-        self, champion: Champion, people: Mapping[str, PackedLead], moments: Mapping[str, int]
+        self, champion: Champion, histories: Mapping[str, PackedLead], moments: Mapping[str, int]
     ) -> PackedScores:
         """Score by another champion: packed in its own codes for the occasion, and forgotten."""
         catalog = champion.bundle.catalog
-        own = read_people(self.work, catalog, list(people), keep=False, colleagues=self.colleagues)
+        own = read_people(
+            self.work, catalog, list(histories), keep=False, colleagues=self.colleagues
+        )
         # It may read colleagues whom the main champion does not, and must not look before them.
         own_moments = {i: find_moment(lead, moments[i]) for i, lead in own.items()}
         return self.score(champion, own, own_moments)
 
 
-def _look(
+def _record_last_scored(
     work: UnitOfWork,
     scored: Sequence[PackedScores],
     colleagues: Mapping[str, Sequence[str]],
 ) -> None:
     """Note the looks: what becomes known later of a lead, or a colleague, counts after them."""
-    looks: dict[str, int] = {}
+    moments_scored: dict[str, int] = {}
     for one in scored:
         for lead_id, as_of in zip(one.lead_ids, one.as_of_us.tolist(), strict=True):
             for seen in (lead_id, *colleagues.get(lead_id, ())):
-                looks[seen] = max(looks.get(seen, 0), as_of)
-    ids = sorted(looks)
-    work.execute(LOOK, {"ids": ids, "at": [clock.from_us(looks[i]) for i in ids]})
+                moments_scored[seen] = max(moments_scored.get(seen, 0), as_of)
+    ids = sorted(moments_scored)
+    work.execute(
+        RECORD_LAST_SCORED, {"ids": ids, "at": [clock.from_us(moments_scored[i]) for i in ids]}
+    )
 
 
 def _schedule(work: UnitOfWork, scored: PackedScores) -> None:
@@ -276,8 +286,8 @@ def _schedule(work: UnitOfWork, scored: PackedScores) -> None:
         scored.lead_ids, scored.as_of_us.tolist(), scored.facts, strict=True
     ):
         closed = _stands_closed(facts.moves, as_of)
-        look = decide_next_look(quiet_us=as_of - facts.last_at, is_closed=closed)
-        due[lead_id] = clock.from_us(as_of + look.after_us)
+        rescore = decide_rescore(quiet_us=as_of - facts.last_at, is_closed=closed)
+        due[lead_id] = clock.from_us(as_of + rescore.after_us)
     add_due(work, due, TIME, LATER)
 
 

@@ -8,15 +8,15 @@ import structlog
 
 from features import clock
 from features.compute.online import compute_packed_rows
-from serving.champion import Champion, ChampionDesk
+from serving.champion import Champion, ModelHolder
 from serving.scoring.answers import build_scored_rows
-from serving.scoring.live.queue import read_due_state
+from serving.scoring.lead_histories import find_moment, leave_out_not_yet_created, read_people
 from serving.scoring.live.score import AfterScores, Pass, score_due, score_leads
+from serving.scoring.live.scoring_queue import read_due_state
 from serving.scoring.log import ScoredLog
+from serving.scoring.models_in_use import ModelCache, list_served, record_use
 from serving.scoring.packed_scores import PackedScores
-from serving.scoring.people import find_moment, leave_out_unborn, read_people
-from serving.scoring.request.shadow import Shadow, shade_rows
-from serving.scoring.served import BundleShelf, list_served, record_use
+from serving.scoring.request.shadow import Shadow, shadow_score_rows
 from serving.store.deferring import defer
 from serving.store.errors import StoreUnavailableError
 from serving.store.session import Store, UnitOfWork
@@ -41,8 +41,8 @@ class LiveScorer:
     def __init__(
         self,
         store: Store,
-        desks: Sequence[ChampionDesk],
-        shelf: BundleShelf,
+        model_holders: Sequence[ModelHolder],
+        model_cache: ModelCache,
         scored_log: ScoredLog,
         shadow: Shadow | None = None,
         *,
@@ -51,8 +51,8 @@ class LiveScorer:
         after: AfterScores | None = None,
     ) -> None:
         self.store = store
-        self.desks = tuple(desks)
-        self.shelf = shelf
+        self.model_holders = tuple(model_holders)
+        self.model_cache = model_cache
         self.log = scored_log
         self.shadow = shadow
         self.most = most
@@ -72,16 +72,16 @@ class LiveScorer:
 
     def note_champions(self) -> None:
         """Keep each champion's bundle, and write down that it is in use, once after each swap."""
-        for champion in list_served(self.desks):
+        for champion in list_served(self.model_holders):
             contract, version = champion.bundle.contract.text, champion.bundle.version
             if self._noted.get(contract) == version:
                 continue
-            self.shelf.keep(champion)
-            folder, at = self.shelf.folder / version, self.now()
+            self.model_cache.keep(champion)
+            folder, at = self.model_cache.folder / version, self.now()
             with self.store.work() as work:
                 is_news = record_use(work, champion, folder, at)
             self._noted[contract] = version
-            log.info("champion_noted", version=version, rescore=is_news)
+            log.info("champion_recorded", version=version, rescore=is_news)
 
     def run_once(self) -> int:
         """Make one pass over what is due; give how many leads were taken.
@@ -92,7 +92,7 @@ class LiveScorer:
             If the database is away; nothing is lost.
         """
         self.note_champions()
-        served = list_served(self.desks)
+        served = list_served(self.model_holders)
         if not served:
             return 0
         try:
@@ -102,7 +102,7 @@ class LiveScorer:
         except StoreUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - edge of a job: one bad lead must not stop the others
-            log.error("pass_failed", error=type(error).__name__)  # noqa: TRY400 - may hold values
+            log.error("scoring_pass_failed", error=type(error).__name__)  # noqa: TRY400 - may hold values
             return self._score_one_by_one()
         self._account_for(served, done)
         return done.taken
@@ -124,7 +124,7 @@ class LiveScorer:
                 )
             )
         if done.scored and self.shadow is not None:
-            self._shade(self.shadow, served[0], done.scored[0])
+            self._shadow_score(self.shadow, served[0], done.scored[0])
 
     def _score_one_by_one(self) -> int:
         """Find the lead that spoils a pass, and set it aside."""
@@ -156,49 +156,51 @@ class LiveScorer:
         Exception
             Whatever keeps it from being scored.
         """
-        served, causes = list_served(self.desks), {lead_id: because}
+        served, causes = list_served(self.model_holders), {lead_id: because}
         scored = self.store.run(
             lambda work: score_leads(work, served, causes, self.now(), self.now, self.after)
         )
         self._account_for(served, Pass(1, scored))
 
-    def _shade(self, shadow: Shadow, champion: Champion, scored: PackedScores) -> None:
+    def _shadow_score(self, shadow: Shadow, champion: Champion, scored: PackedScores) -> None:
         """Let the challenger score the same leads, for its log only. Never raises."""
-        challenger = shadow.desk.find_champion()
+        challenger = shadow.holder.find_champion()
         if challenger is None or challenger.bundle.version == champion.bundle.version:
             return
         try:
-            self._shade_with(shadow, challenger, champion, scored)
+            self._shadow_score_with(shadow, challenger, champion, scored)
         except Exception as error:  # noqa: BLE001 - edge of a job: a failing shadow hurts nobody
             shadow.failures += 1
             log.error("shadow_failed", error=type(error).__name__)  # noqa: TRY400 - may hold values
 
-    def _shade_with(
+    def _shadow_score_with(
         self, shadow: Shadow, challenger: Champion, champion: Champion, scored: PackedScores
     ) -> None:
-        said = np.full((len(scored.lead_ids), 3), np.nan, np.float32)
+        champion_scores = np.full((len(scored.lead_ids), 3), np.nan, np.float32)
         known = scored.answers.scorable
-        said[known, 0] = scored.answers.scores.points
-        said[known, 1] = scored.answers.scores.probability
-        said[known, 2] = scored.answers.bands[known]
+        champion_scores[known, 0] = scored.answers.scores.points
+        champion_scores[known, 1] = scored.answers.scores.probability
+        champion_scores[known, 2] = scored.answers.bands[known]
         matrix, as_of_us = scored.matrix, scored.as_of_us
         if challenger.bundle.catalog.fingerprint != champion.bundle.catalog.fingerprint:
             with self.store.work(read_only=True) as work:
                 catalog = challenger.bundle.catalog
-                people = read_people(work, catalog, scored.lead_ids, keep=False)
+                histories = read_people(work, catalog, scored.lead_ids, keep=False)
             # What landed since the pass counts as well: the shadow looks a moment later.
             moments = {
-                i: find_moment(people[i], at)
+                i: find_moment(histories[i], at)
                 for i, at in zip(scored.lead_ids, as_of_us.tolist(), strict=True)
-                if i in people
+                if i in histories
             }
-            said = said[[i in people for i in scored.lead_ids]]
-            leads = [leave_out_unborn(people[i], at) for i, at in moments.items()]
+            champion_scores = champion_scores[[i in histories for i in scored.lead_ids]]
+            leads = [leave_out_not_yet_created(histories[i], at) for i, at in moments.items()]
             if not leads:
                 return
             matrix = compute_packed_rows(catalog, leads, list(moments.values()))
             as_of_us = np.array(list(moments.values()), np.int64)
         shadow.log.add(
-            shade_rows(challenger, champion.bundle.version, said, matrix, as_of_us, self.now())
+            shadow_score_rows(
+                challenger, champion.bundle.version, champion_scores, matrix, as_of_us, self.now()
+            )
         )
         shadow.scored += len(matrix)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
 from features import clock
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.contracts.leads import AttributeType
 from features.contracts.records import LeadVersion
 from serving.errors import FieldProblem, InvalidBodyError
@@ -71,7 +71,7 @@ _READERS: dict[AttributeType, tuple[Callable[[Cell], Cell], str, str]] = {
 
 
 def read_cells(
-    sent: Mapping[str, Cell], known: Mapping[str, Attribute], where: str
+    sent: Mapping[str, Cell], known: Mapping[str, LeadAttribute], where: str
 ) -> dict[str, Cell]:
     """Read those attributes the model knows.
 
@@ -97,7 +97,7 @@ def read_cells(
 
 
 def _warn_of_rare_values(
-    versions: tuple[LeadVersion, ...], known: Mapping[str, Attribute]
+    versions: tuple[LeadVersion, ...], known: Mapping[str, LeadAttribute]
 ) -> list[str]:
     rare = dict.fromkeys(
         name
@@ -107,12 +107,12 @@ def _warn_of_rare_values(
         and value is not None
         and value not in known[name].categories
     )
-    said = []
+    warnings_ = []
     for name in rare:
         has_other = OTHER_CATEGORY in known[name].categories
         counted = "counts as another rare value" if has_other else "counts as not known"
-        said.append(f"The value of {name} was too rare in training; it {counted}.")
-    return said
+        warnings_.append(f"The value of {name} was too rare in training; it {counted}.")
+    return warnings_
 
 
 def _add_account(
@@ -130,7 +130,7 @@ def _add_account(
 
 def read_attributes(
     lead: LeadIn | ColleagueIn,
-    attributes: tuple[Attribute, ...],
+    attributes: tuple[LeadAttribute, ...],
     *,
     account_id: str | None = None,
     where: str = "",

@@ -8,8 +8,13 @@ from features import clock
 from features.catalog.manifest import Catalog
 from features.contracts.records import EventRecord, LeadRecord, StageRecord
 from features.taxonomy import Taxonomy
-from serving.errors import FieldProblem, InvalidBodyError, LookedTooEarlyError, TooManyEventsError
-from serving.scoring.remarks import (
+from serving.errors import (
+    AsOfBeforeCreationError,
+    FieldProblem,
+    InvalidBodyError,
+    TooManyEventsError,
+)
+from serving.scoring.lead_warnings import (
     warn_of_account,
     warn_of_future,
     warn_of_moment,
@@ -26,7 +31,7 @@ ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLead:
+class ScorableLead:
     """A lead ready for the kernel."""
 
     record: LeadRecord
@@ -73,7 +78,7 @@ def _is_nameless(event: EventIn) -> bool:
 
 def _check(lead: LeadIn, as_of: datetime, most_events: int) -> None:
     if as_of < lead.created_at:
-        raise LookedTooEarlyError(lead.created_at.isoformat(), as_of.isoformat())
+        raise AsOfBeforeCreationError(lead.created_at.isoformat(), as_of.isoformat())
     for field, found in (("events", len(lead.events)), ("stages", len(lead.stages))):
         if found > most_events:
             raise TooManyEventsError(field, found, most_events)
@@ -122,7 +127,7 @@ def _read_colleagues(lead: LeadIn, catalog: Catalog) -> tuple[LeadRecord, ...] |
 
 def read_lead(
     lead: LeadIn, catalog: Catalog, target: str, now: datetime, most_events: int
-) -> ReadLead:
+) -> ScorableLead:
     """Turn a lead as sent into a record, and say what will not count.
 
     Parameters
@@ -140,7 +145,7 @@ def read_lead(
 
     Raises
     ------
-    LookedTooEarlyError, TooManyEventsError, InvalidBodyError
+    AsOfBeforeCreationError, TooManyEventsError, InvalidBodyError
         If the fields do not go together, or do not fit the catalogue.
     """
     as_of = now if lead.as_of is None else lead.as_of
@@ -169,4 +174,4 @@ def read_lead(
         stages=stages,
         colleagues=_read_colleagues(lead, catalog),
     )
-    return ReadLead(record, as_of, attributes.ignored, warnings, attributes.known)
+    return ScorableLead(record, as_of, attributes.ignored, warnings, attributes.known)

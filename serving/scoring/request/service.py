@@ -13,19 +13,19 @@ from features import clock
 from features.compute.online import compute_rows
 from serving.champion import Champion
 from serving.errors import FieldProblem, InvalidBodyError, NoTimingError, RefusedError
-from serving.http.problems import say_validation_error, shape_refusal
 from serving.scoring.answers import (
-    LookedAt,
+    LeadAtMoment,
     build_scored_rows,
     shape_answers,
     time_answers,
 )
 from serving.scoring.log import STATUSES, ScoredLog
 from serving.scoring.request.batches import find_id
-from serving.scoring.request.records import ReadLead, read_lead
+from serving.scoring.request.records import ScorableLead, read_lead
 from serving.scoring.request.shadow import Shadow
 from serving.scoring.schemas import BatchScores, LeadIn, LeadRefused, LeadScore
 from serving.scoring.timing_schemas import LeadTiming
+from serving.web_api.problems import describe_validation_error, shape_refusal
 
 CHUNK_LEADS = 1_000
 """Leads of a batch scored together: bounds the memory of contributions."""
@@ -65,22 +65,22 @@ def read_body(body: bytes) -> LeadIn:
     try:
         return LeadIn.model_validate_json(body)
     except ValidationError as error:
-        raise say_validation_error(error) from None
+        raise describe_validation_error(error) from None
 
 
-def _read(lead: LeadIn, scoring: Scoring) -> ReadLead:
+def _read(lead: LeadIn, scoring: Scoring) -> ScorableLead:
     bundle = scoring.champion.bundle
     return read_lead(lead, bundle.catalog, bundle.contract.event, scoring.now, scoring.most_events)
 
 
-def compute_reads(champion: Champion, reads: Sequence[ReadLead]) -> NDArray[np.float32]:
+def compute_reads(champion: Champion, reads: Sequence[ScorableLead]) -> NDArray[np.float32]:
     """Compute a row of features for each lead that was read."""
     as_of_us = [clock.to_us(read.as_of) for read in reads]
     return compute_rows(champion.bundle.catalog, [read.record for read in reads], as_of_us)
 
 
 def score_reads(
-    scoring: Scoring, reads: Sequence[ReadLead], *, timed: bool = False
+    scoring: Scoring, reads: Sequence[ScorableLead], *, timed: bool = False
 ) -> list[LeadScore]:
     """Score leads that were read, and log their rows.
 
@@ -98,14 +98,14 @@ def score_reads(
         return []
     champion = scoring.champion
     as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
-    matrix, looked = compute_reads(champion, reads), [_looked_at(read) for read in reads]
-    answers = shape_answers(champion, scoring.top, looked, matrix, timed=timed)
+    matrix, lead_at = compute_reads(champion, reads), [_read_at(read) for read in reads]
+    answers = shape_answers(champion, scoring.top, lead_at, matrix, timed=timed)
     scoring.log.add(build_scored_rows(champion, answers, matrix, as_of_us, scoring.now))
     return answers.leads
 
 
-def _looked_at(read: ReadLead) -> LookedAt:
-    return LookedAt(
+def _read_at(read: ScorableLead) -> LeadAtMoment:
+    return LeadAtMoment(
         read.record.lead_id,
         read.as_of,
         read.record.created_at,
@@ -126,7 +126,7 @@ def score_one(scoring: Scoring, lead: LeadIn) -> LeadScore:
         If the lead does not fit the model or itself.
     """
     answers = score_reads(scoring, [_read(lead, scoring)], timed=True)
-    _shade(scoring, [lead], answers)
+    _shadow_score(scoring, [lead], answers)
     return answers[0]
 
 
@@ -145,7 +145,7 @@ def time_one(scoring: Scoring, lead: LeadIn) -> LeadTiming:
         raise NoTimingError(bundle.name, bundle.version)
     read = _read(lead, scoring)
     row = compute_reads(scoring.champion, [read])
-    answers = shape_answers(scoring.champion, 0, [_looked_at(read)], row)
+    answers = shape_answers(scoring.champion, 0, [_read_at(read)], row)
     timing = time_answers(scoring.champion, bundle.timing, answers, row)[0]
     return LeadTiming(
         read.record.lead_id,
@@ -158,7 +158,7 @@ def time_one(scoring: Scoring, lead: LeadIn) -> LeadTiming:
     )
 
 
-def _shade(scoring: Scoring, leads: Sequence[LeadIn], answers: Sequence[LeadScore]) -> None:
+def _shadow_score(scoring: Scoring, leads: Sequence[LeadIn], answers: Sequence[LeadScore]) -> None:
     """Let the challenger score the same leads, later and for the log only."""
     if scoring.shadow is not None:
         scoring.shadow.add(scoring.champion, leads, answers, scoring.now)
@@ -179,7 +179,7 @@ def _score_chunk(
     scoring: Scoring, raw_leads: Sequence[msgspec.Raw]
 ) -> list[LeadScore | LeadRefused]:
     leads: list[LeadIn] = []
-    reads: list[ReadLead] = []
+    reads: list[ScorableLead] = []
     refused: dict[int, LeadRefused] = {}
     for position, raw in enumerate(raw_leads):
         try:
@@ -190,6 +190,6 @@ def _score_chunk(
             problem = shape_refusal(refusal)
             refused[position] = LeadRefused(find_id(bytes(raw)), "invalid", problem)
     answers = score_reads(scoring, reads)
-    _shade(scoring, leads, answers)
+    _shadow_score(scoring, leads, answers)
     scored = iter(answers)
     return [refused[i] if i in refused else next(scored) for i in range(len(raw_leads))]

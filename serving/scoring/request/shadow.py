@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from features import clock
 from features.compute.online import compute_rows
-from serving.champion import Champion, ChampionDesk, find_mark
+from serving.champion import Champion, ModelHolder, find_mark
 from serving.errors import RefusedError
 from serving.scoring.log import STATUSES, ScoredLog, ScoredRows
-from serving.scoring.request.records import ReadLead, read_lead
+from serving.scoring.request.records import ScorableLead, read_lead
 from serving.scoring.schemas import LeadIn, LeadScore
 from serving.settings import ServingSettings
 from training.bundle import HIGHEST_POINTS, LOWEST_POINTS
@@ -36,7 +36,7 @@ chance, position of the band; NaN where not enough is known."""
 log = structlog.get_logger(__name__)
 
 
-class ShadowDesk(ChampionDesk):
+class ChallengerHolder(ModelHolder):
     """Keeps the challenger; unlike a champion it goes when its folder goes."""
 
     def refresh(self, at: datetime) -> None:
@@ -47,7 +47,7 @@ class ShadowDesk(ChampionDesk):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ShadowedLead:
     """A lead that the champion answered, waiting for the challenger."""
 
     lead: LeadIn
@@ -62,16 +62,18 @@ class Seen:
     @property
     def records(self) -> int:
         """What it weighs while it waits."""
-        people = self.lead.colleagues or ()
-        brought = sum(1 + len(person.events) + len(person.stages) for person in people)
+        colleagues = self.lead.colleagues or ()
+        brought = sum(1 + len(person.events) + len(person.stages) for person in colleagues)
         return 1 + len(self.lead.events) + len(self.lead.stages) + brought
 
 
 class Shadow:
     """Scores with the challenger what the champion was asked, in a thread of its own."""
 
-    def __init__(self, desk: ShadowDesk, scored_log: ScoredLog, *, most_events: int) -> None:
-        self.desk = desk
+    def __init__(
+        self, holder: ChallengerHolder, scored_log: ScoredLog, *, most_events: int
+    ) -> None:
+        self.holder = holder
         self.log = scored_log
         self.most_events = most_events
         self.scored = 0
@@ -82,7 +84,7 @@ class Shadow:
         """Leads the challenger's catalogue cannot read."""
         self.failures = 0
         """Times the challenger failed."""
-        self._waiting: deque[Seen] = deque()
+        self._waiting: deque[ShadowedLead] = deque()
         self._records = 0
         self._wake = threading.Condition()
         self._stopped = False
@@ -96,12 +98,12 @@ class Shadow:
         scored_at: datetime,
     ) -> None:
         """Take in what was answered. Never waits, and does nothing without a challenger."""
-        challenger = self.desk.find_champion()
+        challenger = self.holder.find_champion()
         if challenger is None or challenger.bundle.version == champion.bundle.version:
             return
         names = [band.name for band in champion.bundle.bands]
-        seen = [
-            Seen(
+        waiting = [
+            ShadowedLead(
                 lead,
                 champion.bundle.version,
                 answer.as_of,
@@ -113,7 +115,7 @@ class Shadow:
             for lead, answer in zip(leads, answers, strict=True)
         ]
         with self._wake:
-            for one in seen:
+            for one in waiting:
                 weight = one.records
                 if self._records + weight > MOST_WAITING:
                     self.passed_over += 1
@@ -142,13 +144,13 @@ class Shadow:
                     self._wake.wait()
                 if self._stopped:
                     return
-                seen = self._take()
-            self.score(seen)
+                waiting = self._take()
+            self.score(waiting)
 
-    def _take(self) -> list[Seen]:
+    def _take(self) -> list[ShadowedLead]:
         """Take the oldest leads of one champion."""
         first = self._waiting[0].champion
-        taken: list[Seen] = []
+        taken: list[ShadowedLead] = []
         while (
             self._waiting and len(taken) < LEADS_AT_A_TIME and self._waiting[0].champion == first
         ):
@@ -157,25 +159,25 @@ class Shadow:
             taken.append(one)
         return taken
 
-    def score(self, seen: Sequence[Seen]) -> None:
+    def score(self, waiting: Sequence[ShadowedLead]) -> None:
         """Score leads of one champion and log both scores. Never raises."""
-        challenger = self.desk.find_champion()
+        challenger = self.holder.find_champion()
         if challenger is None:
             return
         try:
-            self._score(challenger, seen)
+            self._score(challenger, waiting)
         except Exception as error:  # noqa: BLE001 - edge of a job: a failing shadow hurts nobody
             self.failures += 1
             log.error(  # noqa: TRY400 - a traceback could hold what a lead sent
                 "shadow_failed",
                 challenger=challenger.bundle.version,
                 error=type(error).__name__,
-                leads=len(seen),
+                leads=len(waiting),
             )
 
-    def _score(self, challenger: Champion, seen: Sequence[Seen]) -> None:
+    def _score(self, challenger: Champion, waiting: Sequence[ShadowedLead]) -> None:
         kept, reads = [], []
-        for one in seen:
+        for one in waiting:
             try:
                 reads.append(self._read(challenger, one))
                 kept.append(one)
@@ -185,7 +187,7 @@ class Shadow:
             self.log.add(score_rows(challenger, kept, reads))
             self.scored += len(reads)
 
-    def _read(self, challenger: Champion, one: Seen) -> ReadLead:
+    def _read(self, challenger: Champion, one: ShadowedLead) -> ScorableLead:
         bundle = challenger.bundle
         # The moment the champion looked at, also where the lead names none.
         return read_lead(
@@ -194,7 +196,7 @@ class Shadow:
 
 
 def score_rows(
-    challenger: Champion, seen: Sequence[Seen], reads: Sequence[ReadLead]
+    challenger: Champion, waiting: Sequence[ShadowedLead], reads: Sequence[ScorableLead]
 ) -> ScoredRows:
     """Score leads with the challenger, and put beside it what the champion said.
 
@@ -207,14 +209,16 @@ def score_rows(
     as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
     catalog = challenger.bundle.catalog
     matrix = compute_rows(catalog, [read.record for read in reads], as_of_us.tolist())
-    said = np.array([[o.points, o.probability, o.band] for o in seen], np.float32)
-    return shade_rows(challenger, seen[0].champion, said, matrix, as_of_us, seen[0].scored_at)
+    champion_scores = np.array([[o.points, o.probability, o.band] for o in waiting], np.float32)
+    return shadow_score_rows(
+        challenger, waiting[0].champion, champion_scores, matrix, as_of_us, waiting[0].scored_at
+    )
 
 
-def shade_rows(
+def shadow_score_rows(
     challenger: Champion,
     champion: str,
-    said: NDArray[np.float32],
+    champion_scores: NDArray[np.float32],
     matrix: NDArray[np.float32],
     as_of_us: NDArray[np.int64],
     scored_at: datetime,
@@ -245,7 +249,7 @@ def shade_rows(
         names=COLUMNS,
         bands=tuple(band.name for band in bundle.bands),
         scored_at=scored_at,
-        matrix=said,
+        matrix=champion_scores,
         as_of_us=as_of_us,
         status=np.where(known, scored, not_enough).astype(np.int8),
         band=band,
@@ -261,5 +265,5 @@ def build_shadow(settings: ServingSettings) -> Shadow:
         most_rows=settings.scored_buffer_rows,
         keep_days=settings.scored_keep_days,
     )
-    desk = ShadowDesk(settings.challenger, role="challenger")
-    return Shadow(desk, scored_log, most_events=settings.max_events)
+    holder = ChallengerHolder(settings.challenger, role="challenger")
+    return Shadow(holder, scored_log, most_events=settings.max_events)

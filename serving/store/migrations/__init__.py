@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "m0050"
+HEAD = "m0060"
 """The newest step. A constant, so that a server that is up to date need not import alembic."""
 
 TURN = 0x6261746F6E
@@ -34,7 +34,7 @@ def _configure(connection: Connection) -> "Config":
     return config
 
 
-def _in_turn(engine: Engine, deed: Any) -> None:
+def _in_turn(engine: Engine, action: Any) -> None:
     # The lock is the session's, held on a connection of its own: a step may commit in between.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as turn:
         turn.execute(text("SET lock_timeout = 0"))
@@ -44,7 +44,7 @@ def _in_turn(engine: Engine, deed: Any) -> None:
         try:
             with engine.begin() as connection:
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
-                deed(_configure(connection))
+                action(_configure(connection))
         finally:
             turn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": TURN})
         turn.invalidate()  # its settings are not for others

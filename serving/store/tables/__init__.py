@@ -6,7 +6,7 @@ from serving.store.tables.effects import ClosedEndpoint, OutboxEffect
 from serving.store.tables.handoff import (
     Absence,
     Assignment,
-    ClockDeed,
+    ClockActionTaken,
     Decision,
     Handoff,
     HandoffMove,
@@ -31,7 +31,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BundleVersion",
-    "ClockDeed",
+    "ClockActionTaken",
     "ClosedEndpoint",
     "Decision",
     "Event",

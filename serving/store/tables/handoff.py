@@ -183,10 +183,10 @@ class Assignment(Base):
     """The signal that took it out of their hands."""
 
 
-class ClockDeed(Base):
+class ClockActionTaken(Base):
     """What was done since a promise was about to be broken, or was: once for each run of a clock."""
 
-    __tablename__ = "clock_deed"
+    __tablename__ = "clock_action"
 
     handoff_id: Mapped[int] = mapped_column(
         ForeignKey("handoff.handoff_id", ondelete="CASCADE"), primary_key=True
@@ -194,7 +194,7 @@ class ClockDeed(Base):
     clock: Mapped[str] = mapped_column(primary_key=True)
     """A clock, or ``pursuit``."""
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
-    deed: Mapped[str] = mapped_column(primary_key=True)
+    action: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     because: Mapped[str]
 

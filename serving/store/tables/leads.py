@@ -31,7 +31,7 @@ class Lead(Base):
         ForeignKey("lead.lead_id", ondelete="SET NULL"), index=True
     )
     """The lead this one is, since they were merged; never a lead that is itself merged."""
-    looked_at: Mapped[datetime | None]
+    last_scored_as_of: Mapped[datetime | None]
     """The latest ``as_of`` of a score that was given. What arrives later gets a ``known_at`` that
     is not before it, so that a replay as of that moment sees what was seen then."""
 

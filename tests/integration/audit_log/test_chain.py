@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from serving.auth.roles import Role
 from serving.errors import NotFoundError
-from serving.store.audit_log import BEGINNING, Verdict, list_entries, note, verify
+from serving.store.audit_log import BEGINNING, ChainCheck, list_entries, note, verify
 from serving.store.session import Store
 from tests.integration.auth.factories import bearer, make_app, make_key
 from tests.unit.serving.factories import running_app
@@ -33,7 +33,7 @@ def write(store: Store, count: int) -> None:
             )
 
 
-def check(store: Store, head: bytes | None = None) -> Verdict:
+def check(store: Store, head: bytes | None = None) -> ChainCheck:
     with store.work(read_only=True) as work:
         return verify(work, head)
 
@@ -46,7 +46,7 @@ def tamper(store: Store, statement: str) -> None:
 
 
 def test_a_chain_that_nobody_touched_is_whole(store: Store) -> None:
-    assert check(store) == Verdict(0, BEGINNING, None, "every entry is as it was written.")
+    assert check(store) == ChainCheck(0, BEGINNING, None, "every entry is as it was written.")
 
     write(store, 5)
 
@@ -115,7 +115,7 @@ def test_those_who_write_at_once_write_one_chain(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: write(store, 5), range(8)))
 
-    assert check(store) == Verdict(
+    assert check(store) == ChainCheck(
         40, check(store).head, None, "every entry is as it was written."
     )
 

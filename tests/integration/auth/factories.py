@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from features import clock
 from serving.app import build_app
 from serving.auth.keys import create_key
-from serving.auth.people import add_person
 from serving.auth.roles import Role
+from serving.auth.users import add_person
 from serving.store.session import Store
 from tests.unit.serving.factories import make_settings, running_app
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from baton.command_line import app
 from features import clock
 from serving.auth.keys import find_key
-from serving.auth.people import sign_in
+from serving.auth.users import sign_in
 from serving.store.session import Store
 from tests.integration.auth.factories import EMAIL, PASSWORD
 
@@ -58,17 +58,17 @@ def test_a_key_is_made_listed_rotated_and_revoked(run, store: Store) -> None:
 
 
 def test_somebody_is_let_in_and_out(run, store: Store) -> None:
-    person = ("people", "add", EMAIL, "--role", "sales", "--password-stdin")
+    person = ("users", "add", EMAIL, "--role", "sales", "--password-stdin")
     assert run(*person, typed="short\n").exit_code == 2
     assert run(*person, typed=f"{PASSWORD}\n").exit_code == 0
     assert run(*person, typed=f"{PASSWORD}\n").exit_code == 2
-    assert re.search(rf"{EMAIL} +sales .* may sign in", run("people", "list").output)
-    assert run("people", "disable", EMAIL).exit_code == 0
-    assert "disabled" in run("people", "list").output
-    assert run("people", "disable", "bob@example.com").exit_code == 2
+    assert re.search(rf"{EMAIL} +sales .* may sign in", run("users", "list").output)
+    assert run("users", "disable", EMAIL).exit_code == 0
+    assert "disabled" in run("users", "list").output
+    assert run("users", "disable", "bob@example.com").exit_code == 2
 
     new = "another horse battery"
-    assert run("people", "password", EMAIL, typed=f"{new}\n{new}\n").exit_code == 0
+    assert run("users", "password", EMAIL, typed=f"{new}\n{new}\n").exit_code == 0
     assert sign_in(store, EMAIL, new, clock.now(), timedelta(hours=1))
 
 

@@ -17,7 +17,7 @@ from serving.auth.errors import (
     TwoKeysLiveError,
     UnguardedRouteError,
 )
-from serving.auth.guard import allow, check_guards, find_guards, list_routes
+from serving.auth.guard import check_guards, find_guards, list_routes, require
 from serving.auth.keys import create_key, find_key, list_keys, revoke_key, rotate_key, split_key
 from serving.auth.roles import ROLES, Role
 from serving.store.session import Store
@@ -117,12 +117,12 @@ def fill(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "7", path)
 
 
-def test_every_route_asks_for_its_permission_and_each_role_gets_what_the_table_says(
+def test_every_route_asks_for_its_permission_and_each_role_gets_what_the_table_states(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
     app = make_app(tmp_path, database_url, host="0.0.0.0")  # noqa: S104 - elsewhere than here
     # A wrong key for each route is more than one address may guess in a moment: here time flies.
-    app.state.doorman.ticks = lambda: 1e3 * time.monotonic()
+    app.state.authenticator.ticks = lambda: 1e3 * time.monotonic()
     keys = {role: make_key(store, role) for role in Role}
     with running_app(app, {}) as client:
         asked = 0
@@ -161,8 +161,8 @@ def test_an_app_with_a_route_that_names_no_permission_is_not_built(tmp_path: Pat
 
 def test_a_route_with_two_permissions_is_refused_too(tmp_path: Path) -> None:
     app = build_app(make_settings(tmp_path))
-    twice = APIRouter(prefix="/v1", dependencies=[allow("read leads")])
-    twice.add_api_route("/both", answer_nothing, dependencies=[allow("read scores")])
+    twice = APIRouter(prefix="/v1", dependencies=[require("leads:read")])
+    twice.add_api_route("/both", answer_nothing, dependencies=[require("scores:read")])
     app.include_router(twice)
     with pytest.raises(UnguardedRouteError, match="/v1/both"):
         check_guards(app)
@@ -175,12 +175,12 @@ def test_a_mounted_app_is_refused(tmp_path: Path) -> None:
         check_guards(app)
 
 
-def test_the_description_says_what_each_route_asks_for(tmp_path: Path) -> None:
+def test_the_description_states_what_each_route_asks_for(tmp_path: Path) -> None:
     with running(make_settings(tmp_path)) as client:
         paths = client.get("/openapi.json").json()["paths"]
 
     score = paths["/v1/score"]["post"]
-    assert score["x-permission"] == "score leads"
+    assert score["x-permission"] == "leads:score"
     assert {"401", "403", "429"} <= score["responses"].keys()
     assert "x-permission" not in paths["/healthz"]["get"]
     assert "security" not in paths["/healthz"]["get"]
@@ -215,7 +215,7 @@ def test_without_a_token_the_machine_itself_has_a_key_in_a_file_of_its_owner(
     assert (tmp_path / "local.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_caller_who_asks_too_often_is_told_how_long_to_wait(
+def test_a_caller_who_asks_too_often_is_reported_how_long_to_wait(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
     app = make_app(tmp_path, database_url, requests_per_second=0.01, requests_at_once=3)
@@ -233,7 +233,7 @@ def test_whoever_guesses_keys_is_slowed_down_and_nobody_else(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
     app = make_app(tmp_path, database_url)
-    app.state.doorman.ticks = lambda: 100.0  # a slow machine would give tokens back
+    app.state.authenticator.ticks = lambda: 100.0  # a slow machine would give tokens back
     key = bearer(make_key(store, Role.OPS))
     with running_app(app, {}) as client:
         assert client.get("/v1/audit", headers=key).status_code == 200

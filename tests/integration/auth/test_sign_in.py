@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from features import clock
-from serving.auth import people
+from serving.auth import users
 from serving.auth.errors import SignInRefusedError, TooOftenError, WeakPasswordError
-from serving.auth.people import add_person, disable_person, set_password
 from serving.auth.roles import Role
 from serving.auth.sessions import COOKIE
+from serving.auth.users import add_person, disable_person, set_password
 from serving.store.session import Store
 from tests.integration.auth.factories import (
     EMAIL,
@@ -154,22 +154,22 @@ def test_after_five_failures_even_the_right_password_waits(
 ) -> None:
     let_in(store)
     calls: list[str] = []
-    real = people.is_password
+    real = users.is_password
     monkeypatch.setattr(
-        people, "is_password", lambda kept, sent: calls.append(sent) or real(kept, sent)
+        users, "is_password", lambda kept, sent: calls.append(sent) or real(kept, sent)
     )
     for _ in range(5):
         with pytest.raises(SignInRefusedError):
-            people.sign_in(store, EMAIL, "", NOW, HOURS)
+            users.sign_in(store, EMAIL, "", NOW, HOURS)
 
     with pytest.raises(TooOftenError) as refused:
-        people.sign_in(store, EMAIL, PASSWORD, NOW + timedelta(seconds=29), HOURS)
+        users.sign_in(store, EMAIL, PASSWORD, NOW + timedelta(seconds=29), HOURS)
 
     assert refused.value.retry_after == 1
     assert len(calls) == 5
-    assert people.sign_in(store, EMAIL, PASSWORD, NOW + timedelta(seconds=31), HOURS)
+    assert users.sign_in(store, EMAIL, PASSWORD, NOW + timedelta(seconds=31), HOURS)
     with pytest.raises(SignInRefusedError):  # forgiven: the count starts again
-        people.sign_in(store, EMAIL, "", NOW + timedelta(seconds=32), HOURS)
+        users.sign_in(store, EMAIL, "", NOW + timedelta(seconds=32), HOURS)
 
 
 def test_whoever_is_disabled_is_out_at_once_and_a_new_password_ends_old_sessions(
@@ -224,7 +224,7 @@ def test_nothing_of_password_or_session_is_kept_in_clear(
 def test_a_ticket_signs_in_one_browser_once(tmp_path: Path) -> None:
     app = make_app(tmp_path, "off")
     with browsing(app) as browser:
-        ticket = app.state.doorman.local.give_ticket(clock.now())
+        ticket = app.state.authenticator.local.give_ticket(clock.now())
         landed = browser.get(f"/sign-in?ticket={ticket}")
         assert "Signed in as you, at this machine (admin)" in landed.text
 

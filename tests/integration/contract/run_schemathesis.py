@@ -65,7 +65,7 @@ def run_schemathesis(
     return done.returncode, done.stdout + done.stderr
 
 
-def count_cases(said: str) -> int:
+def count_cases(output: str) -> int:
     """Read how many requests were drawn."""
-    found = _CASES.search(said)
+    found = _CASES.search(output)
     return int(found[1].replace(",", "")) if found else 0

@@ -17,16 +17,16 @@ def test_no_request_of_the_described_kind_makes_the_server_fail(
 ) -> None:
     # Every check on every operation takes many minutes: `python -m benchmarks --only schemathesis`.
     with running_for_strangers(tmp_path, database_url) as client:
-        code, said = run_schemathesis(
+        code, output = run_schemathesis(
             str(client.base_url), tmp_path, examples=1, seconds=20, seed=1,
             phases="examples,coverage", checks="not_a_server_error",
         )  # fmt: skip
 
-    assert code == 0, said[-6_000:]
-    assert count_cases(said) > 0, said
+    assert code == 0, output[-6_000:]
+    assert count_cases(output) > 0, output
 
 
-def test_a_refused_method_is_told_all_that_an_address_answers_to(
+def test_a_refused_method_is_reported_all_that_an_address_answers_to(
     database_url: str, tmp_path: Path
 ) -> None:
     with running_for_strangers(tmp_path, database_url) as client:

@@ -8,11 +8,11 @@ import numpy as np
 from sqlalchemy import text
 
 from features.taxonomy import default_taxonomy
-from serving.handoff.lifecycle.context import Occasion
-from serving.handoff.lifecycle.decide import Outcome, decide_lead
-from serving.handoff.lifecycle.sweep import Broom
+from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.decide import DecisionOutcome, decide_lead
+from serving.handoff.lifecycle.sweep import SweepContext
 from serving.handoff.playbook.agreement import Side, Word
-from serving.handoff.playbook.kept import propose, sign
+from serving.handoff.playbook.repository import propose, sign
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.store.session import Store
@@ -84,13 +84,13 @@ def ask_for_sales(store: Store, lead_id: str, at: datetime) -> None:
     do(store, lead_id, "demo_request", at - timedelta(minutes=1), name="Request a demo")
 
 
-def decide(store: Store, lead_id: str, at: datetime, **more: Any) -> Outcome:
+def decide(store: Store, lead_id: str, at: datetime, **more: Any) -> DecisionOutcome:
     rng = np.random.default_rng(7)
-    return store.run(lambda work: decide_lead(work, lead_id, Occasion(at), rng, **more))
+    return store.run(lambda work: decide_lead(work, lead_id, ActionContext(at), rng, **more))
 
 
-def make_broom(store: Store) -> Broom:
-    return Broom(store, np.random.default_rng(7))
+def make_sweep_context(store: Store) -> SweepContext:
+    return SweepContext(store, np.random.default_rng(7))
 
 
 def ask(store: Store, query: str, **values: Any) -> list[Any]:

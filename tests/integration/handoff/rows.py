@@ -7,7 +7,7 @@ from serving.handoff.machine.transitions import STATES, Custody, Signal, State, 
 from serving.store.session import Store
 from serving.store.tables import Handoff, HandoffMove, Lead, Seller
 
-Told = tuple[datetime, Signal, str | None]
+RecordedMove = tuple[datetime, Signal, str | None]
 
 
 def write_sellers(store: Store, at: datetime, **teams: str) -> None:
@@ -16,9 +16,9 @@ def write_sellers(store: Store, at: datetime, **teams: str) -> None:
             work.session.add(Seller(seller_id=seller, team=team, named_at=at))
 
 
-def write_handoff(store: Store, lead_id: str, *told: Told, **changes: Any) -> int:
+def write_handoff(store: Store, lead_id: str, *moves: RecordedMove, **changes: Any) -> int:
     """Write a handoff of a new lead, and the moves that are told of it; give its number."""
-    at = told[0][0]
+    at = moves[0][0]
     with store.work() as work:
         work.session.add(Lead(lead_id=lead_id, created_at=at, first_known_at=at))
         work.session.flush()
@@ -41,7 +41,7 @@ def write_handoff(store: Store, lead_id: str, *told: Told, **changes: Any) -> in
         work.session.add(row)
         work.session.flush()
         state = State.DECIDED
-        for moment, signal, seller in told:
+        for moment, signal, seller in moves:
             move = move_from(state, signal)
             row.seller_id = seller or (row.seller_id if STATES[move.to].closed else None)
             work.session.add(

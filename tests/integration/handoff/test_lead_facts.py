@@ -10,7 +10,7 @@ import pytest
 from features.lifecycle.stages import Stage
 from features.taxonomy import default_taxonomy
 from serving.handoff.decision.rules import Drawn
-from serving.handoff.lifecycle.lead_facts import Known, read_known
+from serving.handoff.lifecycle.lead_facts import LeadFacts, read_lead_facts
 from serving.handoff.machine.transitions import Signal
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.store.session import Store
@@ -24,9 +24,9 @@ BEFORE = MONDAY - timedelta(hours=1)
 LONG_AGO = MONDAY - timedelta(days=10)
 
 
-def read_at(store: Store, at: Any) -> Known:
+def read_at(store: Store, at: Any) -> LeadFacts:
     with store.work(read_only=True) as work:
-        return read_known(work, "ann", at, default_taxonomy(), is_now=False)
+        return read_lead_facts(work, "ann", at, default_taxonomy(), is_now=False)
 
 
 def add_event(store: Store) -> None:
@@ -83,11 +83,11 @@ def add_draw(store: Store) -> None:
         )
 
 
-def read_activities(known: Known) -> Any:
+def read_activities(known: LeadFacts) -> Any:
     return known.activities, known.facts.events
 
 
-READINGS: dict[str, tuple[Callable[[Store], None], Callable[[Known], Any]]] = {
+READINGS: dict[str, tuple[Callable[[Store], None], Callable[[LeadFacts], Any]]] = {
     "event": (add_event, read_activities),
     "attributes": (add_attributes, lambda known: known.facts.attributes["industry"]),
     "stage": (add_stage, lambda known: (known.stage, known.facts.stages)),
@@ -99,7 +99,7 @@ READINGS: dict[str, tuple[Callable[[Store], None], Callable[[Known], Any]]] = {
 
 @pytest.mark.parametrize(("add", "read"), READINGS.values(), ids=READINGS)
 def test_what_becomes_known_counts_from_that_very_moment_on(
-    add: Callable[[Store], None], read: Callable[[Known], Any], store: Store
+    add: Callable[[Store], None], read: Callable[[LeadFacts], Any], store: Store
 ) -> None:
     add_lead(store, "ann", at=LONG_AGO)
     nothing = read(read_at(store, MONDAY))

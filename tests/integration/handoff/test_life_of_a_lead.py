@@ -15,8 +15,8 @@ import pytest
 
 from serving.auth.roles import Role
 from serving.handoff.lifecycle.sweep import decide_about, sweep
-from serving.http.dependencies import get_now
 from serving.store.session import Store
+from serving.web_api.dependencies import get_now
 from tests.integration.auth.factories import bearer, make_app, make_key
 from tests.integration.handoff.office import (
     FITTING,
@@ -24,9 +24,9 @@ from tests.integration.handoff.office import (
     PLAYBOOK,
     QUALIFIED,
     count,
-    make_broom,
+    make_sweep_context,
 )
-from tests.integration.scores.house import Clock, drain, make_scorer
+from tests.integration.scores.job_resources import Clock, drain, make_scorer
 from tests.unit.serving.factories import running_app
 
 PAGE = Path(__file__).parents[3] / "docs" / "tutorials" / "the-life-of-a-lead.md"
@@ -63,7 +63,7 @@ class Town:
     def chapter(self, title: str) -> None:
         self.lines.append(f"\n## {title}\n")
 
-    def tell(self, words: str) -> None:
+    def narrate(self, words: str) -> None:
         self.lines.append(f"- **{self.clock():%a %d %b %H:%M}** {words}")
 
     def wait(self, **by: float) -> None:
@@ -73,10 +73,10 @@ class Town:
 
     def sweep(self) -> None:
         drain(self.scorer)
-        swept = sweep(make_broom(self.store), self.clock())
-        told = ", ".join(f"{deed} {n}" for deed, n in sorted(swept.counts.items()) if n)
-        if told:
-            self.tell(f"The sweep: {told}.")
+        result = sweep(make_sweep_context(self.store), self.clock())
+        counts_words = ", ".join(f"{name} {n}" for name, n in sorted(result.counts.items()) if n)
+        if counts_words:
+            self.narrate(f"The sweep: {counts_words}.")
 
     def ask(self, who: str, method: str, path: str, body: Any = None, **more: Any) -> Any:
         headers = {**bearer(self.keys[who]), **more.pop("headers", {})}
@@ -85,22 +85,22 @@ class Town:
         assert answer.is_success, (path, answer.status_code, answer.text)
         return answer
 
-    def act(self, who: str, handoff: int, deed: str, body: Any = None) -> dict[str, Any]:
-        path = f"/v1/handoffs/{handoff}/{deed}"
-        told = self.ask(who, "POST", path, body).json()
-        state = told.get("handoff", told)["state"]
-        said = "" if body is None else f" `{_say(body)}`"
-        self.tell(f"{who}: `POST {path}`{said}: it is **{state}**.")
-        return told
+    def act(self, who: str, handoff: int, action: str, body: Any = None) -> dict[str, Any]:
+        path = f"/v1/handoffs/{handoff}/{action}"
+        answer = self.ask(who, "POST", path, body).json()
+        state = answer.get("handoff", answer)["state"]
+        sent_words = "" if body is None else f" `{_format_body(body)}`"
+        self.narrate(f"{who}: `POST {path}`{sent_words}: it is **{state}**.")
+        return answer
 
     def refused(self, who: str, path: str, body: dict[str, Any] | None) -> None:
         sent = {} if body is None else {"json": body}
         answer = self.client.post(path, headers=bearer(self.keys[who]), **sent)
         assert answer.status_code in {403, 409}, answer.text
         problem = answer.json()
-        said = "" if body is None else f" `{_say(body)}`"
-        self.tell(
-            f"{who}: `POST {path}`{said} is refused ({answer.status_code}): "
+        sent_words = "" if body is None else f" `{_format_body(body)}`"
+        self.narrate(
+            f"{who}: `POST {path}`{sent_words} is refused ({answer.status_code}): "
             f"{problem['detail']} {problem['fix']}"
         )
 
@@ -125,13 +125,13 @@ class Town:
             for n in range(times)
         ]
         self.ask("crm", "POST", "/v1/events", {"events": events})
-        self.tell(f"{lead_id} does this: {times} x {kind.replace('_', ' ')}.")
+        self.narrate(f"{lead_id} does this: {times} x {kind.replace('_', ' ')}.")
         drain(self.scorer)
-        decide_about(make_broom(self.store), [lead_id], self.clock())
+        decide_about(make_sweep_context(self.store), [lead_id], self.clock())
 
     def decided(self, lead_id: str) -> None:
         newest = self.ask("mia", "GET", f"/v1/leads/{lead_id}/decisions").json()["decisions"][0]
-        self.tell(f"Decided: {newest['because']}")
+        self.narrate(f"Decided: {newest['because']}")
 
     def find(self, lead_id: str) -> int:
         """Find the lead's newest handoff, and tell where it stands."""
@@ -139,14 +139,14 @@ class Town:
         found = max(listed["handoffs"], key=lambda one: one["handoff_id"])
         whole = self.ask("mia", "GET", f"/v1/handoffs/{found['handoff_id']}").json()
         given = whole["assignments"][-1]["because"] if whole["assignments"] else "no seller yet"
-        self.tell(
+        self.narrate(
             f"Handoff {whole['handoff_id']} of {lead_id} (cycle {whole['cycle']}, priority "
             f"{whole['priority']}) is **{whole['state']}**: {given}"
         )
         return int(found["handoff_id"])
 
 
-def _say(body: dict[str, Any]) -> str:
+def _format_body(body: dict[str, Any]) -> str:
     shown = {k: v for k, v in body.items() if k != "body"}
     return str(shown).replace("'", '"').replace("True", "true")
 
@@ -174,16 +174,16 @@ def town(store: Store, database_url: str, tmp_path: Path) -> Iterator[Town]:
 def agree(town: Town, body: str, note: str) -> None:
     made = town.ask("mia", "POST", "/v1/playbook/versions", {"body": body, "note": note}).json()
     number = made["number"]
-    town.tell(f'mia proposes version {number} ("{note}"): {made["because"]}')
+    town.narrate(f'mia proposes version {number} ("{note}"): {made["because"]}')
     if number > 1:
         path = f"/v1/playbook/versions/{number}/diff"
         for change in town.ask("sam", "GET", path).json()["changes"]:
-            town.tell(f"It would change: {change}")
+            town.narrate(f"It would change: {change}")
     for who, side in (("mia", "marketing"), ("sam", "sales")):
         path = f"/v1/playbook/versions/{number}/agree/{side}"
         signed = town.ask(who, "POST", path).json()
         stands = signed["version"]["state"].replace("_", " ")
-        town.tell(f"{who} agrees for {side}: the version is {stands}.")
+        town.narrate(f"{who} agrees for {side}: the version is {stands}.")
 
 
 def name_sellers(town: Town) -> None:
@@ -212,7 +212,7 @@ def win_maria(town: Town) -> None:
     memo = town.ask(
         "ann", "GET", f"/v1/handoffs/{handoff}/packet", headers={"Accept": "text/plain"}
     ).text
-    town.tell("What ann reads (`GET /v1/handoffs/{id}/packet`, `Accept: text/plain`):")
+    town.narrate("What ann reads (`GET /v1/handoffs/{id}/packet`, `Accept: text/plain`):")
     town.lines.append(f"\n```text\n{memo}```\n")
     town.refused("ben", f"/v1/handoffs/{handoff}/accept", {})
     town.act("ann", handoff, "accept")
@@ -234,9 +234,9 @@ def nurture_omar(town: Town) -> None:
     handoff = town.find("omar")
     town.act("ben", handoff, "attempts", {"channel": "call", "result": "reached"})
     town.act("ben", handoff, "give-back", {"reason": "no_need_now", "note": "budget in autumn"})
-    told = town.ask("mia", "GET", "/v1/leads/omar/decisions").json()
-    town.tell(
-        f"omar lies on the track {told['track']} and rests until {told['rests_until'][:10]}."
+    answer = town.ask("mia", "GET", "/v1/leads/omar/decisions").json()
+    town.narrate(
+        f"omar lies on the track {answer['track']} and rests until {answer['rests_until'][:10]}."
     )
     town.wait(days=3)
     town.do("omar", "page_view", 2)
@@ -245,8 +245,8 @@ def nurture_omar(town: Town) -> None:
     town.do("omar", "pricing_view", 3)
     town.decided("omar")
     handoff = town.find("omar")
-    told = town.ask("mia", "GET", f"/v1/handoffs/{handoff}/packet").json()
-    town.tell(f"The packet knows of the first time: {told['earlier'][0]}")
+    answer = town.ask("mia", "GET", f"/v1/handoffs/{handoff}/packet").json()
+    town.narrate(f"The packet knows of the first time: {answer['earlier'][0]}")
     seller = town.ask("mia", "GET", f"/v1/handoffs/{handoff}").json()["seller_id"]
     town.act(seller, handoff, "attempts", {"channel": "call", "result": "reached"})
     town.act(seller, handoff, "qualify", {"answers": QUALIFIED})
@@ -268,7 +268,7 @@ def hurry_lena(town: Town) -> None:
     town.act(again["seller_id"], handoff, "attempts", {"channel": "call", "result": "reached"})
     clocks = town.ask("mia", "GET", f"/v1/handoffs/{handoff}").json()["clocks"]
     for clock in clocks:
-        town.tell(f"Clock: {clock['because']}")
+        town.narrate(f"Clock: {clock['because']}")
 
 
 def reject_pavel(town: Town) -> None:
@@ -277,9 +277,9 @@ def reject_pavel(town: Town) -> None:
     town.meet("pavel", company="Brook", employees=25.0)
     town.do("pavel", "pricing_view", 2)
     handoff = town.find("pavel")
-    told = town.ask("mia", "GET", f"/v1/handoffs/{handoff}").json()
-    town.tell(f"When it was handed over: {told['definition']['because']}")
-    town.act(told["seller_id"], handoff, "reject", {"reason": "bad_fit", "note": "too small"})
+    answer = town.ask("mia", "GET", f"/v1/handoffs/{handoff}").json()
+    town.narrate(f"When it was handed over: {answer['definition']['because']}")
+    town.act(answer["seller_id"], handoff, "reject", {"reason": "bad_fit", "note": "too small"})
     town.wait(days=6)
     oversee_june(town)
     agree(
@@ -294,7 +294,7 @@ def oversee_june(town: Town) -> None:
     """Have the overseer look at June's rejections, find on Pavel, and report to both sides."""
     town.refused("ben", "/v1/oversight/2026-06/draw", None)
     [case] = town.ask("otto", "POST", "/v1/oversight/2026-06/draw").json()["cases"]
-    town.tell(
+    town.narrate(
         f"otto, of neither team: `POST /v1/oversight/2026-06/draw`: case {case['case_id']} is "
         f"{case['lead_id']}, given back for {case['reason'].replace('_', ' ')} "
         f'("{case["reason_text"]}"). By rule: {case["because"]}'
@@ -302,11 +302,11 @@ def oversee_june(town: Town) -> None:
     found = {"finding": "definition_unclear", "note": "nobody agreed how small is too small"}
     path = f"/v1/oversight/cases/{case['case_id']}/findings"
     town.ask("otto", "POST", path, found)
-    town.tell(f"otto: `POST {path}` `{_say(found)}`.")
+    town.narrate(f"otto: `POST {path}` `{_format_body(found)}`.")
     report = town.ask(
         "sam", "GET", "/v1/oversight/2026-06/report", headers={"Accept": "text/markdown"}
     ).text
-    town.tell("Both sides read (`GET /v1/oversight/2026-06/report`, `Accept: text/markdown`):")
+    town.narrate("Both sides read (`GET /v1/oversight/2026-06/report`, `Accept: text/markdown`):")
     town.lines.append(f"\n```text\n{report}```\n")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from serving.errors import RefusedError
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
 from serving.handoff.lifecycle.respond import accept, hand_on, supply
 from serving.handoff.lifecycle.respond import ask as ask_marketing
@@ -24,14 +24,14 @@ from tests.integration.handoff.office import (
     agree,
     ask,
     ask_for_sales,
-    make_broom,
+    make_sweep_context,
 )
 
 LEADS = ("ada", "bo", "cy", "di", "ed", "flo")
 STEPS = 40
-Deed = Callable[[UnitOfWork, int, Occasion], Any]
+Action = Callable[[UnitOfWork, int, ActionContext], Any]
 
-DEEDS: tuple[Deed, ...] = (
+ACTIONS: tuple[Action, ...] = (
     accept,
     lambda work, i, o: log_attempt(work, i, Tried(o.at, "call", "reached"), o),
     lambda work, i, o: log_attempt(work, i, Tried(o.at, "email"), o),
@@ -49,11 +49,11 @@ DEEDS: tuple[Deed, ...] = (
 )
 
 
-def try_to(store: Store, deed: Deed, handoff_id: int, occasion: Occasion) -> bool:
+def try_to(store: Store, action: Action, handoff_id: int, context: ActionContext) -> bool:
     """Do something to a handoff; tell whether the rules let it happen."""
     try:
         with store.work() as work:
-            deed(work, handoff_id, occasion)
+            action(work, handoff_id, context)
     except RefusedError:
         return False
     return True
@@ -100,13 +100,13 @@ def test_no_lead_is_lost_whatever_happens(store: Store, seed: int) -> None:
         at += timedelta(minutes=float(rng.integers(5, 60 * 40)))
         if rng.random() < 0.25:
             ask_for_sales(store, str(rng.choice(LEADS)), at)
-            assert sweep(make_broom(store), at).counts["refused"] == 0
+            assert sweep(make_sweep_context(store), at).counts["refused"] == 0
         elif listed := list_handoffs(store):
-            handoff_id, occasion = int(rng.choice(listed[-3:])), Occasion(at, "somebody")
-            tried = [DEEDS[n] for n in rng.permutation(len(DEEDS))[:6]]
-            done += any(try_to(store, deed, handoff_id, occasion) for deed in tried)
+            handoff_id, context = int(rng.choice(listed[-3:])), ActionContext(at, "somebody")
+            tried = [ACTIONS[n] for n in rng.permutation(len(ACTIONS))[:6]]
+            done += any(try_to(store, action, handoff_id, context) for action in tried)
         check_every_lead_is_somewhere(store)
-    sweep(make_broom(store), at + timedelta(days=40))
+    sweep(make_sweep_context(store), at + timedelta(days=40))
 
     check_every_lead_is_somewhere(store)
     check_every_move_is_of_the_table(store)

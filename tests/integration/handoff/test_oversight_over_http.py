@@ -12,11 +12,11 @@ import pytest
 from serving.auth.roles import Role
 from serving.handoff.machine.transitions import Signal
 from serving.handoff.oversight.service import draw_last_month
-from serving.http.dependencies import get_now
 from serving.store.session import Store
+from serving.web_api.dependencies import get_now
 from tests.integration.auth.factories import bearer, make_app, make_key
 from tests.integration.handoff.rows import write_handoff
-from tests.integration.scores.house import ask
+from tests.integration.scores.job_resources import ask
 from tests.unit.serving.factories import running_app
 
 MARCH = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
@@ -114,8 +114,8 @@ def test_the_newest_finding_counts_none_is_lost_and_both_leads_hear_of_it(
     place = f"/v1/oversight/cases/{case['case_id']}/findings"
 
     client.post(place, json={"finding": "definition_unclear"}).raise_for_status()
-    told = {"finding": "should_have_been_accepted", "note": "Ann Smith asked for a quote."}
-    found = client.post(place, json=told).raise_for_status().json()
+    body = {"finding": "should_have_been_accepted", "note": "Ann Smith asked for a quote."}
+    found = client.post(place, json=body).raise_for_status().json()
 
     assert found["found"]["finding"] == "should_have_been_accepted"
     assert found["found"]["by"].startswith("key:")
@@ -150,9 +150,9 @@ def test_the_report_counts_answers_rejections_and_findings(
 def test_a_note_that_no_text_can_hold_is_refused(store: Store, client: httpx.Client) -> None:
     write_month(store, rejected=1, accepted=0)
     [case] = client.post("/v1/oversight/2026-03/draw").json()["cases"]
-    told = {"finding": "definition_unclear", "note": "a\x00b"}
+    body = {"finding": "definition_unclear", "note": "a\x00b"}
 
-    answer = client.post(f"/v1/oversight/cases/{case['case_id']}/findings", json=told)
+    answer = client.post(f"/v1/oversight/cases/{case['case_id']}/findings", json=body)
 
     assert answer.status_code == 422
     assert ask(store, "SELECT count(*) FROM oversight_finding") == [(0,)]
@@ -171,9 +171,9 @@ def test_a_note_that_no_text_can_hold_is_refused(store: Store, client: httpx.Cli
 def test_what_is_not_there_is_refused(
     method: str, place: str, status: int, client: httpx.Client
 ) -> None:
-    told = {"finding": "definition_unclear"} if "findings" in place else None
+    body = {"finding": "definition_unclear"} if "findings" in place else None
 
-    assert client.request(method, place, json=told).status_code == status
+    assert client.request(method, place, json=body).status_code == status
 
 
 @pytest.mark.parametrize("role", [Role.SALES, Role.MARKETER])

@@ -10,8 +10,8 @@ import pytest
 
 from serving.auth.roles import Role
 from serving.handoff.machine.transitions import Signal
-from serving.http.dependencies import get_now
 from serving.store.session import Store
+from serving.web_api.dependencies import get_now
 from tests.integration.auth.factories import bearer, make_app, make_key
 from tests.integration.handoff.office import land
 from tests.integration.handoff.rows import write_handoff, write_sellers
@@ -57,8 +57,8 @@ def test_both_sides_see_what_was_promised_done_and_broken(
     assert find_line(board["lines"], "complete_share")["reached"] == 1.0
     assert find_line(board["lines"], "handoffs")["reached"] == 3.0
     assert len(board["trend"]) == len(board["lines"])
-    told = next(one["reached"] for one in board["trend"] if one["promise"] == "answered_share")
-    assert [value for value in told if value is not None] == pytest.approx([1 / 3])
+    reached = next(one["reached"] for one in board["trend"] if one["promise"] == "answered_share")
+    assert [value for value in reached if value is not None] == pytest.approx([1 / 3])
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_both_sides_see_how_leads_were_pursued_and_what_reached_them(
     ]
     land(store, "attempt", *calls, at=NOW)
 
-    told = client.get("/v1/pursuit").raise_for_status().json()
+    reached = client.get("/v1/pursuit").raise_for_status().json()
 
-    assert (told["leads"], told["never_tried"], told["attempts"]) == (13, 1, 24)
-    assert {one["channel"]: one["made"] for one in told["channels"] if one["made"]} == {
+    assert (reached["leads"], reached["never_tried"], reached["attempts"]) == (13, 1, 24)
+    assert {one["channel"]: one["made"] for one in reached["channels"] if one["made"]} == {
         "call": 0.5,
         "email": 0.5,
     }
-    results = {(one["number"], one["channel"]): one["reached"] for one in told["results"]}
+    results = {(one["number"], one["channel"]): one["reached"] for one in reached["results"]}
     assert results[1, "call"]["share"] == 0.0
     assert results[2, "email"]["share"] == 0.75
     assert results[2, "email"]["words"] == "75 % (47-91 %, of 12)"

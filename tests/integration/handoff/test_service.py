@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from baton.command_line import app
 from serving.handoff.decision.rules import ManualRequest
 from serving.handoff.lifecycle.clocks import list_moves, list_runs, read_pursuit
-from serving.handoff.lifecycle.context import Occasion
+from serving.handoff.lifecycle.context import ActionContext
 from serving.handoff.lifecycle.errors import NotQualifiedError
 from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
 from serving.handoff.lifecycle.jobs import DECIDE, decide_after, decide_job, sweep_job
@@ -23,7 +23,7 @@ from serving.handoff.lifecycle.work import Tried, log_attempt, open_deal, qualif
 from serving.handoff.machine.errors import ImpossibleMoveError, NotPersistentEnoughError
 from serving.handoff.machine.transitions import Clock as Timed
 from serving.handoff.machine.transitions import State
-from serving.handoff.playbook.kept import read_agreed
+from serving.handoff.playbook.repository import read_agreed
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.playbook.sections.triggers import Trigger
 from serving.store.session import Store
@@ -39,13 +39,13 @@ from tests.integration.handoff.office import (
     decide,
     do,
     land,
-    make_broom,
+    make_sweep_context,
 )
-from tests.integration.scores.house import (
+from tests.integration.scores.job_resources import (
     Clock,
     drain,
     find_small_bundle,
-    make_desk,
+    make_model_holder,
     make_scorer,
 )
 from tests.unit.serving.timing_factories import write_timed_bundle
@@ -82,7 +82,7 @@ def test_fifty_triggers_at_once_make_one_handoff(office: Store) -> None:
     assert count(office, topic) == 1
 
 
-def test_a_lead_that_asks_is_handed_over_with_its_packet_and_says_why(office: Store) -> None:
+def test_a_lead_that_asks_is_handed_over_with_its_packet_and_states_why(office: Store) -> None:
     handoff_id = hand_over(office)
 
     [(state, seller, trigger, because, packet, version)] = ask(
@@ -106,11 +106,11 @@ def test_a_lead_that_asks_is_handed_over_with_its_packet_and_says_why(office: St
 def test_each_move_lands_its_stage_so_that_labels_see_it(office: Store) -> None:
     handoff_id = hand_over(office)
     with office.work() as work:
-        accept(work, handoff_id, Occasion(SOON, "ann"))
-        log_attempt(work, handoff_id, Tried(SOON, "call", "reached"), Occasion(SOON, "ann"))
-        qualify(work, handoff_id, QUALIFIED, Occasion(SOON + timedelta(hours=1), "ann"))
-        open_deal(work, handoff_id, Occasion(SOON + timedelta(hours=2), "ann"))
-        row = win(work, handoff_id, Occasion(SOON + timedelta(hours=3), "ann"))
+        accept(work, handoff_id, ActionContext(SOON, "ann"))
+        log_attempt(work, handoff_id, Tried(SOON, "call", "reached"), ActionContext(SOON, "ann"))
+        qualify(work, handoff_id, QUALIFIED, ActionContext(SOON + timedelta(hours=1), "ann"))
+        open_deal(work, handoff_id, ActionContext(SOON + timedelta(hours=2), "ann"))
+        row = win(work, handoff_id, ActionContext(SOON + timedelta(hours=3), "ann"))
 
     assert State(row.state) is State.WON
     landed = ask(office, "SELECT stage, source FROM stage_change ORDER BY at, change_number")
@@ -122,9 +122,9 @@ def test_each_move_lands_its_stage_so_that_labels_see_it(office: Store) -> None:
 def test_a_sql_must_meet_what_both_teams_mean_by_it(office: Store) -> None:
     handoff_id = hand_over(office)
     with office.work() as work:
-        log_attempt(work, handoff_id, Tried(SOON, "call", "reached"), Occasion(SOON, "ann"))
+        log_attempt(work, handoff_id, Tried(SOON, "call", "reached"), ActionContext(SOON, "ann"))
     with pytest.raises(NotQualifiedError, match="budget"), office.work() as work:
-        qualify(work, handoff_id, {"need": True}, Occasion(SOON, "ann"))
+        qualify(work, handoff_id, {"need": True}, ActionContext(SOON, "ann"))
 
     assert count(office, "SELECT state FROM handoff") == "working"
 
@@ -132,7 +132,7 @@ def test_a_sql_must_meet_what_both_teams_mean_by_it(office: Store) -> None:
 def test_a_rejected_lead_rests_on_a_track_and_its_next_handoff_knows(office: Store) -> None:
     handoff_id = hand_over(office)
     with office.work() as work:
-        reject(work, handoff_id, SalesReason.NO_NEED_NOW, "next year", Occasion(SOON, "ann"))
+        reject(work, handoff_id, SalesReason.NO_NEED_NOW, "next year", ActionContext(SOON, "ann"))
 
     again = decide(office, "lead-1", SOON + timedelta(days=1))
     assert again.handoff is None
@@ -154,16 +154,16 @@ def test_a_rejected_lead_rests_on_a_track_and_its_next_handoff_knows(office: Sto
 def test_a_lead_may_not_be_given_up_before_the_agreed_attempts(office: Store) -> None:
     handoff_id = hand_over(office)
     with office.work() as work:
-        log_attempt(work, handoff_id, Tried(SOON, "call"), Occasion(SOON, "ann"))
+        log_attempt(work, handoff_id, Tried(SOON, "call"), ActionContext(SOON, "ann"))
     with pytest.raises(NotPersistentEnoughError), office.work() as work:
-        give_up(work, handoff_id, None, Occasion(SOON, "ann"))
+        give_up(work, handoff_id, None, ActionContext(SOON, "ann"))
 
     for day, channel in enumerate(("email", "call", "call", "email", "call", "email"), 1):
         at = SOON + timedelta(days=2 * day)
         with office.work() as work:
-            log_attempt(work, handoff_id, Tried(at, channel), Occasion(at, "ann"))
+            log_attempt(work, handoff_id, Tried(at, channel), ActionContext(at, "ann"))
     with office.work() as work:
-        row = give_up(work, handoff_id, None, Occasion(SOON + timedelta(days=13), "ann"))
+        row = give_up(work, handoff_id, None, ActionContext(SOON + timedelta(days=13), "ann"))
     assert (row.state, row.reason) == ("given_up", "unreachable")
 
 
@@ -184,7 +184,10 @@ def test_a_call_the_crm_tells_of_takes_the_lead_and_counts_from_when_it_was_made
 
     # By now the seller would have been late to answer, had there been no call.
     late = MONDAY + timedelta(hours=5, minutes=1)
-    first, second = sweep(make_broom(office), late), sweep(make_broom(office), late)
+    first, second = (
+        sweep(make_sweep_context(office), late),
+        sweep(make_sweep_context(office), late),
+    )
 
     assert first.counts["attempt told"] == 1
     assert (first.counts["reassign"], first.counts["remind"]) == (0, 0)
@@ -204,23 +207,23 @@ def test_a_call_the_crm_tells_of_takes_the_lead_and_counts_from_when_it_was_made
 def test_a_question_pauses_the_clock_until_marketing_answers(office: Store) -> None:
     handoff_id = hand_over(office)
     with office.work() as work:
-        ask_marketing(work, handoff_id, "which product?", Occasion(SOON, "ann"))
-    sweep(make_broom(office), SOON + timedelta(hours=3))
+        ask_marketing(work, handoff_id, "which product?", ActionContext(SOON, "ann"))
+    sweep(make_sweep_context(office), SOON + timedelta(hours=3))
     assert count(office, "SELECT state FROM handoff") == "assigned_asking"
 
     with office.work() as work:
-        supply(work, handoff_id, None, Occasion(SOON + timedelta(hours=3), "mia"))
+        supply(work, handoff_id, None, ActionContext(SOON + timedelta(hours=3), "mia"))
     assert count(office, "SELECT state FROM handoff") == "assigned"
 
 
 def test_whoever_does_not_answer_is_reminded_then_another_gets_the_lead(office: Store) -> None:
     handoff_id = hand_over(office)
-    broom = make_broom(office)
+    sweep_context = make_sweep_context(office)
 
-    assert sweep(broom, MONDAY + timedelta(minutes=35)).counts["remind"] == 1
-    assert sweep(broom, MONDAY + timedelta(minutes=40)).total == 0
-    assert sweep(broom, MONDAY + timedelta(minutes=61)).counts["escalate"] == 1
-    assert sweep(broom, MONDAY + timedelta(minutes=121)).counts["reassign"] == 1
+    assert sweep(sweep_context, MONDAY + timedelta(minutes=35)).counts["remind"] == 1
+    assert sweep(sweep_context, MONDAY + timedelta(minutes=40)).total == 0
+    assert sweep(sweep_context, MONDAY + timedelta(minutes=61)).counts["escalate"] == 1
+    assert sweep(sweep_context, MONDAY + timedelta(minutes=121)).counts["reassign"] == 1
 
     [(seller, state)] = ask(office, "SELECT seller_id, state FROM handoff")
     assert (seller, state) == ("ben", "assigned")
@@ -228,7 +231,7 @@ def test_whoever_does_not_answer_is_reminded_then_another_gets_the_lead(office: 
     assert ended == [("ann", "answer_overdue"), ("ben", None)]
     assert count(office, "SELECT count(*) FROM stage_change WHERE stage = 'mql'") == 1
     with pytest.raises(ImpossibleMoveError), office.work() as work:
-        give_back(work, handoff_id, SalesReason.BAD_FIT, None, Occasion(SOON, "ann"))
+        give_back(work, handoff_id, SalesReason.BAD_FIT, None, ActionContext(SOON, "ann"))
 
 
 def test_a_packet_is_held_until_it_holds_what_was_agreed(store: Store) -> None:
@@ -242,7 +245,7 @@ def test_a_packet_is_held_until_it_holds_what_was_agreed(store: Store) -> None:
 
     add_lead(store, "lead-1", SOON, attributes={"industry": "software", "product": "crm"})
     with store.work() as work:
-        row = supply(work, outcome.handoff.handoff_id, None, Occasion(SOON, "mia"))
+        row = supply(work, outcome.handoff.handoff_id, None, ActionContext(SOON, "mia"))
     assert (row.state, row.packet["product"]) == ("assigned", "crm")
 
 
@@ -254,8 +257,8 @@ def test_somebody_may_hand_over_by_a_reason_and_marketing_may_withdraw(office: S
     outcome = decide(office, "lead-1", MONDAY, manual=manual)
     assert outcome.handoff is not None
     with office.work() as work:
-        hand_on(work, outcome.handoff.handoff_id, None, Occasion(SOON, "ann"))
-        row = withdraw(work, outcome.handoff.handoff_id, "a duplicate", Occasion(SOON, "mia"))
+        hand_on(work, outcome.handoff.handoff_id, None, ActionContext(SOON, "ann"))
+        row = withdraw(work, outcome.handoff.handoff_id, "a duplicate", ActionContext(SOON, "mia"))
 
     assert (row.state, row.seller_id) == ("withdrawn", "ben")
     assert count(office, "SELECT track FROM nurture_track") == "review"
@@ -290,27 +293,29 @@ def test_new_scores_have_leads_decided_about_by_a_job(office: Store, tmp_path: P
     clock = Clock(MONDAY)
     add_lead(office, "lead-1")
     ask_for_sales(office, "lead-1", MONDAY)
-    desks = [make_desk(find_small_bundle(), clock)]
-    scorer = make_scorer(office, tmp_path, clock, desks=desks, after=decide_after(desks))
+    model_holders = [make_model_holder(find_small_bundle(), clock)]
+    scorer = make_scorer(
+        office, tmp_path, clock, model_holders=model_holders, after=decide_after(model_holders)
+    )
     drain(scorer)
 
     [(arguments,)] = ask(
         office, "SELECT args FROM procrastinate_jobs WHERE task_name = :name", name=DECIDE
     )
     assert arguments["lead_ids"] == ["lead-1"]
-    swept = decide_job(office, desks, arguments["lead_ids"], arguments["contract"], clock)
+    result = decide_job(office, model_holders, arguments["lead_ids"], arguments["contract"], clock)
 
-    assert swept.counts["handed over"] == 1
+    assert result.counts["handed over"] == 1
     assert count(office, "SELECT points FROM decision") > 0
-    assert sweep_job(office, desks, clock).counts["refused"] == 0
+    assert sweep_job(office, model_holders, clock).counts["refused"] == 0
 
 
 def test_the_moment_that_came_with_a_live_score_hands_a_lead_over(
     office: Store, tmp_path: Path
 ) -> None:
     clock = Clock(MONDAY)
-    desks = [make_desk(write_timed_bundle(tmp_path / "timed"), clock)]
-    scorer = make_scorer(office, tmp_path, clock, desks=desks)
+    model_holders = [make_model_holder(write_timed_bundle(tmp_path / "timed"), clock)]
+    scorer = make_scorer(office, tmp_path, clock, model_holders=model_holders)
     for lead_id in ("hot", "cold"):
         add_lead(office, lead_id)
     do(office, "hot", "pricing_view", MONDAY - timedelta(hours=1))
@@ -336,9 +341,9 @@ def test_a_deal_that_rests_is_escalated_once_in_the_agreed_days_not_every_day(
 ) -> None:
     number = hand_over(office)
     with office.work() as work:
-        log_attempt(work, number, Tried(SOON, "call", "reached"), Occasion(SOON, "ann"))
-        qualify(work, number, QUALIFIED, Occasion(SOON, "ann"))
-        open_deal(work, number, Occasion(SOON, "ann"))
+        log_attempt(work, number, Tried(SOON, "call", "reached"), ActionContext(SOON, "ann"))
+        qualify(work, number, QUALIFIED, ActionContext(SOON, "ann"))
+        open_deal(work, number, ActionContext(SOON, "ann"))
     talk = {"lead_id": "lead-1", "handoff_id": str(number), "channel": "call", "result": "reached"}
     talked = SOON + timedelta(days=10)
     land(office, "attempt", {**talk, "at": talked.isoformat()}, at=talked)
@@ -346,7 +351,7 @@ def test_a_deal_that_rests_is_escalated_once_in_the_agreed_days_not_every_day(
     escalated = [
         day
         for day in range(1, 41)
-        if sweep(make_broom(office), SOON + timedelta(days=day)).counts["orphan: escalate"]
+        if sweep(make_sweep_context(office), SOON + timedelta(days=day)).counts["orphan: escalate"]
     ]
 
     # Fourteen days after the last word, and fourteen days after that.

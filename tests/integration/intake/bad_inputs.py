@@ -19,7 +19,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 PUT = "/v1/leads/ann"
 
-TOLD = (
+EXPECTED = (
     ("POST", "/v1/timing"),
     ("POST", "/v1/handoffs"),
     ("POST", "/v1/handoffs/7/attempts"),
@@ -275,7 +275,7 @@ def _with_missing_fields() -> Iterator[BadInput]:
 
 
 def _with_bad_tales() -> Iterator[BadInput]:
-    for method, path in TOLD:
+    for method, path in EXPECTED:
         for name, body in BODIES.items():
             yield BadInput(f"{method} {path}: {name}", method, path, body)
 

@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from features.catalog.manifest import Catalog
 from serving.intake.envelope import open_envelope
-from serving.intake.identity.merging import Hand, MergeRecord, merge_leads, undo_merge
+from serving.intake.identity.merging import Actor, MergeRecord, merge_leads, undo_merge
 from serving.intake.records.items import Landed
-from serving.intake.records.reading import Intake
+from serving.intake.records.parsing import Intake
 from serving.intake.service import take_in
 from serving.store.session import Store
 from tests.unit.serving.factories import NOW, make_catalog
@@ -57,7 +57,7 @@ def merge(
     both_known: bool = True,
     catalog: Catalog = CATALOG,
 ) -> MergeRecord:
-    hand = Hand("ann the admin", at, catalog)
+    hand = Actor("ann the admin", at, catalog)
     return store.run(
         lambda work: merge_leads(work, kept, merged, "a twin", hand, both_known=both_known)
     )
@@ -66,7 +66,7 @@ def merge(
 def undo(
     store: Store, merge_id: int, at: datetime = NOW, *, catalog: Catalog = CATALOG
 ) -> MergeRecord:
-    hand = Hand("bob the admin", at, catalog)
+    hand = Actor("bob the admin", at, catalog)
     return store.run(lambda work: undo_merge(work, merge_id, hand))
 
 

@@ -53,8 +53,8 @@ def identify(user_id: str, **fields: Any) -> dict[str, Any]:
 def send(client: httpx.Client, *messages: dict[str, Any], **envelope: Any) -> dict[str, Any]:
     answer = client.post("/v1/batch", json={"batch": messages, **envelope}, auth=(KEY, ""))
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    landed: dict[str, Any] = answer.json()
+    return landed
 
 
 def count_packed(store: Store, *lead_ids: str) -> list[int]:
@@ -100,11 +100,11 @@ def test_identifying_one_visitor_many_times_at_once_is_one_merge(
 ) -> None:
     send(client, track("m-0", anonymousId="a-1"))
 
-    def say(i: int) -> dict[str, Any]:
+    def make_event(i: int) -> dict[str, Any]:
         return send(client, identify("u-1", anonymousId="a-1"), track(f"m-{i}", userId="u-1"))
 
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(say, range(1, 17)))
+        answers = list(threads.map(make_event, range(1, 17)))
 
     assert all(answer["success"] for answer in answers)
     assert ask(store, "SELECT count(*) FROM merge") == [(1,)]
@@ -133,22 +133,24 @@ def test_an_address_joins_the_visitor_with_the_lead_of_the_crm(
     assert "ann" not in held[0][0]
 
 
-def test_two_leads_of_the_crm_are_not_joined_by_what_a_tool_says(
+def test_two_leads_of_the_crm_are_not_joined_by_what_a_tool_states(
     client: httpx.Client, store: Store
 ) -> None:
     for lead_id in ("L1", "L2"):
         client.put(f"/v1/leads/{lead_id}", json={"attributes": {"email": "info@example.com"}})
 
-    told = send(client, {"type": "alias", "previousId": "L1", "userId": "L2", "messageId": "m-1"})
+    landed = send(
+        client, {"type": "alias", "previousId": "L1", "userId": "L2", "messageId": "m-1"}
+    )
 
     assert survivors(store) == {"L1": "L1", "L2": "L2"}
-    assert told["counts"] == {"quarantined": 1}
-    assert told["results"][0]["problem"]["type"] == "urn:baton:problem:both-known"
+    assert landed["counts"] == {"quarantined": 1}
+    assert landed["results"][0]["problem"]["type"] == "urn:baton:problem:both-known"
     refused = client.post("/v1/leads/L2/merge", json={"lead_id": "L1"})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:baton:problem:both-known")
     certain = {"lead_id": "L1", "although_both_known": True, "because": "same person"}
     assert client.post("/v1/leads/L2/merge", json=certain).status_code == 200
-    number = told["results"][0]["item_number"]
+    number = landed["results"][0]["item_number"]
     replayed = client.post(f"/v1/quarantine/{number}/replay").json()
     assert replayed["status"] == "unchanged"
 
@@ -157,20 +159,20 @@ def test_a_visitor_on_anothers_device_stays_with_whom_they_were_first(
     client: httpx.Client, store: Store
 ) -> None:
     send(client, identify("u-1", anonymousId="a-1"))
-    told = send(client, identify("u-2", anonymousId="a-1"), track("m-1", userId="u-2"))
+    landed = send(client, identify("u-2", anonymousId="a-1"), track("m-1", userId="u-2"))
 
-    assert told["counts"] == {"landed": 2}
+    assert landed["counts"] == {"landed": 2}
     assert survivors(store) == {"u-1": "u-1", "u-2": "u-2", "anonymous:a-1": "u-1"}
 
 
 def test_aliases_in_a_circle_end_in_one_lead(client: httpx.Client, store: Store) -> None:
-    told = send(
+    landed = send(
         client,
         {"type": "alias", "previousId": "a-1", "userId": "u-1", "messageId": "1"},
         {"type": "alias", "previousId": "u-1", "userId": "u-2", "messageId": "2"},
         {"type": "alias", "previousId": "u-2", "userId": "u-1", "messageId": "3"},
     )
-    assert told["counts"] == {"landed": 2, "unchanged": 1}
+    assert landed["counts"] == {"landed": 2, "unchanged": 1}
     assert set(survivors(store).values()) == {"u-2"}
 
 
@@ -182,17 +184,17 @@ def test_who_was_erased_does_not_come_back_under_any_name(
         work.execute("DELETE FROM lead WHERE lead_id = 'u-1'")
         work.execute("INSERT INTO tombstone VALUES (sha256('u-1'::bytea), now())")
 
-    told = send(client, track("m-2", userId="u-1"), identify("u-1", anonymousId="a-1"))
+    landed = send(client, track("m-2", userId="u-1"), identify("u-1", anonymousId="a-1"))
 
-    assert told["counts"] == {"erased": 2}
+    assert landed["counts"] == {"erased": 2}
     assert ask(store, "SELECT lead_id FROM lead") == [("anonymous:a-1",)]
     gone = client.post("/v1/leads/u-1/merge", json={"lead_id": "anonymous:a-1"})
     assert gone.status_code == 410
 
 
-@pytest.mark.parametrize(("ahead", "told"), [(3_600, "corrected"), (5, "as sent")])
+@pytest.mark.parametrize(("ahead", "landed"), [(3_600, "corrected"), (5, "as sent")])
 def test_a_clock_that_is_off_is_put_right(
-    ahead: int, told: str, client: httpx.Client, store: Store
+    ahead: int, landed: str, client: httpx.Client, store: Store
 ) -> None:
     now = clock.now()
     sent_at = now + timedelta(seconds=ahead)
@@ -205,21 +207,21 @@ def test_a_clock_that_is_off_is_put_right(
     )
 
     ((occurred_at,),) = ask(store, "SELECT occurred_at FROM event")
-    wanted: datetime = now - timedelta(days=1) if told == "corrected" else happened
+    wanted: datetime = now - timedelta(days=1) if landed == "corrected" else happened
     assert abs(occurred_at - wanted) < timedelta(seconds=30)
-    if told == "as sent":
+    if landed == "as sent":
         assert occurred_at == happened
 
 
 @pytest.mark.parametrize("behind_minutes", [0, 5, 60])
-def test_a_message_passed_on_later_says_whether_it_waited_or_its_clock_is_off(
+def test_a_message_passed_on_later_states_whether_it_waited_or_its_clock_is_off(
     behind_minutes: int, client: httpx.Client, store: Store
 ) -> None:
     taken = clock.now() - timedelta(days=30)  # by a queue that passes it on today
     sent_at = taken - timedelta(minutes=behind_minutes)
     happened = sent_at - timedelta(minutes=5)
 
-    told = send(
+    landed = send(
         client,
         track(
             "m-1",
@@ -234,7 +236,7 @@ def test_a_message_passed_on_later_says_whether_it_waited_or_its_clock_is_off(
     wanted = happened + timedelta(minutes=5) if is_clock else happened
     assert ask(store, "SELECT occurred_at FROM event") == [(wanted,)]
     word = {0: None, 5: "corrected", 60: "doubtful"}[behind_minutes]
-    assert told["results"][0].get("clock") == word
+    assert landed["results"][0].get("clock") == word
 
 
 def test_a_tracker_that_sends_hours_later_does_not_move_what_happened(

@@ -168,7 +168,9 @@ def test_a_bad_message_leaves_the_others_alone(
     assert len(ask(store, "SELECT 1 FROM event")) == 3
 
 
-def test_a_wrong_write_key_is_told_and_nothing_lands(server: httpx.Client, store: Store) -> None:
+def test_a_wrong_write_key_is_reported_and_nothing_lands(
+    server: httpx.Client, store: Store
+) -> None:
     errors: Errors = []
     client = SegmentClient("another-key", host=place(server), gzip=True, on_error=note(errors))
     client.track("u-1", "Demo Requested")
@@ -212,8 +214,8 @@ def test_events_of_snowplow_land_and_join(server: httpx.Client, store: Store) ->
         tracker.track(PageView("https://acme.example/pricing", page_title="Plans & prices"))
         tracker.track(StructuredEvent("docs", "Whitepaper Downloaded", value=2))
         tracker.subject.set_user_id("u-1")
-        told = SelfDescribingJson("iglu:com.acme/demo_request/jsonschema/1-0-0", {"plan": "pro"})
-        tracker.track(SelfDescribing(told))
+        sent = SelfDescribingJson("iglu:com.acme/demo_request/jsonschema/1-0-0", {"plan": "pro"})
+        tracker.track(SelfDescribing(sent))
         tracker.flush()
 
     assert sorted(ask(store, "SELECT lead_id, kind, value, source FROM event")) == [
@@ -228,7 +230,7 @@ def test_what_snowplow_sends_again_lands_once(server: httpx.Client, store: Store
     failed: list[int] = []
     with requests.Session() as session:
         tracker = make_tracker(
-            server, session, on_failure=lambda *told: failed.append(len(told[1]))
+            server, session, on_failure=lambda *sent: failed.append(len(sent[1]))
         )
         for i in range(5):
             tracker.track(PageView(f"https://acme.example/blog/{i}"))

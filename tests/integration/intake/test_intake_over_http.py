@@ -178,7 +178,7 @@ def test_bad_bodies_are_refused_with_a_problem(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_without_a_store_the_intake_says_so(tmp_path: Path) -> None:
+def test_without_a_store_the_intake_states_so(tmp_path: Path) -> None:
     with running(make_settings(tmp_path)) as client:
         answer = post_json(client, "/v1/events", make_event())
 

@@ -12,8 +12,8 @@ from features.clock import DAY_US, to_us
 from features.compute.online import compute_packed_row, compute_rows
 from serving.errors import InvalidBodyError
 from serving.intake.envelope import open_envelope
+from serving.intake.records.ingest import lock_leads
 from serving.intake.records.items import Landed
-from serving.intake.records.landing import lock_leads
 from serving.intake.service import Intake, take_in
 from serving.store.histories import find_colleagues, read_histories
 from serving.store.packed import find_differences, read_packed
@@ -50,7 +50,7 @@ def test_ids_need_only_be_unique_within_their_source(store: Store) -> None:
     assert statuses(landed) == ["landed", "landed"]
 
 
-def test_an_event_without_id_that_is_said_twice_lands_once(store: Store) -> None:
+def test_an_event_without_id_that_is_stated_twice_lands_once(store: Store) -> None:
     landed = send(store, "event", make_event(None), make_event(None), make_event(None, value=2))
 
     assert statuses(landed) == ["landed", "repeated", "landed"]
@@ -121,7 +121,7 @@ def test_clocks_that_are_off_are_put_right(store: Store) -> None:
     ]
 
 
-def test_a_delay_is_not_taken_for_a_clock_and_the_answer_says_so(store: Store) -> None:
+def test_a_delay_is_not_taken_for_a_clock_and_the_answer_states_so(store: Store) -> None:
     three_hours_ago = (NOW - timedelta(hours=3)).isoformat()
     long_ago = (NOW - timedelta(days=10)).isoformat()
 
@@ -132,11 +132,11 @@ def test_a_delay_is_not_taken_for_a_clock_and_the_answer_says_so(store: Store) -
 
 
 def test_the_same_bytes_days_later_change_nothing(store: Store) -> None:
-    def told(industry: str, changed_at: datetime) -> dict[str, Any]:
+    def sent(industry: str, changed_at: datetime) -> dict[str, Any]:
         attributes = {"industry": industry}
         return {"lead_id": "ann", "attributes": attributes, "changed_at": changed_at.isoformat()}
 
-    older, newer = told("software", NOW), told("logistics", NOW + timedelta(hours=1))
+    older, newer = sent("software", NOW), sent("logistics", NOW + timedelta(hours=1))
     send(store, "lead", older, sent_at=NOW.isoformat())
     later = NOW + timedelta(hours=1)
     send(store, "lead", newer, sent_at=later.isoformat(), at=later)
@@ -165,13 +165,16 @@ def test_bounds_hold_for_times_that_were_put_right(store: Store) -> None:
 
 def test_what_lands_after_a_look_counts_only_after_it(store: Store) -> None:
     send(store, "event", make_event())
-    looked_at = NOW + timedelta(minutes=5)
+    last_scored_as_of = NOW + timedelta(minutes=5)
     with store.work() as work:
-        work.execute("UPDATE lead SET looked_at = %s", (looked_at,))
+        work.execute("UPDATE lead SET last_scored_as_of = %s", (last_scored_as_of,))
 
     send(store, "event", make_event("e2"), at=NOW + timedelta(minutes=1))
 
-    assert ask(store, "SELECT known_at FROM event ORDER BY event_id") == [(NOW,), (looked_at,)]
+    assert ask(store, "SELECT known_at FROM event ORDER BY event_id") == [
+        (NOW,),
+        (last_scored_as_of,),
+    ]
 
 
 def test_who_was_erased_does_not_come_back(store: Store) -> None:

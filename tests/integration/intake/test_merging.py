@@ -33,7 +33,7 @@ from tests.integration.intake.factories import (
     survivors,
     undo,
 )
-from tests.integration.scores.house import Clock, make_desk, make_scorer, replay_at
+from tests.integration.scores.job_resources import Clock, make_model_holder, make_scorer, replay_at
 from tests.unit.serving.factories import NOW, make_catalog, write_small_bundle
 
 
@@ -127,7 +127,7 @@ def _undo_twice(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("deed", "refusal"),
+    ("action", "refusal"),
     [
         (_merge_with_nobody, NoSuchLeadError),
         (_merge_with_itself, SameLeadError),
@@ -142,12 +142,12 @@ def _undo_twice(store: Store) -> None:
     ],
 )
 def test_what_cannot_be_merged_is_refused_by_name(
-    deed: Callable[[Store], None], refusal: type[RefusedError], store: Store
+    action: Callable[[Store], None], refusal: type[RefusedError], store: Store
 ) -> None:
     send(store, "lead", *({"lead_id": lead_id} for lead_id in ("ann", "bob", "cyd")))
 
     with pytest.raises(refusal):
-        deed(store)
+        action(store)
 
 
 def test_merges_that_cross_each_other_end_in_one(store: Store) -> None:
@@ -203,7 +203,9 @@ class Market:
     def __init__(self, store: Store, folder: Path, seed: int) -> None:
         self.store, self.rng, self.clock = store, random.Random(seed), Clock()  # noqa: S311 - no secret
         bundle = write_small_bundle(folder / "champion", accounts=True)
-        self.scorer = make_scorer(store, folder, self.clock, desks=[make_desk(bundle, self.clock)])
+        self.scorer = make_scorer(
+            store, folder, self.clock, model_holders=[make_model_holder(bundle, self.clock)]
+        )
         self.scorer.note_champions()
         self.leads = [f"L{i}" for i in range(6)]
         self.events: dict[str, set[str]] = {lead_id: set() for lead_id in self.leads}

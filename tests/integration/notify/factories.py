@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from serving.handoff.oversight.notices import Notice, tell
+from serving.handoff.oversight.notifications import Notification, enqueue_notification
 from serving.notify.outbox import Outbox
 from serving.notify.senders import build_senders
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.store.tables import PlaybookVersion
-from tests.integration.scores.house import Clock
+from tests.integration.scores.job_resources import Clock
 from tests.unit.serving.factories import make_settings
 
 SECRET = "whsec_" + b64encode(b"a" * 32).decode()
@@ -54,10 +54,10 @@ def agree_on(store: Store, text: str, at: datetime) -> None:
         )
 
 
-def make_notice(at: datetime, **changes: Any) -> Notice:
+def make_notice(at: datetime, **changes: Any) -> Notification:
     valid: dict[str, Any] = {
         "key": "handoff:17:accepted",
-        "occasion": "accepted",
+        "event": "accepted",
         "because": "Sales took it on within 2 hours.",
         "at": at,
         "lead_id": "L17",
@@ -65,10 +65,10 @@ def make_notice(at: datetime, **changes: Any) -> Notice:
         "handoff_id": "17",
         "facts": {"segment": "smb"},
     }
-    return Notice(**{**valid, **changes})
+    return Notification(**{**valid, **changes})
 
 
-def tell_of(store: Store, *notices: Notice) -> None:
+def describe_of(store: Store, *notices: Notification) -> None:
     with store.work() as work:
-        for notice in notices:
-            tell(work, notice)
+        for notification in notices:
+            enqueue_notification(work, notification)

@@ -10,7 +10,7 @@ from serving.store.session import Store
 from tests.integration.handoff.rows import write_handoff, write_sellers
 from tests.integration.notify.factories import build_outbox, make_notifier
 from tests.integration.notify.mailbox import read_parts, receiving_mail
-from tests.integration.scores.house import Clock, ask
+from tests.integration.scores.job_resources import Clock, ask
 
 THURSDAY = datetime(2026, 3, 5, 9, 0, tzinfo=UTC)
 MONDAY = datetime(2026, 3, 9, 8, 0, tzinfo=UTC)  # nine in Amsterdam

@@ -35,7 +35,7 @@ def test_a_closed_endpoint_is_listed_without_its_address_and_opened_again(
     assert after[0]["closed_at"] is None
 
 
-def test_who_scores_leads_does_not_tend_endpoints(
+def test_who_scores_leads_does_not_manage_endpoints(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
     app = make_app(tmp_path, database_url)

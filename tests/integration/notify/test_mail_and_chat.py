@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from serving import handoff
+from serving.notify.fan_out import EVENTS_BY_TOPIC
 from serving.notify.outbox import LEASE, Outbox
-from serving.notify.spreading import OCCASIONS
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from tests.integration.handoff import office
 from tests.integration.notify.factories import (
     agree_on,
     build_outbox,
+    describe_of,
     make_notice,
     make_notifier,
-    tell_of,
 )
 from tests.integration.notify.mailbox import Mailbox, read_parts, receiving_mail
 from tests.integration.notify.receiver import receiving
-from tests.integration.scores.house import Clock, ask
+from tests.integration.scores.job_resources import Clock, ask
 
 RULES = """
 [[notifications.rules]]
@@ -43,10 +43,12 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
         yield box, box.port
 
 
-def tell(store: Store, settings: ServingSettings, clock: Clock, **notice: Any) -> Outbox:
+def send_notice(
+    store: Store, settings: ServingSettings, clock: Clock, **notification: Any
+) -> Outbox:
     """Tell of something by the rules of these tests; give what is to send it."""
     agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), **notice))
+    describe_of(store, make_notice(clock(), **notification))
     return build_outbox(store, settings, clock)
 
 
@@ -72,8 +74,8 @@ def test_the_seller_whose_lead_it_is_gets_one_mail_in_text_and_html(
     box, port = mailbox
     clock = Clock()
     because = "Asked for a demo & said <now>."
-    told = {"occasion": "handed_over", "lead_id": "a@b.test", "because": because}
-    outbox = tell(store, make_mailer(tmp_path, port), clock, **told)
+    data = {"event": "handed_over", "lead_id": "a@b.test", "because": because}
+    outbox = send_notice(store, make_mailer(tmp_path, port), clock, **data)
     while outbox.run_once():
         pass
 
@@ -92,7 +94,7 @@ def test_somebody_named_under_two_roles_gets_one_mail(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    outbox = tell(store, make_mailer(tmp_path, port), clock, occasion="breached")
+    outbox = send_notice(store, make_mailer(tmp_path, port), clock, event="breached")
     while outbox.run_once():
         pass
 
@@ -104,7 +106,7 @@ def test_a_mail_sent_twice_carries_the_same_id(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    outbox = tell(store, make_mailer(tmp_path, port), clock, occasion="handed_over")
+    outbox = send_notice(store, make_mailer(tmp_path, port), clock, event="handed_over")
     outbox.run_once()
     _, (effect,) = outbox.claim()
     outbox.senders["mail"](effect)  # and dies
@@ -124,7 +126,7 @@ def test_a_mail_server_may_ask_for_patience_or_refuse_for_good(
     box, port = mailbox
     box.answers = [answer]
     clock = Clock()
-    outbox = tell(store, make_mailer(tmp_path, port), clock, occasion="handed_over")
+    outbox = send_notice(store, make_mailer(tmp_path, port), clock, event="handed_over")
     outbox.run_once()
     outbox.run_once()
 
@@ -136,8 +138,8 @@ def test_a_mail_server_that_offers_no_safe_line_gets_nothing(
 ) -> None:
     box, port = mailbox
     clock = Clock()
-    outbox = tell(
-        store, make_mailer(tmp_path, port, smtp_security="starttls"), clock, occasion="handed_over"
+    outbox = send_notice(
+        store, make_mailer(tmp_path, port, smtp_security="starttls"), clock, event="handed_over"
     )
     outbox.run_once()
     outbox.run_once()
@@ -148,7 +150,7 @@ def test_a_mail_server_that_offers_no_safe_line_gets_nothing(
 
 def test_without_a_mail_server_nothing_waits_for_one(store: Store, tmp_path: Path) -> None:
     clock = Clock()
-    outbox = tell(store, make_mailer(tmp_path, 25, smtp_host=None), clock, occasion="breached")
+    outbox = send_notice(store, make_mailer(tmp_path, 25, smtp_host=None), clock, event="breached")
     outbox.run_once()
 
     assert ask(store, "SELECT topic, state FROM outbox_effect") == [("notice", "done")]
@@ -157,7 +159,7 @@ def test_without_a_mail_server_nothing_waits_for_one(store: Store, tmp_path: Pat
 def test_a_chat_room_hears_of_what_its_roles_hear_of(store: Store, tmp_path: Path) -> None:
     clock = Clock()
     agree_on(store, RULES, clock())
-    tell_of(store, make_notice(clock(), occasion="breached", because="The answer was due at 9."))
+    describe_of(store, make_notice(clock(), event="breached", because="The answer was due at 9."))
     with receiving() as sales, receiving() as overseers:
         chats = {
             "sales": {"url": sales.url, "roles": ["sales_lead"]},
@@ -208,4 +210,4 @@ def test_everything_the_service_of_handoffs_announces_is_read() -> None:
         for topic in re.findall(r'"((?:handoff|lead)\.[a-z_]+)"', file.read_text(encoding="utf-8"))
     }
 
-    assert topics == set(OCCASIONS)
+    assert topics == set(EVENTS_BY_TOPIC)

@@ -22,13 +22,13 @@ from tests.integration.notify.factories import (
     SECRET,
     agree_on,
     build_outbox,
+    describe_of,
     make_endpoint,
     make_notice,
     make_notifier,
-    tell_of,
 )
 from tests.integration.notify.receiver import Receiver, Reply, hanging, receiving
-from tests.integration.scores.house import Clock, ask
+from tests.integration.scores.job_resources import Clock, ask
 
 ROOT = Path(__file__).parents[3]
 WEBHOOKS = "SELECT state, attempts, last_problem FROM outbox_effect WHERE topic = 'webhook'"
@@ -44,7 +44,7 @@ def start(store: Store, folder: Path, receiver: Receiver, clock: Clock, *secrets
     """Announce a notice, spread it, and give the outbox that will send the webhook."""
     settings = make_notifier(folder, webhooks={"crm": make_endpoint(receiver.url, *secrets)})
     agree_on(store, BY_WEBHOOK, clock())
-    tell_of(store, make_notice(clock()))
+    describe_of(store, make_notice(clock()))
     outbox = build_outbox(store, settings, clock)
     assert outbox.run_once() == 1
     return outbox
@@ -60,9 +60,9 @@ def test_the_python_library_of_the_standard_verifies_what_we_send(
         outbox.run_once()
 
     ((headers, body),) = receiver.received
-    told = Webhook(SECRET).verify(body, headers)
-    assert told["type"] == "lead.accepted"
-    assert told["data"] == {
+    data = Webhook(SECRET).verify(body, headers)
+    assert data["type"] == "lead.accepted"
+    assert data["data"] == {
         "lead_id": "L17",
         "handoff_id": "17",
         "seller": "ann",
@@ -120,11 +120,11 @@ def test_whoever_dies_between_sending_and_saying_so_has_the_same_id_sent_again(
     assert len(set(receiver.ids)) == 1
 
 
-def test_a_notice_told_and_spread_twice_is_one_message(store: Store, tmp_path: Path) -> None:
+def test_a_notice_reported_and_spread_twice_is_one_message(store: Store, tmp_path: Path) -> None:
     clock = make_clock()
     with receiving() as receiver:
         outbox = start(store, tmp_path, receiver, clock)
-        tell_of(store, make_notice(clock()), make_notice(clock(), because="Noticed again."))
+        describe_of(store, make_notice(clock()), make_notice(clock(), because="Noticed again."))
         with store.work() as work:  # a spreader that died before it said so
             work.execute("UPDATE outbox_effect SET state = 'waiting' WHERE topic = 'notice'")
         while outbox.run_once():
@@ -185,7 +185,7 @@ def test_gone_closes_the_endpoint_until_it_has_another_address(
     with receiving((410, {})) as receiver:
         outbox = start(store, tmp_path, receiver, clock)
         outbox.run_once()
-        tell_of(store, make_notice(clock(), key="handoff:18:accepted"))
+        describe_of(store, make_notice(clock(), key="handoff:18:accepted"))
         while outbox.run_once():
             pass
 
@@ -193,7 +193,7 @@ def test_gone_closes_the_endpoint_until_it_has_another_address(
     assert {row[0] for row in ask(store, WEBHOOKS)} == {"given_up"}
     with receiving() as moved:
         settings = make_notifier(tmp_path, webhooks={"crm": make_endpoint(moved.url)})
-        tell_of(store, make_notice(clock(), key="handoff:19:accepted"))
+        describe_of(store, make_notice(clock(), key="handoff:19:accepted"))
         outbox = build_outbox(store, settings, clock)
         while outbox.run_once():
             pass
@@ -212,7 +212,7 @@ def test_a_receiver_that_hangs_is_left_and_does_not_hold_up_the_others(
             webhooks={"a": make_endpoint(slow.url), "b": make_endpoint(quick.url)},
             send_timeout_seconds=25,
         )
-        tell_of(store, make_notice(clock()))
+        describe_of(store, make_notice(clock()))
         outbox = build_outbox(store, settings, clock, at_once=2)
         outbox.run_once()
         assert outbox.run_once() == 2
@@ -227,7 +227,7 @@ def test_no_answer_before_the_deadline_is_a_failure(store: Store, tmp_path: Path
         settings = make_notifier(
             tmp_path, webhooks={"a": make_endpoint(slow.url)}, send_timeout_seconds=1
         )
-        tell_of(store, make_notice(clock()))
+        describe_of(store, make_notice(clock()))
         outbox = build_outbox(store, settings, clock)
         outbox.run_once()
         outbox.run_once()
@@ -235,21 +235,21 @@ def test_no_answer_before_the_deadline_is_a_failure(store: Store, tmp_path: Path
     assert [row[0] for row in ask(store, WEBHOOKS)] == ["waiting"]
 
 
-def test_a_long_payload_is_cut_and_says_so(store: Store, tmp_path: Path) -> None:
+def test_a_long_payload_is_cut_and_states_so(store: Store, tmp_path: Path) -> None:
     clock = make_clock()
     with receiving() as receiver:
         settings = make_notifier(tmp_path, webhooks={"crm": make_endpoint(receiver.url)})
         agree_on(store, BY_WEBHOOK, clock())
-        tell_of(store, make_notice(clock(), facts={"reasons": ["é" * 100] * 200, "score": 61}))
+        describe_of(store, make_notice(clock(), facts={"reasons": ["é" * 100] * 200, "score": 61}))
         outbox = build_outbox(store, settings, clock)
         outbox.run_once()
         outbox.run_once()
 
     ((headers, body),) = receiver.received
-    told = Webhook(SECRET).verify(body, headers)["data"]
+    data = Webhook(SECRET).verify(body, headers)["data"]
     assert len(body) < MOST_BYTES
-    assert told["left_out"] == ["reasons"]
-    assert told["score"] == 61
+    assert data["left_out"] == ["reasons"]
+    assert data["score"] == 61
 
 
 def test_two_outboxes_at_once_send_each_message_once(store: Store, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_two_outboxes_at_once_send_each_message_once(store: Store, tmp_path: Pat
     agree_on(store, BY_WEBHOOK, clock())
     with receiving() as receiver:
         settings = make_notifier(tmp_path, webhooks={"crm": make_endpoint(receiver.url)})
-        tell_of(store, *(make_notice(clock(), key=f"handoff:{n}:accepted") for n in range(30)))
+        describe_of(store, *(make_notice(clock(), key=f"handoff:{n}:accepted") for n in range(30)))
 
         def work() -> None:
             outbox = build_outbox(store, settings, clock, at_once=4)
@@ -312,19 +312,19 @@ def test_the_node_library_of_the_standard_verifies_what_we_send(
     with receiving() as receiver:
         start(store, tmp_path, receiver, make_clock(), NEWER_SECRET, SECRET).run_once()
     ((headers, body),) = receiver.received
-    told = {"secrets": [SECRET, NEWER_SECRET], "body": body.decode(), "headers": headers}
+    data = {"secrets": [SECRET, NEWER_SECRET], "body": body.decode(), "headers": headers}
 
-    said = subprocess.run(
+    output = subprocess.run(
         ["node", "-e", NODE_PROGRAM],
         check=False,
         cwd=node_folder,
-        input=json.dumps(told),
+        input=json.dumps(data),
         capture_output=True,
         text=True,
         timeout=60,
     )
 
-    assert said.stdout.strip() == "ok", said.stderr
+    assert output.stdout.strip() == "ok", output.stderr
 
 
 KILLED_PROGRAM = """
@@ -332,7 +332,7 @@ import sys
 from pathlib import Path
 from serving.store.session import Store
 from tests.integration.notify.factories import build_outbox, make_endpoint, make_notifier
-from tests.integration.scores.house import Clock
+from tests.integration.scores.job_resources import Clock
 from datetime import datetime
 
 url, database, folder, at = sys.argv[1:]

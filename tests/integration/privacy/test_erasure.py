@@ -17,7 +17,7 @@ from serving.auth.roles import Role
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.privacy.erase import erase, readmit
-from serving.privacy.places import PLACES
+from serving.privacy.inventory import INVENTORY
 from serving.store.session import Store, UnitOfWork
 from serving.store.tables import Base
 from serving.store.tombstones import find_erased, find_erased_names
@@ -70,8 +70,8 @@ def fill(store: Store, lead_id: str) -> None:
             " %(answer)s, %(at)s, %(at)s)",
             {"id": lead_id, "at": NOW, "answer": json.dumps([lead_id]).encode()},
         )
-        work.announce(f"handoff:{lead_id}", "webhook", {"lead": lead_id}, NOW, lead_id)
-        work.announce(f"digest:{lead_id}", "mail", {"leads": ["x", lead_id]}, NOW)
+        work.enqueue_effect(f"handoff:{lead_id}", "webhook", {"lead": lead_id}, NOW, lead_id)
+        work.enqueue_effect(f"digest:{lead_id}", "mail", {"leads": ["x", lead_id]}, NOW)
         work.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
             " VALUES ('default', 'push', %(args)s)",
@@ -82,7 +82,7 @@ def fill(store: Store, lead_id: str) -> None:
 
 def fill_handoff(work: UnitOfWork, lead_id: str) -> None:
     """Have the lead handed over, with a trace of it in every table that hangs on that."""
-    told = {"id": lead_id, "at": NOW}
+    record = {"id": lead_id, "at": NOW}
     work.execute(
         "WITH h AS (INSERT INTO handoff (lead_id, cycle, state, since, trigger, because,"
         " playbook_version, decided_at, packet, definition, segments, priority) VALUES (%(id)s, 1,"
@@ -91,7 +91,7 @@ def fill_handoff(work: UnitOfWork, lead_id: str) -> None:
         " signal, by, note, facts) SELECT handoff_id, %(at)s, 'decided', 'queued', 'hand_over',"
         " 'rule', %(id)s, '{}' FROM h), a AS (INSERT INTO assignment (handoff_id, seller_id, at,"
         " because, by) SELECT handoff_id, 'ann', %(at)s, %(id)s, 'rule' FROM h), k AS (INSERT INTO"
-        " clock_deed SELECT handoff_id, 'answer', %(at)s, 'remind', %(at)s, %(id)s FROM h), d AS ("
+        " clock_action SELECT handoff_id, 'answer', %(at)s, 'remind', %(at)s, %(id)s FROM h), d AS ("
         "INSERT INTO decision (lead_id, at, verdict, because, triggers, suppressions,"
         " playbook_version, by) VALUES (%(id)s, %(at)s, 'keep', '', '[]', '[]', 'v1', 'rule')),"
         " n AS (INSERT INTO nurture_track VALUES (%(id)s, 'review', %(at)s, NULL, '', NULL)),"
@@ -99,7 +99,7 @@ def fill_handoff(work: UnitOfWork, lead_id: str) -> None:
         " drawn_at, due_at) SELECT handoff_id, '2026-07-01', 'met', %(id)s, '[]', 1, %(at)s, %(at)s"
         " FROM h RETURNING case_id) INSERT INTO oversight_finding (case_id, finding, note, by, at)"
         " SELECT case_id, 'definition_unclear', %(id)s, 'eve', %(at)s FROM c",
-        told,
+        record,
     )
 
 
@@ -156,7 +156,7 @@ def test_a_merged_person_is_erased_from_every_table_and_the_other_lead_is_not(
     for lead_id in (ANN, OLD, BOB):
         fill(store, lead_id)
     merge(store, ANN, OLD)
-    held = {place.table for place in PLACES}
+    held = {place.table for place in INVENTORY}
     assert find_mentions(store, ANN) == held
     bob = {table: rows.count(BOB) for table, rows in read_everything(store).items()}
 
@@ -297,11 +297,11 @@ def test_odd_and_short_ids_take_nothing_of_others_along(store: Store, lead_id: s
 
 
 def test_every_table_that_names_a_lead_is_walked() -> None:
-    walked = {place.table for place in PLACES}
+    walked = {place.table for place in INVENTORY}
     for name, table in Base.metadata.tables.items():
         if any(column.name.endswith("lead_id") for column in table.columns):
-            assert name in walked, f"{name}: say in serving/privacy/places.py what it holds"
-    for place in PLACES:
+            assert name in walked, f"{name}: say in serving/privacy/inventory.py what it holds"
+    for place in INVENTORY:
         if place.table not in Base.metadata.tables:
             continue
         keys = {
@@ -309,7 +309,7 @@ def test_every_table_that_names_a_lead_is_walked() -> None:
             for column in Base.metadata.tables[place.table].columns
             for key in column.foreign_keys
         }
-        goes = place.deed == "goes with the lead" and place.table != "lead"
+        goes = place.action == "goes with the lead" and place.table != "lead"
         # Straight, or with the handoff of the lead, or with a case of the handoff.
         parents = {"lead", "handoff", "oversight_case"}
         assert goes == any(to in parents and how == "CASCADE" for to, how in keys), place.table
@@ -323,7 +323,7 @@ def test_over_http_all_is_given_out_then_erased_and_both_are_noted(
     with running_app(make_app(tmp_path, database_url), keys[Role.ADMIN]) as client:
         given = client.get(f"/v1/leads/{ANN}/export")
         assert given.headers["cache-control"] == "no-store"
-        told = given.json()
+        record = given.json()
         assert client.get("/v1/leads/nobody/export").status_code == 404
         assert client.delete(f"/v1/leads/{ANN}", headers=keys[Role.CRM]).status_code == 403
 
@@ -339,10 +339,10 @@ def test_over_http_all_is_given_out_then_erased_and_both_are_noted(
     assert gone.status_code == 200
     assert gone.json()["leads"] == 1
     assert late.json()["results"][0]["status"] == "erased"
-    exported = {place.table for place in PLACES if place.exported} - {"merge", "identity"}
-    assert told["held"].keys() == exported
-    assert told["held"]["lead_version"][0]["attributes"] == {"employees": 5}
-    assert told["held"]["score"][0]["answer"] == {"lead_id": ANN}
+    exported = {place.table for place in INVENTORY if place.exported} - {"merge", "identity"}
+    assert record["held"].keys() == exported
+    assert record["held"]["lead_version"][0]["attributes"] == {"employees": 5}
+    assert record["held"]["score"][0]["answer"] == {"lead_id": ANN}
     assert {entry["action"] for entry in entries} == {"exported", "erased"}
     assert ANN not in json.dumps(entries)
     assert ANN not in str(logged)

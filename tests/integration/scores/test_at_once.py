@@ -15,10 +15,10 @@ from features import clock as wall
 from serving.jobs.queries import list_failed, recover_stalled, try_again
 from serving.scoring.live.score import score_leads
 from serving.scoring.live.worker import LiveScorer
-from serving.scoring.served import list_served
+from serving.scoring.models_in_use import list_served
 from serving.store.deferring import defer
 from serving.store.session import Store
-from tests.integration.scores.house import (
+from tests.integration.scores.job_resources import (
     Clock,
     ask,
     drain,
@@ -81,7 +81,7 @@ def test_leads_listed_several_times_are_scored_and_none_is_left(
 
 def score_as_seen(store: Store, scorer: LiveScorer, seen_at: datetime, because: str) -> int:
     """Score ann as a worker that saw her due back then, and only now gets the lock."""
-    served = list_served(scorer.desks)
+    served = list_served(scorer.model_holders)
     with store.work() as work:
         scored = score_leads(work, served, {"ann": [because]}, seen_at, scorer.now)
     return sum(len(one.lead_ids) for one in scored)
@@ -111,9 +111,9 @@ def test_what_the_other_worker_could_not_know_or_had_no_model_for_is_scored(
     seen_at = clock.move(seconds=1)
     clock.move(seconds=1)
     drain(scorer)
-    ((looked_at,),) = ask(store, "SELECT looked_at FROM lead")
+    ((last_scored_as_of,),) = ask(store, "SELECT last_scored_as_of FROM lead")
     # A server whose clock is behind that of the worker takes an event in.
-    behind = looked_at - timedelta(seconds=1)
+    behind = last_scored_as_of - timedelta(seconds=1)
     land(store, "event", make_event("ann", "e1", behind), at=behind)
 
     assert score_as_seen(store, scorer, seen_at, "event") == 1
@@ -128,7 +128,7 @@ from pathlib import Path
 from features import clock
 from serving.settings import ServingSettings
 from serving.store.session import Store
-from tests.integration.scores.house import make_scorer
+from tests.integration.scores.job_resources import make_scorer
 store = Store(ServingSettings(database_url=sys.argv[1], allow_unsafe_durability=True))
 store.open()
 def hang(work, given):

@@ -4,12 +4,12 @@ import asyncio
 import time
 from pathlib import Path
 
-from serving.jobs.tasks import TIDY, House
+from serving.jobs.tasks import TIDY, JobResources
 from serving.jobs.worker import Worker
 from serving.notify.outbox import Outbox
 from serving.store.deferring import defer
 from serving.store.session import Store
-from tests.integration.scores.house import Clock, ask, make_scorer
+from tests.integration.scores.job_resources import Clock, ask, make_scorer
 
 SECONDS = 20
 
@@ -33,8 +33,8 @@ async def work_until_done(worker: Worker, store: Store) -> bool:
 
 
 def test_a_job_that_was_put_off_is_done_by_the_worker(store: Store, tmp_path: Path) -> None:
-    house = House(store, make_scorer(store, tmp_path, Clock()), Outbox(store, {}))
+    resources = JobResources(store, make_scorer(store, tmp_path, Clock()), Outbox(store, {}))
     with store.work() as work:
         defer(work, TIDY, {"timestamp": 0})
 
-    assert asyncio.run(work_until_done(Worker(house, check_seconds=0.1), store))
+    assert asyncio.run(work_until_done(Worker(resources, check_seconds=0.1), store))

@@ -14,7 +14,7 @@ import pytest
 from features import clock
 from serving.app import build_app
 from serving.store.session import Store
-from tests.integration.scores.house import make_event, make_item, make_move
+from tests.integration.scores.job_resources import make_event, make_item, make_move
 from tests.unit.serving.factories import (
     make_settings,
     post_json,
@@ -37,7 +37,7 @@ def client(
         folder, database_url=database_url, allow_unsafe_durability=True, worker=True
     )
     app = build_app(settings)
-    app.state.house.retry_seconds = 0
+    app.state.job_resources.retry_seconds = 0
     with running_app(app) as client:
         client.app = app
         fill(client)
@@ -144,7 +144,7 @@ def test_leads_are_chosen_by_band_points_stage_account_and_id(client: httpx.Clie
     assert ids(points_to=edge) == {e["lead_id"] for e in every[3:]}
 
 
-def test_a_card_says_who_a_lead_is_and_how_it_stands(client: httpx.Client) -> None:
+def test_a_card_states_who_a_lead_is_and_how_it_stands(client: httpx.Client) -> None:
     card = get(client, "/v1/leads/lead-3")
 
     assert (card["events"], card["stages"], card["attempts"]) == (6, 1, 0)
@@ -152,7 +152,9 @@ def test_a_card_says_who_a_lead_is_and_how_it_stands(client: httpx.Client) -> No
     assert card["attributes"] == {"industry": "software", "employees": 270}
     (short,) = card["scores"]
     assert short["points"] == get(client, "/v1/leads/lead-3/score")["points"]
-    assert datetime.fromisoformat(card["due_at"]) > datetime.fromisoformat(card["looked_at"])
+    assert datetime.fromisoformat(card["due_at"]) > datetime.fromisoformat(
+        card["last_scored_as_of"]
+    )
 
 
 def test_every_score_of_the_history_is_given_again_byte_for_byte(client: httpx.Client) -> None:
@@ -173,9 +175,9 @@ def test_a_moment_between_two_scores_is_computed_from_what_was_known_then(
     moments = [datetime.fromisoformat(g["as_of"]) for g in read_history(client, "lead-3")]
     between = moments[1] + (moments[0] - moments[1]) / 2
 
-    said = get(client, "/v1/leads/lead-3/score", as_of=between.isoformat())
+    answer_then = get(client, "/v1/leads/lead-3/score", as_of=between.isoformat())
 
-    assert datetime.fromisoformat(said["as_of"]) == between
+    assert datetime.fromisoformat(answer_then["as_of"]) == between
 
 
 def test_the_timeline_tells_everything_newest_first_page_by_page(client: httpx.Client) -> None:
@@ -208,8 +210,8 @@ def test_changes_add_up_to_the_difference_of_the_two_scores(client: httpx.Client
     ends = [get(client, "/v1/leads/lead-3/score", as_of=asked[end]) for end in ("from", "to")]
     assert changes["before"]["points_uncut"] == pytest.approx(ends[0]["points_uncut"], abs=1e-9)
     assert changes["after"]["points_uncut"] == pytest.approx(ends[1]["points_uncut"], abs=1e-9)
-    told = {(part["what"], part["name"]) for part in changes["parts"]}
-    assert {("time", None), ("events", "pricing_view"), ("stages", None)} <= told
+    found = {(part["what"], part["name"]) for part in changes["parts"]}
+    assert {("time", None), ("events", "pricing_view"), ("stages", None)} <= found
     assert get(client, "/v1/leads/lead-3/changes")["after"]["as_of"] == history[0]["as_of"]
 
 
@@ -245,8 +247,8 @@ def test_the_export_holds_every_latest_score(client: httpx.Client) -> None:
     body = client.get("/v1/scores/export", params={"format": "parquet"}).content
     table = pq.read_table(io.BytesIO(body)).to_pylist()
 
-    told = {row["lead_id"]: float(row["points"]) if row["points"] else None for row in rows}
-    assert told == listed
+    found = {row["lead_id"]: float(row["points"]) if row["points"] else None for row in rows}
+    assert found == listed
     assert {row["lead_id"]: row["points"] for row in table} == listed
     assert {row["account_id"] for row in table} == {None, "acme"}
 
@@ -289,7 +291,7 @@ def test_what_cannot_be_answered_is_refused_in_words(
 def test_a_lead_that_cannot_be_scored_is_seen_among_failed_jobs_and_tried_again(
     client: httpx.Client,
 ) -> None:
-    scorer = client.app.state.house.scorer
+    scorer = client.app.state.job_resources.scorer
 
     def stumble(work: Any, given: Any) -> None:
         if any(one.score.lead_id == "lead-6" for one in given):
@@ -321,7 +323,11 @@ def test_a_lead_that_cannot_be_scored_is_seen_among_failed_jobs_and_tried_again(
 def test_metrics_tell_of_the_background_work(client: httpx.Client) -> None:
     text = client.get("/metrics").text
 
-    for name in ("baton_due_scores", "baton_live_scores_total", "baton_effects_sent_total"):
+    for name in (
+        "baton_scoring_queue_leads",
+        "baton_live_scores_total",
+        "baton_effects_sent_total",
+    ):
         assert f"\n{name} " in text
 
 

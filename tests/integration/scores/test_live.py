@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from features.clock import MICROSECOND
-from serving.intake.identity.merging import Hand, merge_leads
+from serving.intake.identity.merging import Actor, merge_leads
 from serving.scoring.live.worker import LiveScorer
 from serving.scoring.log import ScoredLog
 from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.store import histories
 from serving.store.packed import find_differences
 from serving.store.session import Store, UnitOfWork
-from tests.integration.scores.house import (
+from tests.integration.scores.job_resources import (
     CATALOG,
     CREATED,
     Clock,
@@ -25,18 +25,18 @@ from tests.integration.scores.house import (
     drain,
     draw_event,
     land,
-    make_desk,
     make_event,
     make_item,
+    make_model_holder,
     make_move,
     make_scorer,
-    read_given,
+    read_stored,
     replay_at,
 )
 from tests.unit.serving.factories import make_catalog, write_small_bundle
 
 
-def tell(answer: Any) -> dict[str, Any]:
+def drop_times(answer: Any) -> dict[str, Any]:
     return msgspec.json.decode(bytes(answer))
 
 
@@ -52,10 +52,10 @@ def test_an_event_makes_its_lead_due_and_the_next_pass_scores_it(
     clock.move(seconds=1)
     scorer.run_once()
 
-    first, last = read_given(store, "ann")
+    first, last = read_stored(store, "ann")
     assert [first[2], last[2]] == [False, True]
     assert last[3] == "event"
-    before, after = tell(first[1]), tell(last[1])
+    before, after = drop_times(first[1]), drop_times(last[1])
     assert after["points"] > before["points"]
     assert datetime.fromisoformat(after["as_of"]) == clock() == last[0]
     assert 50 + sum(r["points"] for r in after["reasons"]) == pytest.approx(after["points_uncut"])
@@ -79,7 +79,7 @@ def test_what_was_served_live_is_replayed_byte_for_byte_at_ten_moments(
             land(store, "stage", make_move("ann", "mql", clock()), at=clock())
         clock.move(seconds=2)
         drain(scorer)
-    served = read_given(store, "ann")
+    served = read_stored(store, "ann")
 
     assert len(served) >= 10
     assert len({bytes(answer) for _, answer, *_ in served}) == len(served)
@@ -97,15 +97,15 @@ def test_a_record_that_lands_after_a_look_is_not_seen_by_a_replay_of_that_look(
     scorer = make_scorer(store, tmp_path, clock)
     land(store, "lead", make_item("ann"), at=clock())
     scorer.run_once()
-    ((as_of, answer, *_),) = read_given(store, "ann")
+    ((as_of, answer, *_),) = read_stored(store, "ann")
     # The clock of the server that takes the event in is behind that of the one that scored.
     behind = as_of - timedelta(seconds=3)
     land(store, "event", make_event("ann", "e1", behind - timedelta(hours=1)), at=behind)
 
     assert replay_at(scorer, "ann", as_of, anew=True) == bytes(answer)
     scorer.run_once()
-    assert read_given(store, "ann")[-1][0] > as_of
-    assert read_given(store, "ann")[-1][3] == "event"
+    assert read_stored(store, "ann")[-1][0] > as_of
+    assert read_stored(store, "ann")[-1][3] == "event"
 
 
 def _as_sent(lead_id: str, items: list[tuple[datetime, str, dict[str, Any]]], as_of: datetime):
@@ -153,13 +153,13 @@ def test_a_live_score_is_that_of_the_stateless_route_on_the_same_records(
     clock.move(minutes=1)
     drain(scorer)
 
-    champion = scorer.desks[0].get_champion()
+    champion = scorer.model_holders[0].get_champion()
     scoring = Scoring(champion, scorer.log, clock(), 8, 10, 1_000)
     for name, items in landed.items():
-        ((as_of, answer, *_),) = read_given(store, name)
+        ((as_of, answer, *_),) = read_stored(store, name)
         body = msgspec.json.encode(_as_sent(name, items, as_of))
         sent = msgspec.to_builtins(score_one(scoring, read_body(body)))
-        live = tell(answer)
+        live = drop_times(answer)
         # What only the sender of the records can be told is not said of a live score.
         for only_sent in ("warnings", "ignored"):
             assert isinstance(live.pop(only_sent), list)
@@ -181,15 +181,15 @@ def test_time_alone_makes_a_lead_due_again(store: Store, tmp_path: Path) -> None
         clock.at = ask(store, "SELECT min(due_at) FROM score_due")[0][0]
         drain(scorer)
 
-    given = read_given(store, "ann")
+    given = read_stored(store, "ann")
     assert {row[3] for row in given[1:]} == {"time"}
-    assert tell(given[-1][1])["points"] < tell(given[0][1])["points"]
+    assert drop_times(given[-1][1])["points"] < drop_times(given[0][1])["points"]
     waits = [int((b[0] - a[0]).total_seconds() // 3600) for a, b in pairwise(given)]
     assert sorted(set(waits)) == [6, 24, 168]
     assert waits == sorted(waits)
 
 
-def test_a_won_lead_is_looked_at_monthly_and_told_to_be_closed(
+def test_a_won_lead_is_looked_at_monthly_and_reported_to_be_closed(
     store: Store, tmp_path: Path
 ) -> None:
     clock = Clock()
@@ -201,7 +201,7 @@ def test_a_won_lead_is_looked_at_monthly_and_told_to_be_closed(
 
     ((due_at,),) = ask(store, "SELECT due_at FROM score_due")
     assert due_at - clock() == timedelta(days=30)
-    assert tell(read_given(store, "ann")[-1][1])["warnings"] == [
+    assert drop_times(read_stored(store, "ann")[-1][1])["warnings"] == [
         "At as_of the lead had already reached SQL; the model learned from open leads only."
     ]
 
@@ -211,14 +211,14 @@ def test_a_lead_that_is_yet_to_come_is_scored_once_it_is_there(
 ) -> None:
     clock = Clock()
     scorer = make_scorer(store, tmp_path, clock)
-    born = clock() + timedelta(hours=10)
-    land(store, "lead", make_item("ann", created_at=born.isoformat()), at=clock())
+    creation = clock() + timedelta(hours=10)
+    land(store, "lead", make_item("ann", created_at=creation.isoformat()), at=clock())
     drain(scorer)
-    assert read_given(store, "ann") == []
+    assert read_stored(store, "ann") == []
 
-    clock.at = born + MICROSECOND
+    clock.at = creation + MICROSECOND
     drain(scorer)
-    assert len(read_given(store, "ann")) == 1
+    assert len(read_stored(store, "ann")) == 1
 
 
 def test_a_lead_that_was_merged_has_its_survivor_scored(store: Store, tmp_path: Path) -> None:
@@ -232,8 +232,8 @@ def test_a_lead_that_was_merged_has_its_survivor_scored(store: Store, tmp_path: 
     clock.move(seconds=1)
     drain(scorer)
 
-    assert len(read_given(store, "ann")) == 1
-    assert read_given(store, "ann-2") == []
+    assert len(read_stored(store, "ann")) == 1
+    assert read_stored(store, "ann-2") == []
     assert ask(store, "SELECT lead_id, because FROM score_due") == [("ann", "time")]
 
 
@@ -251,7 +251,7 @@ def test_a_lead_that_cannot_be_scored_is_set_aside_and_the_others_are_scored(
     clock.move(seconds=1)
     drain(scorer)
 
-    assert [len(read_given(store, name)) for name in ("ann", "bad", "cid")] == [1, 0, 1]
+    assert [len(read_stored(store, name)) for name in ("ann", "bad", "cid")] == [1, 0, 1]
     jobs = ask(
         store, "SELECT task_name, args->>'lead_id' FROM procrastinate_jobs WHERE args ? 'lead_id'"
     )
@@ -274,7 +274,7 @@ def test_rows_of_live_scores_are_logged_for_drift(store: Store, tmp_path: Path) 
 def account_scorer(store: Store, tmp_path: Path) -> LiveScorer:
     clock = Clock()
     folder = write_small_bundle(tmp_path / "champion", accounts=True)
-    return make_scorer(store, tmp_path, clock, desks=[make_desk(folder, clock)])
+    return make_scorer(store, tmp_path, clock, model_holders=[make_model_holder(folder, clock)])
 
 
 def test_what_a_colleague_does_moves_a_lead_and_is_replayed_alike(
@@ -294,12 +294,12 @@ def test_what_a_colleague_does_moves_a_lead_and_is_replayed_alike(
     clock.move(minutes=1)
     drain(scorer)
 
-    given = read_given(store, "ann")
+    given = read_stored(store, "ann")
     assert given[-1][3] == "colleague"
-    assert tell(given[-1][1])["points"] > tell(given[-2][1])["points"]
-    assert len(read_given(store, "cid")) == 1
+    assert drop_times(given[-1][1])["points"] > drop_times(given[-2][1])["points"]
+    assert len(read_stored(store, "cid")) == 1
     for name in ("ann", "bob", "cid"):
-        for as_of, answer, *_ in read_given(store, name):
+        for as_of, answer, *_ in read_stored(store, name):
             assert replay_at(scorer, name, as_of, anew=True) == bytes(answer)
 
 
@@ -310,7 +310,7 @@ def _land_of_accounts(scorer: LiveScorer, **accounts: str | None) -> None:
 
 
 def _merge(scorer: LiveScorer, kept: str, merged: str) -> int:
-    hand = Hand("ann the admin", scorer.now(), make_catalog(accounts=True))
+    hand = Actor("ann the admin", scorer.now(), make_catalog(accounts=True))
     return scorer.store.run(
         lambda work: merge_leads(work, kept, merged, "a twin", hand, both_known=True)
     ).merge_id
@@ -327,21 +327,21 @@ def test_a_replay_across_a_colleagues_merge_gives_the_same_bytes(
     land(scorer.store, "event", event, at=clock(), catalog=catalog)
     clock.move(minutes=1)
     drain(scorer)
-    as_of, answer, *_ = read_given(scorer.store, "ann")[-1]
+    as_of, answer, *_ = read_stored(scorer.store, "ann")[-1]
 
     clock.move(minutes=1)
     _merge(scorer, "dee", "bob")
 
     assert replay_at(scorer, "ann", as_of, anew=True) == bytes(answer)
     # And bob, asked about a moment at which he was none but himself, is answered as himself.
-    as_of, answer, *_ = read_given(scorer.store, "bob")[-1]
+    as_of, answer, *_ = read_stored(scorer.store, "bob")[-1]
     assert replay_at(scorer, "bob", as_of) == bytes(answer)
     assert replay_at(scorer, "bob", as_of, anew=True) == bytes(answer)
     clock.move(minutes=1)
     drain(scorer)
-    as_of, answer, *_ = read_given(scorer.store, "dee")[-1]
+    as_of, answer, *_ = read_stored(scorer.store, "dee")[-1]
     assert replay_at(scorer, "bob", as_of) == bytes(answer)
-    as_of, answer, *_ = read_given(scorer.store, "ann")[-1]
+    as_of, answer, *_ = read_stored(scorer.store, "ann")[-1]
     assert replay_at(scorer, "ann", as_of, anew=True) == bytes(answer)
 
 
@@ -369,7 +369,7 @@ def test_the_log_of_scores_needs_no_disk_to_score(store: Store, tmp_path: Path) 
     clock.move(seconds=1)
     drain(scorer)
 
-    assert len(read_given(store, "ann")) == 1
+    assert len(read_stored(store, "ann")) == 1
     assert scorer.log.dropped == 1
 
 

@@ -9,20 +9,20 @@ import pytest
 from features.clock import now
 from serving.jobs.tasks import rescore_next
 from serving.scoring.log import ScoredLog
+from serving.scoring.models_in_use import ModelGoneError, UnknownContractError, choose_champion
 from serving.scoring.replay import NoModelThenError
-from serving.scoring.request.shadow import Shadow, ShadowDesk
-from serving.scoring.served import ModelGoneError, UnknownContractError, choose_champion
+from serving.scoring.request.shadow import ChallengerHolder, Shadow
 from serving.store.session import Store
-from tests.integration.scores.house import (
+from tests.integration.scores.job_resources import (
     Clock,
     ask,
     drain,
     land,
-    make_desk,
     make_event,
     make_item,
+    make_model_holder,
     make_scorer,
-    read_given,
+    read_stored,
     replay_at,
 )
 from tests.unit.serving.factories import write_small_bundle
@@ -42,18 +42,18 @@ def test_a_new_champion_is_written_down_and_everyone_is_scored_by_it(
     clock = Clock()
     first = write_small_bundle(tmp_path / "first")
     second = write_small_bundle(tmp_path / "second", bias=-1.0)
-    desk = make_desk(link(tmp_path, first), clock)
-    scorer = make_scorer(store, tmp_path, clock, desks=[desk])
+    holder = make_model_holder(link(tmp_path, first), clock)
+    scorer = make_scorer(store, tmp_path, clock, model_holders=[holder])
     for name in ("ann", "bob"):
         land(store, "lead", make_item(name), at=clock())
     clock.move(seconds=1)
     drain(scorer)
     clock.move(days=1)
-    old = desk.get_champion().bundle.version
+    old = holder.get_champion().bundle.version
 
     link(tmp_path, second)
-    desk.refresh(clock())
-    new = desk.get_champion().bundle.version
+    holder.refresh(clock())
+    new = holder.get_champion().bundle.version
     drain(scorer)
     jobs = ask(
         store,
@@ -69,7 +69,7 @@ def test_a_new_champion_is_written_down_and_everyone_is_scored_by_it(
     used = ask(store, "SELECT version, retired_at IS NULL FROM bundle_version ORDER BY use_number")
     assert used == [(old, False), (new, True)]
     for name in ("ann", "bob"):
-        given = read_given(store, name)
+        given = read_stored(store, name)
         assert msgspec.json.decode(bytes(given[-1][1]))["model"]["version"] == new
         assert given[-1][3] == "model"
         for as_of, answer, *_ in given:
@@ -84,42 +84,42 @@ def test_the_model_of_then_is_asked_though_its_folder_is_gone(
     clock = Clock()
     first = write_small_bundle(tmp_path / "first")
     second = write_small_bundle(tmp_path / "second", bias=-1.0)
-    desk = make_desk(link(tmp_path, first), clock)
-    scorer = make_scorer(store, tmp_path, clock, desks=[desk])
+    holder = make_model_holder(link(tmp_path, first), clock)
+    scorer = make_scorer(store, tmp_path, clock, model_holders=[holder])
     land(store, "lead", make_item("ann"), at=clock())
     clock.move(seconds=1)
     drain(scorer)
-    old = desk.get_champion().bundle.version
+    old = holder.get_champion().bundle.version
     between = clock.move(hours=1)
     clock.move(hours=1)
     link(tmp_path, second)
-    desk.refresh(clock())
+    holder.refresh(clock())
     drain(scorer)
     rmtree(first)
 
-    fresh = make_scorer(store, tmp_path, clock, desks=[desk])  # nothing in memory
-    said = msgspec.json.decode(replay_at(fresh, "ann", between))
-    assert said["model"]["version"] == old
+    fresh = make_scorer(store, tmp_path, clock, model_holders=[holder])  # nothing in memory
+    replayed = msgspec.json.decode(replay_at(fresh, "ann", between))
+    assert replayed["model"]["version"] == old
     with pytest.raises(NoModelThenError):
         replay_at(fresh, "ann", between - timedelta(days=5))
     rmtree(tmp_path / "served" / old)
     with pytest.raises(ModelGoneError, match=old):
-        replay_at(make_scorer(store, tmp_path, clock, desks=[desk]), "ann", between)
+        replay_at(make_scorer(store, tmp_path, clock, model_holders=[holder]), "ann", between)
 
 
 def test_several_contracts_are_served_side_by_side(store: Store, tmp_path: Path) -> None:
     clock = Clock()
-    main = make_desk(write_small_bundle(tmp_path / "sql"), clock)
+    main = make_model_holder(write_small_bundle(tmp_path / "sql"), clock)
     # Of another catalogue, too: what it needs is packed for the occasion.
     won = write_small_bundle(tmp_path / "won", bias=-3.0, contract=WON, accounts=True)
-    desks = [main, make_desk(won, clock)]
-    scorer = make_scorer(store, tmp_path, clock, desks=desks)
+    model_holders = [main, make_model_holder(won, clock)]
+    scorer = make_scorer(store, tmp_path, clock, model_holders=model_holders)
     land(store, "lead", make_item("ann"), at=clock())
     land(store, "event", make_event("ann", "e", clock() - timedelta(hours=1)), at=clock())
     clock.move(seconds=1)
     drain(scorer)
 
-    given = read_given(store, "ann")
+    given = read_stored(store, "ann")
     assert sorted(row[4] for row in given) == ["SQL within 30 days", "won within 90 days"]
     assert all(row[2] for row in given)
     for as_of, answer, _, _, contract in given:
@@ -127,7 +127,7 @@ def test_several_contracts_are_served_side_by_side(store: Store, tmp_path: Path)
     prints = ask(store, "SELECT fingerprint FROM packed_history")
     assert prints == [(main.get_champion().bundle.catalog.fingerprint,)]
     with pytest.raises(UnknownContractError, match="in use"):
-        choose_champion(desks, "bought within a day")
+        choose_champion(model_holders, "bought within a day")
 
 
 @pytest.mark.parametrize("accounts", [False, True])
@@ -136,10 +136,10 @@ def test_a_challenger_scores_the_same_leads_in_the_shadow(
 ) -> None:
     clock = Clock()
     write_small_bundle(tmp_path / "challenger", bias=-1.0, accounts=accounts)
-    desk = ShadowDesk(tmp_path / "challenger", role="challenger")
-    desk.refresh(now())
+    holder = ChallengerHolder(tmp_path / "challenger", role="challenger")
+    holder.refresh(now())
     shadow_log = ScoredLog(tmp_path / "shadowed", most_rows=100, keep_days=1)
-    shadow = Shadow(desk, shadow_log, most_events=100)
+    shadow = Shadow(holder, shadow_log, most_events=100)
     scorer = make_scorer(store, tmp_path, clock, shadow=shadow)
     for name in ("ann", "bob"):
         land(store, "lead", make_item(name), at=clock())

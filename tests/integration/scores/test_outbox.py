@@ -5,13 +5,13 @@ from typing import Any
 
 from serving.notify.outbox import LEASE, RETRY_AFTER, Effect, Outbox, SendFailedError
 from serving.store.session import Store
-from tests.integration.scores.house import Clock, ask
+from tests.integration.scores.job_resources import Clock, ask
 
 
 def announce(store: Store, clock: Clock, *keys: str, topic: str = "mail") -> None:
     with store.work() as work:
         for key in keys:
-            work.announce(key, topic, {"about": key}, clock())
+            work.enqueue_effect(key, topic, {"about": key}, clock())
 
 
 def read_states(store: Store) -> dict[str, Any]:

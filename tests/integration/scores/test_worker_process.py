@@ -12,7 +12,13 @@ import pytest
 
 from features import clock
 from serving.store.session import Store
-from tests.integration.scores.house import ask, find_small_bundle, land, make_event, make_item
+from tests.integration.scores.job_resources import (
+    ask,
+    find_small_bundle,
+    land,
+    make_event,
+    make_item,
+)
 from tests.integration.test_serving_operations import HEAVY
 from tests.unit.serving.factories import wait_until
 
@@ -27,7 +33,7 @@ worker_command()
 
 
 @pytest.mark.slow
-def test_a_worker_apart_scores_what_lands_and_leaves_when_told_to(
+def test_a_worker_apart_scores_what_lands_and_leaves_when_reported_to(
     store: Store, tmp_path: Path, database_url: str
 ) -> None:
     now = clock.now()
@@ -56,9 +62,9 @@ def test_a_worker_apart_scores_what_lands_and_leaves_when_told_to(
     # A new model has everyone scored, by a job of procrastinate's.
     wait_until(lambda: ask(store, count, why="%model%") != [(0,)], seconds=60)
     worker.send_signal(signal.SIGTERM)
-    told, log = worker.communicate(timeout=60)
+    output, log = worker.communicate(timeout=60)
 
     assert worker.returncode == 0, log
-    assert json.loads(told.splitlines()[-1]) == []
+    assert json.loads(output.splitlines()[-1]) == []
     assert "ann@" not in log
     assert list((tmp_path / "scored").rglob("*.parquet"))

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from serving.auth.roles import Role
-from serving.http.limits import FORM_BYTES, SMALL_BYTES
 from serving.store.session import Store
 from serving.web.sign_in import FORM_COOKIE, FORM_PATHS
+from serving.web_api.limits import FORM_BYTES, SMALL_BYTES
 from tests.integration.auth.factories import bearer, browsing, let_in, make_app, make_key, sign_in
 from tests.integration.security.raw import connect, read_status
 from tests.unit.serving.factories import make_settings, running, running_app
@@ -35,7 +35,7 @@ def test_a_form_is_sixteen_kilobytes_and_no_more(client: httpx.Client, path: str
     assert "BATON_MAX_BODY_BYTES" not in declared.text
 
 
-def test_a_form_that_does_not_say_how_long_it_is_is_counted(client: httpx.Client) -> None:
+def test_a_form_that_does_not_state_how_long_it_is_is_counted(client: httpx.Client) -> None:
     page = client.get("/sign-in")
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
@@ -82,7 +82,7 @@ def test_signing_out_without_a_session_reads_no_body(client: httpx.Client) -> No
 def test_too_many_forms_of_one_address_are_refused_before_their_body_is_there(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.auth.rates.Rates.take", lambda *_: 7.0)
+    monkeypatch.setattr("serving.auth.rate_limiter.Rates.take", lambda *_: 7.0)
     headers = f"Cookie: {FORM_COOKIE}=abc\r\nSec-Fetch-Site: same-origin\r\n"
     with connect(client) as opened:
         opened.sendall(

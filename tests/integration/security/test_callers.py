@@ -9,13 +9,13 @@ from fastapi import FastAPI
 
 from features import clock
 from serving.app import build_app
-from serving.auth.guard import Allow, find_guards, list_routes
-from serving.auth.people import disable_person
+from serving.auth.guard import RequirePermission, find_guards, list_routes
 from serving.auth.roles import Role
-from serving.http.logs import hide_addresses
+from serving.auth.users import disable_person
 from serving.store.dependencies import get_work
 from serving.store.session import Store
 from serving.web.sign_in import FORM_COOKIE
+from serving.web_api.logs import hide_addresses
 from tests.integration.auth.factories import (
     EMAIL,
     bearer,
@@ -38,7 +38,7 @@ def guess(client: httpx.Client, times: int, **headers: str) -> list[int]:
 
 def stop_the_clock(app: FastAPI) -> FastAPI:
     """Have no time pass for those who count requests: a slow machine would give tokens back."""
-    app.state.doorman.ticks = lambda: 100.0
+    app.state.authenticator.ticks = lambda: 100.0
     return app
 
 
@@ -46,11 +46,11 @@ def test_a_key_never_used_before_is_let_in_while_others_guess_from_its_address(
     store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up: list[str] = []
-    from serving.auth import doorman
+    from serving.auth import authenticator
 
-    real = doorman._read_key
+    real = authenticator._read_key
     monkeypatch.setattr(
-        doorman, "_read_key", lambda s, sent, at: looked_up.append(sent) or real(s, sent, at)
+        authenticator, "_read_key", lambda s, sent, at: looked_up.append(sent) or real(s, sent, at)
     )
     app = stop_the_clock(make_app(tmp_path, database_url))
     with running_app(app, {}) as client:
@@ -58,7 +58,7 @@ def test_a_key_never_used_before_is_let_in_while_others_guess_from_its_address(
         # Guesses of that address do not reach the database one by one any more.
         assert len(looked_up) <= 62
         late = make_key(store, Role.OPS, "late")
-        app.state.doorman._live_until = 0.0  # a second later
+        app.state.authenticator._live_until = 0.0  # a second later
 
         assert client.get("/v1/audit", headers=bearer(late)).status_code == 200
 
@@ -123,7 +123,9 @@ def test_every_get_that_writes_is_marked_so(tmp_path: Path) -> None:
 
     assert [str(route.path) for route in writing] == ["/v1/leads/{lead_id}/export"]
     for route in writing:
-        assert all(isinstance(guard, Allow) and guard.acts for guard in find_guards(route))
+        assert all(
+            isinstance(guard, RequirePermission) and guard.acts for guard in find_guards(route)
+        )
 
 
 def _walk(dependant):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from serving.http import connections
+from serving.web_api import connections
 from tests.integration.security.raw import connect, read_answer, read_status
 from tests.unit.serving.factories import running_app
 

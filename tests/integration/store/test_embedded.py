@@ -29,7 +29,7 @@ from serving.store.session import Store
 from tests.unit.serving.factories import make_settings, wait_until
 
 RUN = CliRunner()
-DEEDS = ("migrate", "check", "status")
+ACTIONS = ("migrate", "check", "status")
 
 ASK = """
 import sys
@@ -168,25 +168,25 @@ def test_tables_of_another_version_are_refused_where_nobody_may_migrate(
         open_with(tmp_path, fresh_database_url, migrate_at_start=False, **lenient)
 
 
-def test_a_database_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_database_that_is_not_there_is_stated_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(NoDatabaseError, match="No database answers at") as refused:
         open_with(tmp_path, "postgresql://nobody:secret@127.0.0.1:1/none")
 
     assert "secret" not in str(refused.value)
 
 
-def test_a_server_that_may_not_start_says_why(tmp_path: Path, database_url: str) -> None:
+def test_a_server_that_may_not_start_states_why(tmp_path: Path, database_url: str) -> None:
     with pytest.raises(UnsafeDurabilityError, match="BATON_ALLOW_UNSAFE_DURABILITY"):
         run_server(make_settings(tmp_path, database_url=database_url, port=0))
 
 
-def test_commands_check_the_tables_and_say_how_they_stand(
+def test_commands_check_the_tables_and_state_how_they_stand(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BATON_DATABASE_URL", database_url)
     monkeypatch.setenv("BATON_ALLOW_UNSAFE_DURABILITY", "true")
 
-    moved, checked, status = (RUN.invoke(store_app, [deed]) for deed in DEEDS)
+    moved, checked, status = (RUN.invoke(store_app, [action]) for action in ACTIONS)
 
     assert "The tables stand at" in moved.stdout
     assert "those of the code" in checked.stdout
@@ -194,7 +194,7 @@ def test_commands_check_the_tables_and_say_how_they_stand(
     assert "packed_history" in status.stdout
 
 
-def test_commands_say_so_where_there_is_no_store(
+def test_commands_state_so_where_there_is_no_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BATON_DATABASE_URL", "off")

@@ -78,7 +78,7 @@ def mode_of(path: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_long_path_has_its_socket_in_a_private_folder_that_nobody_can_foretell(
+def test_a_long_path_has_its_socket_in_a_private_folder_that_nobody_can_predict(
     server: EmbeddedPostgres,
 ) -> None:
     url = find_url(server)
@@ -96,7 +96,7 @@ def test_a_long_path_has_its_socket_in_a_private_folder_that_nobody_can_foretell
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("is_open", [False, True])
-def test_another_user_does_not_get_in_even_if_the_folder_stood_open(
+def test_another_user_does_not_get_in_even_if_the_folder_was_open(
     server: EmbeddedPostgres, *, is_open: bool
 ) -> None:
     url = find_url(server)

@@ -60,10 +60,10 @@ def test_the_newest_step_is_the_one_the_server_looks_for(engine: Engine) -> None
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "action",
     ["UPDATE audit_entry SET actor = 'me'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"],
 )
-def test_the_audit_log_is_only_ever_added_to(deed: str, store: Store) -> None:
+def test_the_audit_log_is_only_ever_added_to(action: str, store: Store) -> None:
     adding = text(
         "INSERT INTO audit_entry (at, actor, action, subject_kind, facts, previous_hash, "
         "entry_hash) VALUES (now(), 'ann', 'looked', 'lead', '{}', '', 'x')"
@@ -72,4 +72,4 @@ def test_the_audit_log_is_only_ever_added_to(deed: str, store: Store) -> None:
         work.session.execute(adding)
 
     with store.engine.connect() as connection, pytest.raises(DBAPIError, match="only ever added"):
-        connection.execute(text(deed))
+        connection.execute(text(action))

@@ -14,11 +14,11 @@ from sqlalchemy import func, select, text
 from features import clock
 from serving.app import build_app
 from serving.errors import NotFoundError
-from serving.http.problems import FaultMiddleware, add_problem_handlers
 from serving.store.dependencies import Reading, Work
 from serving.store.errors import CommitRefusedError, StoreUnavailableError
 from serving.store.session import Store, UnitOfWork
 from serving.store.tables import Lead, OutboxEffect
+from serving.web_api.problems import FaultMiddleware, add_problem_handlers
 from tests.unit.serving.factories import make_settings, running_app
 
 NOW = clock.from_us(1_770_000_000_000_000)
@@ -116,15 +116,15 @@ def test_nobody_but_the_unit_of_work_commits(store: Store) -> None:
 def test_an_effect_is_decided_once(store: Store) -> None:
     for _ in range(2):
         with store.work() as work:
-            first = work.announce("handoff:1:mail", "mail", {"handoff": 1}, NOW)
-            again = work.announce("handoff:1:mail", "mail", {"handoff": 2}, NOW)
+            first = work.enqueue_effect("handoff:1:mail", "mail", {"handoff": 1}, NOW)
+            again = work.enqueue_effect("handoff:1:mail", "mail", {"handoff": 2}, NOW)
 
     assert (first, again) == (False, False)
     with store.work() as work:
         assert work.session.scalars(select(OutboxEffect.payload)).all() == [{"handoff": 1}]
 
 
-def test_who_waits_too_long_for_a_lock_is_told_to_come_again(store: Store) -> None:
+def test_who_waits_too_long_for_a_lock_is_reported_to_come_again(store: Store) -> None:
     with store.work() as work:
         work.session.add(make_lead("ann"))
 
@@ -139,14 +139,14 @@ def test_who_waits_too_long_for_a_lock_is_told_to_come_again(store: Store) -> No
             lock()
 
 
-def test_units_of_work_that_stood_in_each_others_way_are_done_again(store: Store) -> None:
+def test_units_of_work_that_was_in_each_others_way_are_done_again(store: Store) -> None:
     with store.work() as work:
         work.session.add_all([make_lead("ann"), make_lead("bob")])
     both_hold_one = Barrier(2)
     tries = Counter[str]()
 
     def lock_both(first: str, second: str) -> None:
-        def deed(work: UnitOfWork) -> None:
+        def action(work: UnitOfWork) -> None:
             tries[first] += 1
             locking = "UPDATE lead SET account_id = 'acme' WHERE lead_id = %s"
             work.execute(locking, (first,))
@@ -154,7 +154,7 @@ def test_units_of_work_that_stood_in_each_others_way_are_done_again(store: Store
                 both_hold_one.wait(10)
             work.execute(locking, (second,))
 
-        store.run(deed)
+        store.run(action)
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lock_both, ["ann", "bob"], ["bob", "ann"]))
@@ -162,7 +162,7 @@ def test_units_of_work_that_stood_in_each_others_way_are_done_again(store: Store
     assert sum(tries.values()) >= 3
 
 
-def test_the_server_says_whether_its_store_answers(database_url: str, tmp_path: Path) -> None:
+def test_the_server_states_whether_its_store_answers(database_url: str, tmp_path: Path) -> None:
     settings = make_settings(tmp_path, database_url=database_url, allow_unsafe_durability=True)
     with running_app(build_app(settings)) as client:
         checks = client.get("/readyz").json()["checks"]

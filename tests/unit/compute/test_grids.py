@@ -112,8 +112,8 @@ moments = st.lists(st.integers(-2, 12), max_size=6)
 @given(st.lists(st.tuples(st.integers(0, 5), moments), min_size=1, max_size=4), st.integers(0, 12))
 def test_at_events_is_what_a_loop_over_leads_finds(drawn, end):
     leads = [
-        lead(str(n), T0 + born, [(T0 + m, T0 + m + (m % 3)) for m in known])
-        for n, (born, known) in enumerate(drawn)
+        lead(str(n), T0 + created_at, [(T0 + m, T0 + m + (m % 3)) for m in known])
+        for n, (created_at, known) in enumerate(drawn)
     ]
     expected = [
         (n, as_of)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.clock import DAY_US
 from features.compute.errors import MatrixFolderTakenError
@@ -27,10 +27,10 @@ MANY = tuple(f"value {n:03d}" for n in range(200))
 CATALOG = build_catalog(
     default_taxonomy(),
     (
-        Attribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
-        Attribute("town", "category", (*MANY, OTHER_CATEGORY)),
-        Attribute("employees", "number"),
-        Attribute("agreed", "flag"),
+        LeadAttribute("industry", "category", ("bank", "software", OTHER_CATEGORY)),
+        LeadAttribute("town", "category", (*MANY, OTHER_CATEGORY)),
+        LeadAttribute("employees", "number"),
+        LeadAttribute("agreed", "flag"),
     ),
 )
 COLUMN = {name: position for position, name in enumerate(CATALOG.names)}

@@ -179,7 +179,7 @@ def test_copies_of_leads_do_not_narrow_the_slope():
     ],
     ids=["one outcome", "one chance", "separated"],
 )
-def test_where_there_is_no_slope_it_says_why(y, p):
+def test_where_there_is_no_slope_it_states_why(y, p):
     line = measure_line(y, p)
 
     assert np.isnan(line.slope)
@@ -288,7 +288,7 @@ def test_no_conversion_at_all_still_gives_a_finite_level():
     assert 0 < fit.apply([0.0])[0] < 0.1
 
 
-def test_a_reversed_model_keeps_a_slope_above_zero_and_says_so():
+def test_a_reversed_model_keeps_a_slope_above_zero_and_states_so():
     # given margins that rank the slice upside down
     rng = np.random.default_rng(2)
     margin = rng.normal(0, 1, 5000)

@@ -99,7 +99,7 @@ def test_leads_are_drawn_whole():
         assert after.interval.high - after.interval.low == pytest.approx(width, rel=0.15)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+def test_the_interval_covers_the_truth_about_as_often_as_it_states():
     # Expected gain of the true chance over a constant, by a very large draw.
     rng = np.random.default_rng(9)
     logit = rng.normal(-0.8, 1.2, 2_000_000)

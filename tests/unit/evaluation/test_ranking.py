@@ -107,7 +107,7 @@ def test_clustered_interval_agrees_with_a_bootstrap_of_leads():
     assert interval.high - interval.low == pytest.approx(high - low, rel=0.2)
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says():
+def test_interval_covers_the_truth_about_as_often_as_it_states():
     # given 200 slices without signal
     rng = np.random.default_rng(11)
 

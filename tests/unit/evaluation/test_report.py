@@ -162,7 +162,7 @@ def test_every_table_of_the_page_has_as_many_cells_as_its_header(card):
         assert len({line.count("|") for line in lines}) == 1
 
 
-def test_without_signal_the_first_warning_says_so():
+def test_without_signal_the_first_warning_states_so():
     # given outcomes that do not follow the scores
     quality = measure(build_inputs(n=600, signal=0.0, seed=3))
 
@@ -172,14 +172,14 @@ def test_without_signal_the_first_warning_says_so():
     assert any("no better than" in caution for caution in find_cautions(quality))
 
 
-def test_a_moved_base_rate_and_level_are_told():
+def test_a_moved_base_rate_and_level_are_reported():
     cautions = "\n".join(find_cautions(measure(build_inputs(shift=1.5))))
 
     assert "More leads converted than was foretold" in cautions
     assert "The base rate moved from 16.0%" in cautions
 
 
-def test_a_bold_model_is_told():
+def test_a_bold_model_is_reported():
     cautions = "\n".join(find_cautions(measure(build_inputs(signal=0.5, n=6000))))
 
     assert "too bold" in cautions

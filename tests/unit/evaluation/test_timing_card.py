@@ -9,11 +9,11 @@ from training.timing.proof.paths import count_working_days
 MONDAY = 4 * DAY_US  # 5 January 1970
 
 
-def test_a_card_without_the_moment_says_nothing():
+def test_a_card_without_the_moment_states_nothing():
     assert render_timing({"pictures": []}) == ""
 
 
-def test_too_few_handoffs_are_said_as_such():
+def test_too_few_handoffs_are_stated_as_such():
     page = render_timing(
         {"timing": {"because": "Of 12 handoffs 3 became an SQL."}, "pictures": []}
     )

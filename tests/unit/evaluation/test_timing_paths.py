@@ -21,7 +21,7 @@ from training.timing.proof.paths import (
     ENDED,
     GOES_ON,
     HANDED,
-    Paths,
+    LoggedPaths,
     lay_out,
     worth_of_outcomes,
 )
@@ -61,7 +61,7 @@ def make_history(moves, events=(), until_day=28) -> History:
     )
 
 
-def lay(moves, events=(), until_day=28, **given) -> Paths:
+def lay(moves, events=(), until_day=28, **given) -> LoggedPaths:
     history = make_history(moves, events, until_day)
     return lay_out(history, read_timing(history), **given)
 

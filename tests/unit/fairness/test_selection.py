@@ -37,7 +37,7 @@ def test_shares_and_ratios_by_hand():
     assert b.ratio_low < 1 / 3 < b.ratio_high < 1.0
     assert b.stands_out
     assert not a.stands_out
-    assert (a.leads, a.rows, a.foretold) == (50, 50, 0.25)
+    assert (a.leads, a.rows, a.predicted) == (50, 50, 0.25)
     assert "under four fifths" in b.words
 
 

@@ -33,11 +33,11 @@ def history(tmp_path: Path) -> Path:
 
 
 def test_alone_it_lists_the_families_and_how_many_features_each_has():
-    said = features().stdout
+    output = features().stdout
 
-    assert all(family in said for family in list_families(CATALOG))
-    assert f"{len(CATALOG.features)} features in {len(list_families(CATALOG))} families" in said
-    assert "--history" in said
+    assert all(family in output for family in list_families(CATALOG))
+    assert f"{len(CATALOG.features)} features in {len(list_families(CATALOG))} families" in output
+    assert "--history" in output
 
 
 def test_there_are_at_least_120_features_without_any_attribute():
@@ -46,17 +46,17 @@ def test_there_are_at_least_120_features_without_any_attribute():
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_list_names_every_feature_in_full_at_any_usual_width(width):
-    said = features("list", width=width).stdout
+    output = features("list", width=width).stdout
 
-    assert {name for name in CATALOG.names if name not in said} == set()
-    assert max(len(line) for line in said.splitlines()) <= width
+    assert {name for name in CATALOG.names if name not in output} == set()
+    assert max(len(line) for line in output.splitlines()) <= width
 
 
 def test_the_beginning_of_a_family_is_enough():
-    said = features("list", "gaps").stdout
+    output = features("list", "gaps").stdout
 
-    assert "gap_std" in said
-    assert "pricing_view_count_7d" not in said
+    assert "gap_std" in output
+    assert "pricing_view_count_7d" not in output
 
 
 def test_machines_read_json_and_csv():
@@ -69,13 +69,13 @@ def test_machines_read_json_and_csv():
     assert (pricing["unit"], pricing["window"], pricing["direction"]) == ("count", "7d", 1)
 
 
-def test_one_feature_is_told_with_its_meaning_and_its_sentences():
-    said = features("show", "high_intent_recency").stdout
+def test_one_feature_is_reported_with_its_meaning_and_its_sentences():
+    output = features("show", "high_intent_recency").stdout
 
-    assert "Days since the latest happening." in said
-    assert "last high-intent action 5 days ago" in said
-    assert "no high-intent action so far" in said
-    assert "pricing_view, demo_request, contact_request" in said
+    assert "Days since the latest happening." in output
+    assert "last high-intent action 5 days ago" in output
+    assert "no high-intent action so far" in output
+    assert "pricing_view, demo_request, contact_request" in output
     assert json.loads(features("show", "silence", "--json").stdout)["empty_means"]
 
 
@@ -93,10 +93,10 @@ def test_a_wrong_name_is_answered_with_the_nearest():
 
 
 def test_a_history_brings_its_attributes(history):
-    said = features("list", "fit", "--history", str(history)).stdout
+    output = features("list", "fit", "--history", str(history)).stdout
 
-    assert "trial_ends_days" in said
-    assert "no feature" not in said
+    assert "trial_ends_days" in output
+    assert "no feature" not in output
     assert features("show", "industry", "--history", str(history)).exit_code == 0
 
 
@@ -113,9 +113,9 @@ def test_a_bundle_brings_the_catalogue_it_was_trained_with(tmp_path):
     manifest = {"catalog": WITH_ATTRIBUTES.to_json()}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
 
-    said = features("show", "industry", "--bundle", str(tmp_path)).stdout
+    output = features("show", "industry", "--bundle", str(tmp_path)).stdout
 
-    assert "0 bank, 1 software, 2 (other)" in said
+    assert "0 bank, 1 software, 2 (other)" in output
 
 
 @pytest.mark.parametrize("option", ["--history", "--bundle"])

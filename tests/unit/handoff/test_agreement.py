@@ -5,8 +5,8 @@ import pytest
 from serving.handoff.playbook.agreement import (
     Side,
     Signature,
-    State,
     Version,
+    VersionState,
     Word,
     decide_signature,
     find_version_in_force,
@@ -23,56 +23,57 @@ TWO = Version(2, "bbb", "sam", may(10))
 BOTH = (ONE, TWO)
 
 
-def says(number, side, day, by=None, word=Word.AGREE):
+def signed(number, side, day, by=None, word=Word.AGREE):
     who = by or {Side.MARKETING: "mia", Side.SALES: "sam"}[side]
     return Signature(number, side, word, who, may(day))
 
 
 def agreed(number, *days):
-    return [says(number, side, day) for side, day in zip(Side, days, strict=False)]
+    return [signed(number, side, day) for side, day in zip(Side, days, strict=False)]
 
 
 def test_a_version_holds_from_the_moment_the_second_side_agrees():
-    told = agreed(1, 2, 4)
+    signatures = agreed(1, 2, 4)
 
-    assert find_version_in_force(BOTH, told, may(3)) is None
-    assert find_version_in_force(BOTH, told, may(4)) == ONE
-    standing = standing_at(ONE, BOTH, told, may(5))
-    assert (standing.state, standing.from_at) == (State.IN_FORCE, may(4))
+    assert find_version_in_force(BOTH, signatures, may(3)) is None
+    assert find_version_in_force(BOTH, signatures, may(4)) == ONE
+    standing = standing_at(ONE, BOTH, signatures, may(5))
+    assert (standing.state, standing.from_at) == (VersionState.IN_FORCE, may(4))
     assert standing.because == (
         "Version 1 was agreed by mia for marketing and sam for sales; it holds since 2026-05-04 12:00."
     )
 
 
-def test_one_side_alone_puts_nothing_into_force_and_who_is_missing_is_said():
+def test_one_side_alone_puts_nothing_into_force_and_who_is_missing_is_stated():
     standing = standing_at(ONE, BOTH, agreed(1, 2), may(9))
 
-    assert standing.state is State.PROPOSED
+    assert standing.state is VersionState.PROPOSED
     assert standing.agreed[Side.MARKETING].by == "mia"
     assert standing.because == "Version 1 waits for sales to agree."
 
 
 def test_the_old_version_holds_until_the_new_one_is_agreed_by_both():
-    told = [*agreed(1, 2, 4), *agreed(2, 11, 13)]
+    signatures = [*agreed(1, 2, 4), *agreed(2, 11, 13)]
 
-    assert find_version_in_force(BOTH, told, may(12)) == ONE
-    assert find_version_in_force(BOTH, told, may(13)) == TWO
-    assert standing_at(ONE, BOTH, told, may(12)).state is State.IN_FORCE
-    replaced = standing_at(ONE, BOTH, told, may(14))
-    assert replaced.state is State.REPLACED
+    assert find_version_in_force(BOTH, signatures, may(12)) == ONE
+    assert find_version_in_force(BOTH, signatures, may(13)) == TWO
+    assert standing_at(ONE, BOTH, signatures, may(12)).state is VersionState.IN_FORCE
+    replaced = standing_at(ONE, BOTH, signatures, may(14))
+    assert replaced.state is VersionState.REPLACED
     assert replaced.because == "Version 2 took the place of version 1."
 
 
 def test_an_agreement_can_be_taken_back_until_the_other_side_agrees():
-    back = says(1, Side.MARKETING, 3, word=Word.WITHDRAW)
-    told = [*agreed(1, 2), back, says(1, Side.SALES, 4)]
+    back = signed(1, Side.MARKETING, 3, word=Word.WITHDRAW)
+    signatures = [*agreed(1, 2), back, signed(1, Side.SALES, 4)]
 
     assert decide_signature(back, BOTH, agreed(1, 2)).counts
-    assert find_version_in_force(BOTH, told, may(9)) is None
+    assert find_version_in_force(BOTH, signatures, may(9)) is None
     assert (
-        standing_at(ONE, BOTH, told, may(9)).because == "Version 1 waits for marketing to agree."
+        standing_at(ONE, BOTH, signatures, may(9)).because
+        == "Version 1 waits for marketing to agree."
     )
-    late = says(1, Side.MARKETING, 8, word=Word.WITHDRAW)
+    late = signed(1, Side.MARKETING, 8, word=Word.WITHDRAW)
     decided = decide_signature(late, BOTH, agreed(1, 2, 4))
     assert not decided.counts
     assert decided.because == (
@@ -82,7 +83,7 @@ def test_an_agreement_can_be_taken_back_until_the_other_side_agrees():
 
 
 def test_there_is_nothing_to_take_back_where_nobody_agreed():
-    decided = decide_signature(says(1, Side.SALES, 2, word=Word.WITHDRAW), BOTH, [])
+    decided = decide_signature(signed(1, Side.SALES, 2, word=Word.WITHDRAW), BOTH, [])
 
     assert (decided.counts, decided.because) == (
         False,
@@ -91,8 +92,8 @@ def test_there_is_nothing_to_take_back_where_nobody_agreed():
 
 
 def test_the_first_signature_waits_for_the_other_side_and_the_second_completes_it():
-    first = decide_signature(says(1, Side.SALES, 2), BOTH, [])
-    second = decide_signature(says(1, Side.MARKETING, 3), BOTH, [says(1, Side.SALES, 2)])
+    first = decide_signature(signed(1, Side.SALES, 2), BOTH, [])
+    second = decide_signature(signed(1, Side.MARKETING, 3), BOTH, [signed(1, Side.SALES, 2)])
 
     assert first.because == "sam agreed to version 1 for sales; it waits for marketing."
     assert second.because == (
@@ -103,16 +104,20 @@ def test_the_first_signature_waits_for_the_other_side_and_the_second_completes_i
 @pytest.mark.parametrize(
     ("signature", "before", "because"),
     [
-        (says(9, Side.SALES, 2), [], "There is no version 9."),
-        (says(1, Side.SALES, 3), [says(1, Side.SALES, 2)], "sam has agreed for sales already."),
+        (signed(9, Side.SALES, 2), [], "There is no version 9."),
         (
-            says(1, Side.SALES, 20),
+            signed(1, Side.SALES, 3),
+            [signed(1, Side.SALES, 2)],
+            "sam has agreed for sales already.",
+        ),
+        (
+            signed(1, Side.SALES, 20),
             agreed(2, 11, 13),
             "Version 2 is in force, which is later than version 1. "
             "Propose the earlier text again to return to it.",
         ),
         (
-            says(1, Side.SALES, 3, by="mia"),
+            signed(1, Side.SALES, 3, by="mia"),
             agreed(1, 2),
             "mia has agreed for the other side. Somebody else must agree for sales, or the "
             "playbook say one_person_for_both = true in [goals].",
@@ -120,13 +125,13 @@ def test_the_first_signature_waits_for_the_other_side_and_the_second_completes_i
     ],
     ids=["no such version", "twice", "an older version", "one person for both"],
 )
-def test_a_signature_that_does_not_count_says_why(signature, before, because):
+def test_a_signature_that_does_not_count_states_why(signature, before, because):
     decided = decide_signature(signature, BOTH, before)
 
     assert (decided.counts, decided.because) == (False, because)
 
 
-def test_one_person_may_agree_for_both_where_the_playbook_says_so():
-    signature = says(1, Side.SALES, 3, by="mia")
+def test_one_person_may_agree_for_both_where_the_playbook_states_so():
+    signature = signed(1, Side.SALES, 3, by="mia")
 
     assert decide_signature(signature, BOTH, agreed(1, 2), one_person_for_both=True).counts

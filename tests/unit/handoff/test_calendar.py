@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from serving.handoff.clocks.working_hours import NoWorkingTimeError, WorkingHours, add_worked
-from serving.handoff.playbook.sections.routing import Absence
+from serving.handoff.playbook.sections.routing import AwayPeriod
 from serving.handoff.playbook.sections.sla import Calendar, read_span
 
 # Vectors of LeadAngel's manual "Escalation and automatic re-assignment": 10:00-18:00, Mon-Fri.
@@ -93,7 +93,7 @@ def test_public_holidays_are_free_by_part_of_the_country_unless_they_are_worked(
 
 
 def test_closed_days_and_absences_are_free_on_their_first_and_last_day():
-    holiday = Absence(first=date(2026, 5, 5), last=date(2026, 5, 6))
+    holiday = AwayPeriod(first=date(2026, 5, 5), last=date(2026, 5, 6))
     hours = WorkingHours(Calendar(closed=(date(2026, 5, 8),)), (holiday,))
 
     free = [day for day in range(4, 9) if hours.is_free_day(date(2026, 5, day))]
@@ -126,7 +126,7 @@ def test_an_average_day_is_what_a_day_of_a_promise_means():
 
 
 def test_somebody_who_is_away_for_years_makes_the_search_end_with_words():
-    away = Absence(first=date(2026, 1, 1), last=date(2036, 1, 1))
+    away = AwayPeriod(first=date(2026, 1, 1), last=date(2036, 1, 1))
 
     with pytest.raises(NoWorkingTimeError, match="Shorten the absence"):
         WorkingHours(Calendar(), (away,)).next_working(may(4, 9))

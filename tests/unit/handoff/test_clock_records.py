@@ -22,10 +22,10 @@ def hours(n: float) -> datetime:
     return MONDAY + timedelta(hours=n)
 
 
-def make_moves(*told: tuple[float, Signal, str | None]) -> list[HandoffMove]:
+def make_moves(*listed: tuple[float, Signal, str | None]) -> list[HandoffMove]:
     """Make moves from a handoff's start, each so many hours after Monday at nine."""
     state, moves = State.DECIDED, []
-    for at, signal, seller in told:
+    for at, signal, seller in listed:
         move = move_from(state, signal)
         moves.append(
             HandoffMove(

@@ -18,7 +18,7 @@ from serving.handoff.machine.transitions import (
     Entry,
     Signal,
     State,
-    check_told,
+    check_supplied,
     list_signals,
     move_from,
     replay,
@@ -97,10 +97,10 @@ def test_every_state_is_reached_and_every_open_one_can_be_left_to_a_close():
 
 def test_a_clock_that_pauses_is_neither_stopped_nor_started_anew():
     asked = move_from(State.ASSIGNED, Signal.ASK)
-    told = move_from(State.ASSIGNED_ASKING, Signal.SUPPLY)
+    result = move_from(State.ASSIGNED_ASKING, Signal.SUPPLY)
 
     assert (asked.pauses, asked.starts, asked.stops) == ({Clock.ANSWER}, {Clock.SUPPLY}, set())
-    assert (told.resumes, told.starts, told.stops) == ({Clock.ANSWER}, set(), {Clock.SUPPLY})
+    assert (result.resumes, result.starts, result.stops) == ({Clock.ANSWER}, set(), {Clock.SUPPLY})
 
     accepted_at = START + timedelta(hours=2)
     log = log_of(Signal.HAND_OVER, Signal.ASSIGN, Signal.ACCEPT, Signal.ATTEMPT, Signal.ASK)
@@ -129,13 +129,13 @@ def test_nobody_qualifies_a_lead_that_was_never_contacted():
         move_from(State.ACCEPTED, Signal.QUALIFY)
 
 
-def test_a_closed_handoff_says_that_a_new_one_is_needed():
+def test_a_closed_handoff_states_that_a_new_one_is_needed():
     with pytest.raises(ImpossibleMoveError, match="Hand the lead over anew"):
         move_from(State.WON, Signal.LOSE)
 
 
 def test_a_rejection_without_a_reason_and_an_assignment_without_a_seller_are_refused():
     with pytest.raises(MissingFactError, match="needs reason"):
-        check_told(Signal.REJECT, move_from(State.ASSIGNED, Signal.REJECT), ())
+        check_supplied(Signal.REJECT, move_from(State.ASSIGNED, Signal.REJECT), ())
     with pytest.raises(MissingFactError, match="needs seller"):
         step(step(UNMOVED, Entry(START, Signal.HAND_OVER)), Entry(START, Signal.ASSIGN))

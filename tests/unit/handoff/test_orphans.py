@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from features.lifecycle.stages import Stage
 from serving.handoff.lifecycle.orphan_rules import (
-    Deed,
     Holding,
-    Place,
-    Wrong,
+    LeadOwnership,
+    OwnershipAnomaly,
+    OwnershipRepair,
     find_orphans,
     repair,
 )
@@ -32,11 +32,11 @@ def held(state=State.WORKING, seller="sam", days=1.0, number="h-1", planned=None
 
 
 def test_a_lead_on_no_track_and_in_no_handoff_goes_to_review():
-    (orphan,) = orphans_of(Place("l-1", Stage.RETURNED))
+    (orphan,) = orphans_of(LeadOwnership("l-1", Stage.RETURNED))
 
-    assert (orphan.wrong, orphan.deed, orphan.track) == (
-        Wrong.IN_NO_HANDS,
-        Deed.NURTURE,
+    assert (orphan.anomaly, orphan.repair, orphan.track) == (
+        OwnershipAnomaly.IN_NO_HANDS,
+        OwnershipRepair.NURTURE,
         "review",
     )
     assert "It is returned, on no track and in no handoff" in orphan.because
@@ -45,12 +45,12 @@ def test_a_lead_on_no_track_and_in_no_handoff_goes_to_review():
 @pytest.mark.parametrize(
     "place",
     [
-        Place("l-1", Stage.RETURNED, track="low_touch"),
-        Place("l-1", Stage.WON),
-        Place("l-1", Stage.LEAD, do_not_contact=True),
-        Place("l-1", Stage.SAL, holdings=(held(),)),
-        Place("l-1", Stage.SQL, holdings=(held(State.QUALIFIED, days=40, planned=2),)),
-        Place("l-1", Stage.MQL, holdings=(held(State.QUEUED, seller=None),)),
+        LeadOwnership("l-1", Stage.RETURNED, track="low_touch"),
+        LeadOwnership("l-1", Stage.WON),
+        LeadOwnership("l-1", Stage.LEAD, do_not_contact=True),
+        LeadOwnership("l-1", Stage.SAL, holdings=(held(),)),
+        LeadOwnership("l-1", Stage.SQL, holdings=(held(State.QUALIFIED, days=40, planned=2),)),
+        LeadOwnership("l-1", Stage.MQL, holdings=(held(State.QUEUED, seller=None),)),
     ],
 )
 def test_a_lead_in_good_hands_is_left_alone(place):
@@ -58,29 +58,44 @@ def test_a_lead_in_good_hands_is_left_alone(place):
 
 
 def test_of_two_handoffs_the_one_that_came_further_keeps_the_lead():
-    place = Place("l-1", Stage.SAL, holdings=(held(State.QUEUED, None, number="h-2"), held()))
+    place = LeadOwnership(
+        "l-1", Stage.SAL, holdings=(held(State.QUEUED, None, number="h-2"), held())
+    )
 
     (orphan,) = orphans_of(place)
 
-    assert (orphan.wrong, orphan.deed, orphan.handoff_id) == (
-        Wrong.IN_TWO_HANDS,
-        Deed.WITHDRAW,
+    assert (orphan.anomaly, orphan.repair, orphan.handoff_id) == (
+        OwnershipAnomaly.IN_TWO_HANDS,
+        OwnershipRepair.WITHDRAW,
         "h-2",
     )
 
 
 def test_who_works_here_no_more_gives_leads_back_to_the_queue_but_deals_are_named_anew():
-    leads = orphans_of(Place("l-1", Stage.SAL, holdings=(held(seller="gone"),)))
-    deals = orphans_of(Place("l-1", Stage.OPPORTUNITY, holdings=(held(State.IN_DEAL, "gone"),)))
+    leads = orphans_of(LeadOwnership("l-1", Stage.SAL, holdings=(held(seller="gone"),)))
+    deals = orphans_of(
+        LeadOwnership("l-1", Stage.OPPORTUNITY, holdings=(held(State.IN_DEAL, "gone"),))
+    )
 
-    assert (leads[0].wrong, leads[0].deed) == (Wrong.SELLER_GONE, Deed.REASSIGN)
-    assert (deals[0].wrong, deals[0].deed) == (Wrong.SELLER_GONE, Deed.ESCALATE)
+    assert (leads[0].anomaly, leads[0].repair) == (
+        OwnershipAnomaly.SELLER_GONE,
+        OwnershipRepair.REASSIGN,
+    )
+    assert (deals[0].anomaly, deals[0].repair) == (
+        OwnershipAnomaly.SELLER_GONE,
+        OwnershipRepair.ESCALATE,
+    )
 
 
 def test_a_lead_nobody_touched_for_two_weeks_is_escalated():
-    (orphan,) = orphans_of(Place("l-1", Stage.SQL, holdings=(held(State.QUALIFIED, days=14),)))
+    (orphan,) = orphans_of(
+        LeadOwnership("l-1", Stage.SQL, holdings=(held(State.QUALIFIED, days=14),))
+    )
 
-    assert (orphan.wrong, orphan.deed) == (Wrong.UNATTENDED, Deed.ESCALATE)
+    assert (orphan.anomaly, orphan.repair) == (
+        OwnershipAnomaly.UNATTENDED,
+        OwnershipRepair.ESCALATE,
+    )
     assert "Nothing has happened for 14 days" in orphan.because
 
 
@@ -93,7 +108,7 @@ holdings = st.builds(
     planned=st.sampled_from([None, -1.0, 1.0]),
 )
 places = st.builds(
-    Place,
+    LeadOwnership,
     lead_id=st.just("l-1"),
     stage=st.sampled_from(Stage),
     track=st.sampled_from([None, "low_touch"]),

@@ -13,8 +13,8 @@ from serving.handoff.intervals import find_wilson
 from serving.handoff.oversight.report import OTHERS, Answered, Review, build_report
 from serving.handoff.oversight.rules import (
     DefinitionFacts,
-    Finding,
     Rejection,
+    ReviewFinding,
     Ruling,
     check_rejection,
     draw_sample,
@@ -160,7 +160,7 @@ def test_an_interval_holds_its_share_and_stays_within_nought_and_one(trials, sha
     assert successes / trials - 1e-9 <= high <= 1
 
 
-def test_cells_of_few_leads_are_folded_so_that_none_can_be_told_by_subtraction():
+def test_cells_of_few_leads_are_folded_so_that_none_can_be_reported_by_subtraction():
     answered = [
         *accept("web", 40, 10, seller="sam"),
         *accept("web", 10, 2, seller="kim"),
@@ -193,9 +193,9 @@ def test_sources_whose_leads_are_not_accepted_call_for_a_change_and_sellers_neve
     report = report_of(answered)
 
     assert [r.place for r in report.recommendations] == ["stages.mql"]
-    said = report.recommendations[0]
-    assert said.proposal == "Ask more of leads from fair before they are handed over."
-    assert said.because == ("Sales accepted 17 % (9-28 %, of 60) of them; agreed are 60 %.")
+    sentence = report.recommendations[0]
+    assert sentence.proposal == "Ask more of leads from fair before they are handed over."
+    assert sentence.because == ("Sales accepted 17 % (9-28 %, of 60) of them; agreed are 60 %.")
     assert "lee" not in repr(report.recommendations)
 
 
@@ -217,10 +217,10 @@ def test_rejections_of_leads_that_did_not_fit_call_for_the_definition_to_be_aske
 def test_what_nobody_knows_is_asked_for_by_name():
     month = [make_rejection(n, definition=UNKNOWN) for n in range(30)]
 
-    (said,) = report_of(rejections=month).recommendations
+    (sentence,) = report_of(rejections=month).recommendations
 
-    assert said.place == "packet.required"
-    assert "(employees)" in said.proposal
+    assert sentence.place == "packet.required"
+    assert "(employees)" in sentence.proposal
 
 
 def test_overturned_rejections_count_by_what_they_stand_for():
@@ -229,7 +229,7 @@ def test_overturned_rejections_count_by_what_they_stand_for():
     section = Oversight(sample_per_month=20, least_per_stratum=10)
     sample = draw_sample(month, section, month_rng(section, MONTH))
     reviews = [
-        Review(s, Finding.TO_ACCEPT if s.stratum[1] == "fair" else Finding.NOT_TO_HAND)
+        Review(s, ReviewFinding.TO_ACCEPT if s.stratum[1] == "fair" else ReviewFinding.NOT_TO_HAND)
         for s in sample
     ]
 
@@ -238,7 +238,7 @@ def test_overturned_rejections_count_by_what_they_stand_for():
     # Half of the sample is overturned, but it stands for a tenth of the month.
     assert report.overturned.everyone.share == pytest.approx(0.1)
     assert report.overturned.everyone.of == pytest.approx(100**2 / (10 * 81 + 10))
-    assert report.not_looked_at == 0
+    assert report.not_reviewed == 0
     assert not report.recommendations
 
 
@@ -246,17 +246,17 @@ def test_many_overturned_rejections_call_for_words_on_the_reason():
     month = [make_rejection(n) for n in range(40)]
     sample = draw_sample(month, Oversight(), np.random.default_rng(1))
 
-    report = report_of([], month, [Review(s, Finding.TO_ACCEPT) for s in sample])
+    report = report_of([], month, [Review(s, ReviewFinding.TO_ACCEPT) for s in sample])
 
     assert [r.place for r in report.recommendations] == ["returns.reasons.bad_fit.needs_text"]
 
 
-def test_unclear_words_and_a_process_nobody_follows_are_said():
+def test_unclear_words_and_a_process_nobody_follows_are_stated():
     month = [make_rejection(n) for n in range(40)]
     sample = draw_sample(month, Oversight(), np.random.default_rng(1))
     half = len(sample) // 2
-    reviews = [Review(s, Finding.UNCLEAR) for s in sample[:half]]
-    reviews += [Review(s, Finding.NOT_FOLLOWED) for s in sample[half:]]
+    reviews = [Review(s, ReviewFinding.UNCLEAR) for s in sample[:half]]
+    reviews += [Review(s, ReviewFinding.NOT_FOLLOWED) for s in sample[half:]]
 
     report = report_of([], month, reviews)
 

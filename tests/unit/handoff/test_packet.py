@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from serving.explain.reasons import Reason
 from serving.handoff.decision.activity import Activity
 from serving.handoff.decision.cooling_down import EarlierHandoff
-from serving.handoff.decision.rules import Decision, Verdict
+from serving.handoff.decision.rules import HandoffDecision, HandoffVerdict
 from serving.handoff.packet.build import PacketFacts, build_packet
-from serving.handoff.packet.render import escape_markdown, say_markdown, say_memo
+from serving.handoff.packet.render import escape_markdown, render_markdown, render_memo
 from serving.handoff.packet.timeline import KindWords, Moment, build_timeline
 from serving.handoff.playbook.sections.packet import PacketField, PacketSection
 from serving.handoff.playbook.sections.returns import SalesReason
@@ -31,7 +31,9 @@ WORDS = KindWords(
 
 def decided(trigger=Trigger.SCORE):
     because = "Handed over: its score 71.2 is at least 65."
-    return Decision(Verdict.HAND_OFF, because, trigger, (trigger,), (), None, "v3", NOW)
+    return HandoffDecision(
+        HandoffVerdict.HAND_OFF, because, trigger, (trigger,), (), None, "v3", NOW
+    )
 
 
 def did(kind, days_ago, channel="web", campaign=None, engaging=True):
@@ -101,7 +103,7 @@ As of 2026-03-09 09:00 UTC, playbook v3.
 
 
 def test_the_memo_holds_what_sales_asks_for():
-    assert say_memo(build_packet(make_facts(), PacketSection())) == MEMO
+    assert render_memo(build_packet(make_facts(), PacketSection())) == MEMO
 
 
 def test_what_the_playbook_requires_and_nobody_knows_is_flagged_with_its_supplier():
@@ -112,10 +114,10 @@ def test_what_the_playbook_requires_and_nobody_knows_is_flagged_with_its_supplie
         (PacketField.PRODUCT, "marketing", False),
     ]
     assert not packet.held
-    assert "- persona: marketing should supply it" in say_memo(packet)
+    assert "- persona: marketing should supply it" in render_memo(packet)
 
 
-def test_a_packet_is_held_back_where_the_playbook_says_so_but_not_that_of_a_hand_raiser():
+def test_a_packet_is_held_back_where_the_playbook_states_so_but_not_that_of_a_hand_raiser():
     section = PacketSection(held_without=(PacketField.CONTACT,))
     without = make_facts(can_be_called=None, can_be_written=False)
 
@@ -123,9 +125,10 @@ def test_a_packet_is_held_back_where_the_playbook_says_so_but_not_that_of_a_hand
     asked = build_packet(replace(without, decision=decided(Trigger.HAND_RAISER)), section)
 
     assert held.held
-    assert "Handoff of lead l-1 (held back)" in say_memo(held)
-    assert "contact: marketing should supply it; the packet is held back until then" in say_memo(
-        held
+    assert "Handoff of lead l-1 (held back)" in render_memo(held)
+    assert (
+        "contact: marketing should supply it; the packet is held back until then"
+        in render_memo(held)
     )
     assert not asked.held
     assert [m.field for m in asked.missing] == [PacketField.CONTACT]
@@ -191,12 +194,12 @@ def test_the_next_seller_reads_of_the_earlier_handoff():
     packet = build_packet(make_facts(earlier=(earlier,)), PacketSection())
 
     assert packet.stage == "mql since 9 Mar 2026, 1 earlier handoff"
-    assert "- Handed over to sam on 2025-12-09, returned on 2025-12-19 (no budget)" in say_memo(
+    assert "- Handed over to sam on 2025-12-09, returned on 2025-12-19 (no budget)" in render_memo(
         packet
     )
 
 
-def test_a_long_story_is_told_in_ten_lines_with_what_matters():
+def test_a_long_story_is_reported_in_ten_lines_with_what_matters():
     acts = [did("blog_view", days) for days in range(60, 0, -1)]
     acts.insert(20, did("pricing_view", 40))
     moments = [Moment(NOW - timedelta(days=50), "given back (no need now)")]
@@ -204,11 +207,11 @@ def test_a_long_story_is_told_in_ten_lines_with_what_matters():
     lines = build_timeline(acts, moments, WORDS, 10)
 
     assert len(lines) == 10
-    said = [line.words for line in lines]
+    sentence = [line.words for line in lines]
     assert lines[0].day == "8 Jan 2026"
-    assert "given back (no need now)" in said
-    assert "1 pricing-page view through web" in said
-    assert said[-1] == "53 further entries on 53 days"
+    assert "given back (no need now)" in sentence
+    assert "1 pricing-page view through web" in sentence
+    assert sentence[-1] == "53 further entries on 53 days"
 
 
 @given(st.integers(1, 12), st.lists(st.integers(0, 40), max_size=60))
@@ -218,19 +221,19 @@ def test_no_story_takes_more_lines_than_allowed_and_none_loses_an_activity(most,
     lines = build_timeline(acts, [], WORDS, most)
 
     assert len(lines) <= most
-    told = sum(int(line.words.split()[0].replace(",", "")) for line in lines)
-    assert told == len(days)
+    result = sum(int(line.words.split()[0].replace(",", "")) for line in lines)
+    assert result == len(days)
 
 
 def test_json_memo_and_markdown_tell_the_same():
     packet = build_packet(make_facts(product=None), PacketSection())
 
-    told = json.loads(json.dumps(packet.to_json()))
-    markdown = say_markdown(packet)
+    result = json.loads(json.dumps(packet.to_json()))
+    markdown = render_markdown(packet)
 
-    assert told["why_now"] in say_memo(packet)
-    assert told["held"] is False
-    assert told["awareness"]["level"] in markdown
+    assert result["why_now"] in render_memo(packet)
+    assert result["held"] is False
+    assert result["awareness"]["level"] in markdown
     assert "- **Company:** Acme" in markdown
     assert "### Missing" in markdown
 
@@ -240,10 +243,10 @@ def test_what_others_wrote_is_shown_in_markdown_and_never_obeyed():
         make_facts(company="# Acme\n\n## <img src=x> [a](b) *now*"), PacketSection()
     )
 
-    assert "- **Company:** \\# Acme ## \\<img src=x\\> \\[a\\](b) \\*now\\*\n" in say_markdown(
+    assert "- **Company:** \\# Acme ## \\<img src=x\\> \\[a\\](b) \\*now\\*\n" in render_markdown(
         packet
     )
-    assert "Company: # Acme ## <img src=x> [a](b) *now*\n" in say_memo(packet)
+    assert "Company: # Acme ## <img src=x> [a](b) *now*\n" in render_memo(packet)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from features.taxonomy import default_taxonomy
 from serving.handoff.playbook.errors import InvalidPlaybookError, PlaybookSyntaxError
-from serving.handoff.playbook.playbook import Playbook, walk
+from serving.handoff.playbook.playbook import Playbook, list_sections
 from serving.handoff.playbook.points_table import write_points_table
 from serving.handoff.playbook.read import default_text, read_playbook
 from serving.handoff.playbook.sections.condition import Condition
@@ -18,7 +18,7 @@ from training.errors import PointsTableError
 from training.models.points import read_points
 
 
-def test_the_playbook_that_ships_says_what_holds_if_nobody_says_anything():
+def test_the_playbook_that_ships_states_what_holds_if_nobody_states_anything():
     assert read_playbook(default_text()) == Playbook() == read_playbook("")
 
 
@@ -40,7 +40,7 @@ def test_whatever_is_left_out_is_as_it_ships():
     assert playbook.sla == Playbook().sla
 
 
-def test_the_fingerprint_is_of_what_is_said_and_not_of_how():
+def test_the_fingerprint_is_of_what_is_stated_and_not_of_how():
     one = read_playbook("[bands]\nA = 70\nB = 60 # a comment")
     same = read_playbook("[bands]\nB = 60.0\nA = 70")
 
@@ -484,15 +484,15 @@ def test_a_mistake_is_named_with_its_place_and_what_to_do(text, path, problem, f
     with pytest.raises(InvalidPlaybookError) as refused:
         read_playbook(text, "mine.toml")
 
-    found = {told.path: told for told in refused.value.problems}
-    assert path in found, [told.words for told in refused.value.problems]
+    found = {one_problem.path: one_problem for one_problem in refused.value.problems}
+    assert path in found, [one_problem.words for one_problem in refused.value.problems]
     assert problem in found[path].problem
     assert fix in found[path].fix
     assert str(refused.value).startswith("mine.toml has ")
     assert {error.path for error in refused.value.errors} == set(found)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     text = cleandoc(
         """
         [bands]
@@ -506,7 +506,7 @@ def test_all_mistakes_are_told_at_once():
     with pytest.raises(InvalidPlaybookError, match="has 3 problems") as refused:
         read_playbook(text)
 
-    assert [told.path for told in refused.value.problems] == [
+    assert [one_problem.path for one_problem in refused.value.problems] == [
         "bands.A",
         "triggers.score_form",
         "routing.sellers[0].team",
@@ -523,10 +523,10 @@ def test_a_playbook_may_bring_its_own_kinds_of_events():
 
 
 def test_walking_meets_every_condition_with_the_way_to_it():
-    told = dict(walk(read_playbook(f'{IDEAL}{{ attribute = "a", known = true }}')))
+    one_problem = dict(list_sections(read_playbook(f'{IDEAL}{{ attribute = "a", known = true }}')))
 
-    assert told["profile.ideal[0].when"] == Condition(attribute="a", known=True)
-    assert told["stages.criteria.accepted.all[0]"] == Condition(stage="sal")
+    assert one_problem["profile.ideal[0].when"] == Condition(attribute="a", known=True)
+    assert one_problem["stages.criteria.accepted.all[0]"] == Condition(stage="sal")
 
 
 POINTS = """

@@ -7,7 +7,7 @@ def sentences(old: str, new: str) -> list[str]:
     return [change.sentence for change in list_changes(read_playbook(old), read_playbook(new))]
 
 
-def test_a_number_goes_from_one_to_another_and_what_it_means_is_said():
+def test_a_number_goes_from_one_to_another_and_what_it_means_is_stated():
     assert sentences("", "[triggers]\nscore_from = 70") == [
         "[triggers] score_from goes from 65 to 70 (Points (0-100) from which on a lead is handed "
         "over; 50 is the typical lead, ten points double the odds)."
@@ -15,9 +15,9 @@ def test_a_number_goes_from_one_to_another_and_what_it_means_is_said():
 
 
 def test_a_list_gains_and_loses():
-    [said] = sentences("", '[triggers]\nhand_raiser_kinds = ["demo_request", "form_submit"]')
+    [sentence] = sentences("", '[triggers]\nhand_raiser_kinds = ["demo_request", "form_submit"]')
 
-    assert said.startswith(
+    assert sentence.startswith(
         "[triggers] hand_raiser_kinds gains form_submit and loses contact_request ("
     )
 
@@ -37,7 +37,7 @@ def test_entries_are_recognised_by_their_names():
     ]
 
 
-def test_another_order_is_said_where_the_first_that_fits_is_taken():
+def test_another_order_is_stated_where_the_first_that_fits_is_taken():
     segments = [
         '{ name = "a", all = [{ attribute = "employees", at_least = 9 }] }',
         '{ name = "b", all = [{ attribute = "employees", at_least = 5 }] }',
@@ -45,12 +45,12 @@ def test_another_order_is_said_where_the_first_that_fits_is_taken():
     old = f"[profile]\nsegments = [{segments[0]}, {segments[1]}]"
     new = f"[profile]\nsegments = [{segments[1]}, {segments[0]}]"
 
-    [said] = sentences(old, new)
+    [sentence] = sentences(old, new)
 
-    assert said.startswith("[profile] segments are in another order: b and a")
+    assert sentence.startswith("[profile] segments are in another order: b and a")
 
 
-def test_another_order_of_plain_values_is_said_too():
+def test_another_order_of_plain_values_is_stated_too():
     old = '[routing]\nteams = ["sales", "field"]'
     new = '[routing]\nteams = ["field", "sales"]'
 
@@ -59,24 +59,24 @@ def test_another_order_of_plain_values_is_said_too():
     ]
 
 
-def test_conditions_are_said_as_people_would():
+def test_conditions_are_stated_as_people_would():
     changed = (
         '[stages.criteria.timeline]\nwords = "means to buy within half a year"\n'
         'all = [{ answer = "timeline_months", at_most = 12 }]'
     )
 
-    [said] = sentences("", changed)
+    [sentence] = sentences("", changed)
 
-    assert said.startswith(
+    assert sentence.startswith(
         "[stages] criteria.timeline.all gains timeline months is at most 12 "
         "and loses timeline months is at most 6"
     )
 
 
 def test_nested_tables_and_nothing_become_something():
-    said = sentences("", '[sla.calendars.office]\ncountry = "NL"')
+    sentence = sentences("", '[sla.calendars.office]\ncountry = "NL"')
 
-    assert said == [
+    assert sentence == [
         "[sla] calendars.office.country goes from nothing to NL (Whose public holidays are free, "
         "as ISO 3166 writes it: NL, DE, US)."
     ]

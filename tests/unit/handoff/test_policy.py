@@ -13,11 +13,11 @@ from serving.handoff.decision.cooling_down import EarlierHandoff
 from serving.handoff.decision.rules import (
     Drawn,
     HandoffFacts,
+    HandoffVerdict,
     ManualRequest,
     Rules,
     ScoreFacts,
     TimingFacts,
-    Verdict,
     decide,
 )
 from serving.handoff.playbook.sections.returns import Returns, SalesReason
@@ -43,19 +43,19 @@ def decide_now(triggers=NEVER, seed=1, **facts):
     return decide(HandoffFacts(NOW, **facts), make_rules(triggers), np.random.default_rng(seed))
 
 
-def test_a_score_at_the_threshold_hands_over_and_says_so():
+def test_a_score_at_the_threshold_hands_over_and_states_so():
     decision = decide_now(score=HIGH)
 
-    assert decision.verdict is Verdict.HAND_OFF
+    assert decision.verdict is HandoffVerdict.HAND_OFF
     assert decision.trigger is Trigger.SCORE
     assert decision.because == "Handed over: its score 71.2 is at least 65."
     assert decision.version == "v3"
 
 
-def test_a_score_below_it_is_kept_and_the_sentence_says_what_was_lacking():
+def test_a_score_below_it_is_kept_and_the_sentence_states_what_was_lacking():
     decision = decide_now(score=LOW, timing=TimingFacts("wait", "it gains 3 points by waiting"))
 
-    assert decision.verdict is Verdict.KEEP
+    assert decision.verdict is HandoffVerdict.KEEP
     assert decision.because == (
         "Not handed over: its score 48.0 is below 65; the timing model says wait "
         "(it gains 3 points by waiting); it did not ask for sales."
@@ -85,9 +85,9 @@ def test_a_hand_raiser_is_known_by_the_name_of_a_form_too(name):
 
 
 def test_an_old_request_and_one_that_was_answered_count_no_more():
-    assert decide_now(activities=[asked(days_ago=8)]).verdict is Verdict.KEEP
+    assert decide_now(activities=[asked(days_ago=8)]).verdict is HandoffVerdict.KEEP
     answered = replace(RETURNED, ended_at=NOW - timedelta(hours=1), reason=SalesReason.WRONG_DATA)
-    assert decide_now(activities=[asked()], earlier=answered).verdict is Verdict.KEEP
+    assert decide_now(activities=[asked()], earlier=answered).verdict is HandoffVerdict.KEEP
 
 
 def test_a_request_at_the_instant_of_the_answer_was_answered_by_it():
@@ -97,8 +97,8 @@ def test_a_request_at_the_instant_of_the_answer_was_answered_by_it():
         answered = replace(RETURNED, ended_at=at, reason=SalesReason.WRONG_DATA)
         return decide_now(activities=[request], earlier=answered).verdict
 
-    assert decide_answered(request.at) is Verdict.KEEP
-    assert decide_answered(request.at - timedelta(microseconds=1)) is Verdict.HAND_OFF
+    assert decide_answered(request.at) is HandoffVerdict.KEEP
+    assert decide_answered(request.at - timedelta(microseconds=1)) is HandoffVerdict.HAND_OFF
 
 
 def test_a_request_counts_from_the_first_instant_of_its_days_until_the_moment_of_looking():
@@ -110,7 +110,7 @@ def test_a_request_counts_from_the_first_instant_of_its_days_until_the_moment_of
         for at in (oldest - tick, oldest, NOW - tick, NOW)
     }
 
-    assert [verdict is Verdict.HAND_OFF for verdict in verdicts.values()] == [
+    assert [verdict is HandoffVerdict.HAND_OFF for verdict in verdicts.values()] == [
         False,
         True,
         True,
@@ -135,7 +135,7 @@ def test_a_decision_by_hand_needs_a_reason():
         'Handed over: mia decided it ("Met them at the fair, they asked for prices").'
     )
     refused = decide_now(manual=ManualRequest("mia", "now"))
-    assert refused.verdict is Verdict.KEEP
+    assert refused.verdict is HandoffVerdict.KEEP
     assert "mia gave no reason of at least 10 letters" in refused.because
 
 
@@ -158,10 +158,12 @@ def test_a_decision_by_hand_needs_a_reason():
         ),
     ],
 )
-def test_what_keeps_a_lead_back_is_said_together_with_what_spoke_for_it(facts, suppression, words):
+def test_what_keeps_a_lead_back_is_stated_together_with_what_spoke_for_it(
+    facts, suppression, words
+):
     decision = decide_now(score=HIGH, **facts)
 
-    assert decision.verdict is Verdict.KEEP
+    assert decision.verdict is HandoffVerdict.KEEP
     assert decision.suppressions == (Suppression(suppression),)
     assert decision.triggers == (Trigger.SCORE,)
     assert decision.because == (
@@ -178,16 +180,16 @@ def test_too_little_knowledge_is_not_a_low_score():
 def test_a_hand_raiser_wakes_a_resting_lead_but_not_one_that_must_not_be_contacted():
     woken = decide_now(activities=[asked()], earlier=replace(RETURNED, reason=SalesReason.BAD_FIT))
 
-    assert woken.verdict is Verdict.HAND_OFF
+    assert woken.verdict is HandoffVerdict.HAND_OFF
     assert "(although it was given back (bad fit)" in woken.because
-    assert decide_now(activities=[asked()], do_not_contact=True).verdict is Verdict.KEEP
+    assert decide_now(activities=[asked()], do_not_contact=True).verdict is HandoffVerdict.KEEP
 
 
 def test_the_definition_can_be_asked_for_in_three_ways():
     for mql, verdicts in {
-        "met": (Verdict.HAND_OFF, Verdict.KEEP, Verdict.KEEP),
-        "not_failed": (Verdict.HAND_OFF, Verdict.HAND_OFF, Verdict.KEEP),
-        "ignored": (Verdict.HAND_OFF, Verdict.HAND_OFF, Verdict.HAND_OFF),
+        "met": (HandoffVerdict.HAND_OFF, HandoffVerdict.KEEP, HandoffVerdict.KEEP),
+        "not_failed": (HandoffVerdict.HAND_OFF, HandoffVerdict.HAND_OFF, HandoffVerdict.KEEP),
+        "ignored": (HandoffVerdict.HAND_OFF, HandoffVerdict.HAND_OFF, HandoffVerdict.HAND_OFF),
     }.items():
         triggers = NEVER.model_copy(update={"mql": mql})
         decided = [
@@ -196,12 +198,12 @@ def test_the_definition_can_be_asked_for_in_three_ways():
         assert tuple(decided) == verdicts
 
 
-def test_the_draw_takes_as_many_as_its_chance_says_and_logs_it_either_way():
+def test_the_draw_takes_as_many_as_its_chance_states_and_logs_it_either_way():
     triggers = Triggers.model_validate({"exploration": {"chance": 0.2}})
 
     drawn = [decide_now(triggers, seed, score=LOW) for seed in range(2000)]
 
-    taken = [d for d in drawn if d.verdict is Verdict.HAND_OFF]
+    taken = [d for d in drawn if d.verdict is HandoffVerdict.HAND_OFF]
     assert 0.17 < len(taken) / len(drawn) < 0.23
     assert {d.propensity for d in drawn} == {0.2}
     assert {d.trigger for d in taken} == {Trigger.EXPLORATION}
@@ -249,7 +251,7 @@ facts = st.builds(
 
 
 @given(facts, st.integers(0, 9), st.sampled_from([0.0, 0.5, 1.0]))
-def test_every_decision_says_why_in_one_sentence_and_no_lead_comes_into_two_hands(
+def test_every_decision_states_why_in_one_sentence_and_no_lead_comes_into_two_hands(
     facts, seed, chance
 ):
     triggers = Triggers.model_validate({"exploration": {"chance": chance}})
@@ -258,7 +260,7 @@ def test_every_decision_says_why_in_one_sentence_and_no_lead_comes_into_two_hand
 
     assert decision.because.endswith(".")
     assert "\n" not in decision.because
-    handed = decision.verdict is Verdict.HAND_OFF
+    handed = decision.verdict is HandoffVerdict.HAND_OFF
     assert handed == decision.because.startswith("Handed over: ")
     assert handed == (decision.trigger is not None)
     if facts.open_handoff or facts.do_not_contact:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.pursuit import Pursuit
 from serving.handoff.pursuit.rules import (
-    Attempt,
+    ContactAttempt,
     count_results,
     find_persistence,
     find_plan,
@@ -23,7 +23,7 @@ STANDARD = find_plan(SECTION, [])
 
 
 def tried(days, channel=Channel.CALL, reached=False):
-    return Attempt(START + timedelta(days=days), channel, reached)
+    return ContactAttempt(START + timedelta(days=days), channel, reached)
 
 
 def progress_after(days, *attempts):
@@ -65,7 +65,7 @@ def test_a_lead_that_was_reached_is_owed_no_further_step():
     assert "was reached on 2026-03-02" in progress.because
 
 
-def test_a_plan_that_is_done_says_so():
+def test_a_plan_that_is_done_states_so():
     made = [tried(step.day, step.channel) for step in STANDARD.steps]
 
     assert progress_after(40, *made).because == "All 6 steps of the plan standard are done."
@@ -91,7 +91,7 @@ def test_days_are_placed_by_the_sellers_calendar():
         ([tried(0), tried(12, Channel.EMAIL)], "4 more attempts"),
     ],
 )
-def test_what_is_still_owed_before_giving_up_is_said(attempts, missing):
+def test_what_is_still_owed_before_giving_up_is_stated(attempts, missing):
     persisted = find_persistence(STANDARD, attempts)
 
     assert not persisted.enough

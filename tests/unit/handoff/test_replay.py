@@ -12,7 +12,7 @@ from features.clock import DAY_US, from_us, to_us
 from features.lifecycle.reasons import ReturnReason
 from features.lifecycle.stages import Stage, funnel_position
 from serving.handoff.decision.activity import Activity
-from serving.handoff.decision.rules import HandoffFacts, Rules, ScoreFacts, Verdict, decide
+from serving.handoff.decision.rules import HandoffFacts, HandoffVerdict, Rules, ScoreFacts, decide
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.sections.returns import Returns
 from serving.handoff.replay.grid import read_look
@@ -23,10 +23,10 @@ from serving.handoff.replay.judge import (
     find_everyone,
     judge,
 )
-from serving.handoff.replay.looks import build_looks
+from serving.handoff.replay.lead_timeline import NEVER, LeadTimeline, RecordedMove
 from serving.handoff.replay.report import Advice, Cut, advise
-from serving.handoff.replay.story import NEVER, RecordedMove, Story
-from serving.handoff.replay.walk import walk
+from serving.handoff.replay.simulate import simulate
+from serving.handoff.replay.snapshots import build_snapshots
 
 START = to_us(datetime(2026, 1, 1, tzinfo=UTC))
 NOBODY_DRAWN = {"exploration": {"chance": 0.0}}
@@ -40,40 +40,40 @@ def move(number, stage, reason=None, known=None):
     return RecordedMove(day(number), day(number if known is None else known), stage, reason)
 
 
-def make_story(*moves, asked=(), activities=()):
+def make_timeline(*moves, asked=(), activities=()):
     in_order = sorted(moves, key=lambda m: (m.at_us, funnel_position(m.stage)))
     acts = tuple(Activity(from_us(at), "demo_request") for at in asked) + tuple(activities)
-    return Story(tuple(in_order), tuple(sorted(asked)), acts, Returns())
+    return LeadTimeline(tuple(in_order), tuple(sorted(asked)), acts, Returns())
 
 
-def look_daily(story, points, fails=(), lead=0):
+def snapshot_daily(timeline, points, fails=(), lead=0):
     """Look at noon of each day, with the points of that day."""
     rows = [(lead, day(n + 0.5), float(p)) for n, p in enumerate(points)]
     failing = {day(n + 0.5) for n in fails}
-    stories = {lead: story}
-    return build_looks(rows, stories, timedelta(days=7), lambda _, at, __: at in failing)
+    stories = {lead: timeline}
+    return build_snapshots(rows, stories, timedelta(days=7), lambda _, at, __: at in failing)
 
 
-def hand_over_by_policy(story, points, playbook, fails=()):
+def hand_over_by_policy(timeline, points, playbook, fails=()):
     """Decide look by look, as the service would: the plain meaning of a walk."""
     rules = Rules(playbook.triggers, playbook.returns, "draft")
     rng = np.random.default_rng(1)
     handed, in_hand_until = [], 0
-    for number, told in enumerate(points):
+    for number, point in enumerate(points):
         at = day(number + 0.5)
-        if not story.is_open(at):
+        if not timeline.is_open(at):
             continue
         facts = HandoffFacts(
             at=from_us(at),
-            score=ScoreFacts(None if np.isnan(told) else told, None),
+            score=ScoreFacts(None if np.isnan(point) else point, None),
             mql="failed" if number in fails else "met",
-            activities=story.activities,
+            activities=timeline.activities,
             open_handoff="h" if at < in_hand_until else None,
-            earlier=story.find_earlier(at),
+            earlier=timeline.find_earlier(at),
         )
-        if decide(facts, rules, rng).verdict is Verdict.HAND_OFF:
+        if decide(facts, rules, rng).verdict is HandoffVerdict.HAND_OFF:
             handed.append(at)
-            in_hand_until = story.next_end(at)
+            in_hand_until = timeline.next_end(at)
     return handed
 
 
@@ -109,13 +109,13 @@ activities = st.lists(
 def test_a_walk_hands_over_what_the_policy_would_look_by_look(
     moved, asked, acts, points, fails, passes
 ):
-    story = make_story(*moved, asked=[day(n) for n in asked], activities=acts)
-    told = {**NOBODY_DRAWN, "hand_raisers_pass": [*passes, "not_enough_known"]}
-    playbook = Playbook.model_validate({"triggers": told})
+    timeline = make_timeline(*moved, asked=[day(n) for n in asked], activities=acts)
+    point = {**NOBODY_DRAWN, "hand_raisers_pass": [*passes, "not_enough_known"]}
+    playbook = Playbook.model_validate({"triggers": point})
 
-    taken = walk(look_daily(story, points, fails), playbook)
+    taken = simulate(snapshot_daily(timeline, points, fails), playbook)
 
-    assert taken.at.as_of.tolist() == hand_over_by_policy(story, points, playbook, fails)
+    assert taken.at.as_of.tolist() == hand_over_by_policy(timeline, points, playbook, fails)
 
 
 @given(
@@ -124,9 +124,9 @@ def test_a_walk_hands_over_what_the_policy_would_look_by_look(
     st.sampled_from([0.0, 50.0]),
 )
 def test_a_lower_cut_never_hands_a_lead_over_later(moved, points, lower):
-    looks = look_daily(make_story(*moved), points)
+    looks = snapshot_daily(make_timeline(*moved), points)
 
-    high, low = (walk(looks, Playbook(), cut).at.as_of for cut in (65.0, lower))
+    high, low = (simulate(looks, Playbook(), cut).at.as_of for cut in (65.0, lower))
 
     assert len(low) or not len(high)
     assert not len(high) or low[0] <= high[0]
@@ -134,9 +134,9 @@ def test_a_lower_cut_never_hands_a_lead_over_later(moved, points, lower):
 
 def test_a_return_frees_the_lead_and_its_rest_holds_it():
     back = move(3, Stage.RETURNED, ReturnReason.UNREACHABLE)
-    story = make_story(move(1, Stage.MQL), back)
+    timeline = make_timeline(move(1, Stage.MQL), back)
 
-    taken = walk(look_daily(story, [90.0] * 40), Playbook())
+    taken = simulate(snapshot_daily(timeline, [90.0] * 40), Playbook())
 
     # Unreachable rests 21 days: from day 3 until day 24.
     assert taken.at.as_of.tolist() == [day(0.5), day(24.5)]
@@ -144,14 +144,14 @@ def test_a_return_frees_the_lead_and_its_rest_holds_it():
 
 def test_what_became_known_late_frees_nobody_before():
     back = move(3, Stage.RETURNED, ReturnReason.BAD_FIT, known=9)
-    story = make_story(back)
+    timeline = make_timeline(back)
 
-    assert not story.is_resting(day(8))
-    assert story.is_resting(day(9.5))
+    assert not timeline.is_resting(day(8))
+    assert timeline.is_resting(day(9.5))
 
 
 def test_a_lead_that_became_a_sql_is_looked_at_no_more():
-    looks = look_daily(make_story(move(2, Stage.SQL)), [40.0, 40.0, 90.0, 90.0])
+    looks = snapshot_daily(make_timeline(move(2, Stage.SQL)), [40.0, 40.0, 90.0, 90.0])
 
     assert looks.as_of.tolist() == [day(0.5), day(1.5)]
     assert looks.next_sql.tolist() == [day(2), day(2)]
@@ -165,15 +165,15 @@ def period_of(until=100, begin=0, end=28):
 def market():
     """Four leads: two become SQL, one of them late; the first two score high."""
     stories = [
-        make_story(move(1, Stage.MQL), move(10, Stage.SQL), move(20, Stage.WON)),
-        make_story(),
-        make_story(move(8, Stage.MQL), move(9, Stage.SQL)),
-        make_story(move(50, Stage.SQL)),
+        make_timeline(move(1, Stage.MQL), move(10, Stage.SQL), move(20, Stage.WON)),
+        make_timeline(),
+        make_timeline(move(8, Stage.MQL), move(9, Stage.SQL)),
+        make_timeline(move(50, Stage.SQL)),
     ]
     rows = [(lead, day(1), points) for lead, points in enumerate([80.0, 70.0, 30.0, 20.0])]
-    looks = build_looks(rows, stories, timedelta(7), lambda *_: False)
+    looks = build_snapshots(rows, stories, timedelta(7), lambda *_: False)
     logged = [(0, day(1), np.nan), (2, day(8), np.nan)]
-    return looks, build_looks(logged, stories, timedelta(7), lambda *_: False)
+    return looks, build_snapshots(logged, stories, timedelta(7), lambda *_: False)
 
 
 def test_precision_lift_and_recall_are_what_one_counts_by_hand():
@@ -201,7 +201,7 @@ def test_a_handoff_whose_horizon_is_not_over_is_not_judged():
     assert figures.lift is None
 
 
-def test_leads_gained_and_lost_are_told_with_what_became_of_them():
+def test_leads_gained_and_lost_are_reported_with_what_became_of_them():
     looks, today = market()
 
     compared = compare(looks.take(looks.points >= 65), today, period_of())
@@ -213,7 +213,7 @@ def test_leads_gained_and_lost_are_told_with_what_became_of_them():
 
 
 def test_weeks_begin_with_the_first_day():
-    looks = look_daily(make_story(), [90.0] * 16)
+    looks = snapshot_daily(make_timeline(), [90.0] * 16)
 
     assert list(count_by_week(looks, period_of(end=16))) == [7, 7, 2]
 
@@ -244,7 +244,7 @@ def test_the_lowest_cut_that_sales_can_take_is_recommended():
         ((40, 3), 0.6, "No cut that sales can take reaches the agreed share of SQLs, 60 %."),
     ],
 )
-def test_where_no_cut_can_be_recommended_the_reason_is_said(per_week, floor, words):
+def test_where_no_cut_can_be_recommended_the_reason_is_stated(per_week, floor, words):
     advice = advise(curve_of(*per_week), 20, floor)
 
     assert advice == Advice(None, advice.because)

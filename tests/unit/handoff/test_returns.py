@@ -20,7 +20,7 @@ from serving.handoff.machine.errors import MissingFactError, NotPersistentEnough
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.pursuit import Pursuit
 from serving.handoff.playbook.sections.returns import Returns, SalesReason
-from serving.handoff.pursuit.rules import Attempt, find_persistence, find_plan
+from serving.handoff.pursuit.rules import ContactAttempt, find_persistence, find_plan
 
 ENDED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EARLIER = EarlierHandoff(
@@ -36,7 +36,7 @@ def rest_after(days, *activities, earlier=EARLIER):
     return find_rest(Returns(), earlier, activities, ENDED + timedelta(days=days))
 
 
-def test_a_returned_lead_rests_as_long_as_its_reason_says():
+def test_a_returned_lead_rests_as_long_as_its_reason_states():
     assert rest_after(59).resting
     assert rest_after(59).because == (
         "it was given back (no need now) on 2026-03-02 and rests until 2026-05-01"
@@ -98,7 +98,7 @@ def test_another_reason_needs_a_sentence():
 
 def test_nobody_is_unreachable_before_the_agreed_attempts():
     plan = find_plan(Pursuit(), [])
-    calls = [Attempt(ENDED + timedelta(hours=n), Channel.CALL) for n in range(6)]
+    calls = [ContactAttempt(ENDED + timedelta(hours=n), Channel.CALL) for n in range(6)]
 
     with pytest.raises(NotPersistentEnoughError, match="No attempt") as none_made:
         check_return(Returns(), SalesReason.UNREACHABLE, None, None)
@@ -109,11 +109,11 @@ def test_nobody_is_unreachable_before_the_agreed_attempts():
     assert one_morning.value.fix == (
         "Still to do: a last one 10 days after the first, 1 more channel."
     )
-    late = [*calls, Attempt(ENDED + timedelta(days=11), Channel.EMAIL)]
+    late = [*calls, ContactAttempt(ENDED + timedelta(days=11), Channel.EMAIL)]
     check_return(Returns(), SalesReason.UNREACHABLE, None, find_persistence(plan, late))
 
 
-def test_the_next_seller_is_told_of_the_earlier_handoff():
+def test_the_next_seller_is_reported_of_the_earlier_handoff():
     assert replace(EARLIER, text="Call again in May").words == (
         "Handed over to sam on 2026-02-23, returned on 2026-03-02 (no need now) after 2 attempts; "
         'the seller wrote: "Call again in May".'

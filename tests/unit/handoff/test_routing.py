@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from features.clock import to_us
-from serving.handoff.decision.conditions import LeadFacts
+from serving.handoff.decision.conditions import ConditionFacts
 from serving.handoff.decision.definitions import run_definitions
 from serving.handoff.machine.errors import UnknownSellerError
 from serving.handoff.playbook.playbook import Playbook
@@ -46,7 +46,7 @@ TWO = playbook(ANN, BEN)
 def lead(name="L1", at=None, play=TWO, **known):
     attributes = known.pop("attributes", {})
     at = at or may(4)
-    facts = LeadFacts(to_us(at), attributes)
+    facts = ConditionFacts(to_us(at), attributes)
     return LeadToRoute(name, known.pop("since", at), facts, run_definitions(play, facts), **known)
 
 
@@ -309,7 +309,7 @@ RULED = playbook(ANN, rest=RULES)
         "a condition",
     ],
 )
-def test_the_first_rule_that_fits_says_who_gets_it(known, seller, rule):
+def test_the_first_rule_that_fits_states_who_gets_it(known, seller, rule):
     found = route(lead(play=RULED, **known), RULED)
 
     assert (found.seller, found.rule) == (seller, rule)

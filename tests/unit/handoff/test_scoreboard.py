@@ -5,14 +5,14 @@ import pytest
 from serving.handoff.machine.transitions import Clock
 from serving.handoff.playbook.sections.sla import MarketingPromise, Sla
 from serving.handoff.scoreboard.rules import (
+    Achieved,
     ClockRecord,
     HandoffRecord,
-    Kept,
+    ReportingPeriod,
     SideName,
-    Span,
     build_scoreboard,
     build_scoreboards,
-    count_kept,
+    count_achieved,
 )
 
 
@@ -20,7 +20,7 @@ def may(day: float) -> datetime:
     return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(days=day - 1)
 
 
-WEEK = Span(may(8), may(15))
+WEEK = ReportingPeriod(may(8), may(15))
 
 
 def answer(day, *, due=1.0, done=None, **who):
@@ -50,18 +50,18 @@ def test_promises_are_done_in_time_late_or_broken_and_open_ones_accuse_nobody():
         ClockRecord(Clock.ANSWER, may(9), None),  # paused
     ]
 
-    kept = count_kept(records, WEEK, at=may(15))
+    kept = count_achieved(records, WEEK, at=may(15))
 
-    assert kept == Kept(promised=4, done=3, breached=2, open=2)
+    assert kept == Achieved(promised=4, done=3, breached=2, open=2)
     assert kept.share == 0.5
 
 
 def test_what_happens_after_the_moment_of_looking_is_not_known_yet():
     records = [answer(8, due=1, done=0.5)]
 
-    assert count_kept(records, WEEK, at=may(8.25)) == Kept(0, 0, 0, 1)
-    assert count_kept(records, WEEK, at=may(9)) == Kept(1, 1, 0, 0)
-    assert count_kept(records, WEEK, at=may(7)) == Kept(0, 0, 0, 0)
+    assert count_achieved(records, WEEK, at=may(8.25)) == Achieved(0, 0, 0, 1)
+    assert count_achieved(records, WEEK, at=may(9)) == Achieved(1, 1, 0, 0)
+    assert count_achieved(records, WEEK, at=may(7)) == Achieved(0, 0, 0, 0)
 
 
 def test_sales_line_tells_the_share_kept_the_trend_and_whether_it_is_enough():
@@ -83,7 +83,7 @@ def test_marketing_stands_on_the_same_scoreboard_for_what_it_makes_sales_wait_fo
     assert (line.side, line.reached, line.kept) == (SideName.MARKETING, 1.0, True)
 
 
-def test_where_nothing_was_promised_nothing_is_told():
+def test_where_nothing_was_promised_nothing_is_reported():
     line = lines()["decided_share"]
 
     assert (line.reached, line.trend, line.kept) == (None, None, None)

@@ -31,19 +31,19 @@ def shipped():
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_the_shipped_section_is_what_holds_if_nobody_says_anything(name):
-    _, told = shipped()
+def test_the_shipped_section_is_what_holds_if_nobody_states_anything(name):
+    _, shipped_values = shipped()
 
-    assert SECTIONS[name].model_validate(told[name]) == SECTIONS[name]()
+    assert SECTIONS[name].model_validate(shipped_values[name]) == SECTIONS[name]()
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_the_shipped_section_names_every_field_and_says_what_it_means(name):
-    text, told = shipped()
+def test_the_shipped_section_names_every_field_and_states_what_it_means(name):
+    text, shipped_values = shipped()
 
     flat = " ".join(line.removeprefix("# ") for line in text.splitlines())
     for field, about in SECTIONS[name].model_fields.items():
-        assert field in told[name]
+        assert field in shipped_values[name]
         if about.description:
             assert " ".join(about.description.split()) in flat
 
@@ -60,7 +60,7 @@ def test_every_reason_of_the_list_has_a_rule_and_means_something_to_labels():
     assert set(MEANS.values()) == set(ReturnReason)
 
 
-def test_a_rule_that_is_told_in_part_keeps_the_rest():
+def test_a_rule_that_is_reported_in_part_keeps_the_rest():
     returns = Returns.model_validate({"reasons": {"unreachable": {"cooling_days": 5}}})
 
     rule = returns.reasons[SalesReason.UNREACHABLE]
@@ -69,7 +69,7 @@ def test_a_rule_that_is_told_in_part_keeps_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("section", "told", "words"),
+    ("section", "shipped_values", "words"),
     [
         (Triggers, {"hand_raisers_pass": ["do_not_contact"]}, "can never be passed over"),
         (Triggers, {"score": 60}, "Extra inputs are not permitted"),
@@ -93,9 +93,9 @@ def test_a_rule_that_is_told_in_part_keeps_the_rest():
         (Returns, {"reasons": {"other": {"track": "No Where"}}}, "reasons.other.track"),
     ],
 )
-def test_what_could_not_work_is_refused_with_its_place_and_the_fix(section, told, words):
+def test_what_could_not_work_is_refused_with_its_place_and_the_fix(section, shipped_values, words):
     with pytest.raises(ValidationError) as refused:
-        section.model_validate(told)
+        section.model_validate(shipped_values)
 
     assert words in str(refused.value)
 

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from serving.handoff.clocks.rules import (
+    ClockAction,
     ClockFacts,
     ClockState,
-    Deed,
-    Hand,
+    OwnershipSpan,
     Pause,
     Promise,
     find_next_look,
     find_priority,
-    list_due_deeds,
+    list_due_actions,
     list_promises,
     read_clock,
     split_delay,
@@ -88,7 +88,7 @@ def test_nothing_is_due_while_the_other_side_keeps_one_waiting():
     assert reading.state is ClockState.PAUSED
     assert reading.due_at is None
     assert reading.elapsed == timedelta(hours=1)
-    assert list_due_deeds(reading, may(11, 9)) == []
+    assert list_due_actions(reading, may(11, 9)) == []
     assert find_next_look(reading, may(11, 9)) is None
     assert "paused" in reading.because
 
@@ -109,33 +109,33 @@ def test_a_pause_that_goes_on_is_ended_by_the_answer_itself():
 
 
 def test_what_follows_comes_in_order_and_once_each():
-    def deeds(at, done=()):
-        return [due.deed for due in list_due_deeds(read(at), at, done)]
+    def actions(at, done=()):
+        return [due.action for due in list_due_actions(read(at), at, done)]
 
-    assert deeds(may(5, 9, 59)) == []
-    assert deeds(may(5, 10)) == [Deed.REMIND]
-    assert deeds(may(5, 10), [Deed.REMIND]) == []
-    assert deeds(may(5, 11, 15)) == []
-    assert deeds(may(5, 11, 30)) == [Deed.ESCALATE]
-    assert deeds(may(5, 13)) == [Deed.ESCALATE, Deed.REASSIGN]
-    assert deeds(may(5, 13), [Deed.ESCALATE]) == [Deed.REASSIGN]
+    assert actions(may(5, 9, 59)) == []
+    assert actions(may(5, 10)) == [ClockAction.REMIND]
+    assert actions(may(5, 10), [ClockAction.REMIND]) == []
+    assert actions(may(5, 11, 15)) == []
+    assert actions(may(5, 11, 30)) == [ClockAction.ESCALATE]
+    assert actions(may(5, 13)) == [ClockAction.ESCALATE, ClockAction.REASSIGN]
+    assert actions(may(5, 13), [ClockAction.ESCALATE]) == [ClockAction.REASSIGN]
 
 
 def test_what_follows_at_once_follows_after_the_due_moment_and_not_at_it():
     at_once = replace(FOUR_HOURS, escalate_after=read_span("0h"), reassign_after=None)
 
-    def deeds(at):
+    def actions(at):
         reading = read_clock(at_once, ClockFacts(may(4, 15)), HOURS, at)
-        return [due.deed for due in list_due_deeds(reading, at, [Deed.REMIND])]
+        return [due.action for due in list_due_actions(reading, at, [ClockAction.REMIND])]
 
-    assert deeds(may(5, 11)) == []
-    assert deeds(may(5, 11, 1)) == [Deed.ESCALATE]
+    assert actions(may(5, 11)) == []
+    assert actions(may(5, 11, 1)) == [ClockAction.ESCALATE]
 
 
 def test_nothing_follows_once_it_is_done():
     reading = read(may(6, 9), stopped=may(5, 16))
 
-    assert list_due_deeds(reading, may(6, 9)) == []
+    assert list_due_actions(reading, may(6, 9)) == []
     assert find_next_look(reading, may(6, 9)) is None
 
 
@@ -181,11 +181,11 @@ def test_both_sides_have_their_promises():
     assert promises[Clock.SUPPLY].allowed == read_span(Sla().marketing.answer_waiting)
 
 
-def test_the_systems_delay_and_the_sellers_are_told_apart():
+def test_the_systems_delay_and_the_sellers_are_reported_apart():
     tokyo = WorkingHours(Calendar(time_zone="UTC", hours=("mon-fri 00:00-08:00",)))
     hands = [
-        Hand("ann", may(4, 12), HOURS, until_at=may(5, 12)),
-        Hand("ken", may(5, 13), tokyo),
+        OwnershipSpan("ann", may(4, 12), HOURS, until_at=may(5, 12)),
+        OwnershipSpan("ken", may(5, 13), tokyo),
     ]
 
     delays = split_delay(may(4, 10), hands, touched_at=may(6, 2), at=may(20, 9))

@@ -9,40 +9,42 @@ import pytest
 
 from features.taxonomy import default_taxonomy
 from serving.errors import InvalidBodyError
-from serving.intake.identity.joining import Side, Verdict, decide_join
-from serving.intake.identity.names import Name, read_email
+from serving.intake.identity.identity_keys import Name, read_email
+from serving.intake.identity.joining import MergeCandidate, MergeVerdict, decide_join
 from serving.intake.tools import segment, snowplow
-from serving.intake.tools.said import Said
+from serving.intake.tools.parsed_message import ParsedMessage
 
 TAXONOMY = default_taxonomy()
 WHEN = "2026-03-05T10:31:00+00:00"
 
 
-def say(**fields: Any) -> Said:
+def make_message(**fields: Any) -> ParsedMessage:
     message = {"userId": "u-1", "messageId": "m-1", "timestamp": WHEN, **fields}
     read = msgspec.json.decode(json.dumps(message).encode(), type=segment.SegmentMessage)
     return segment.translate(read, TAXONOMY, None)
 
 
-def say_payload(**fields: Any) -> Said:
+def make_payload(**fields: Any) -> ParsedMessage:
     return snowplow.translate({"duid": "d-1", "eid": "e-1", **fields}, TAXONOMY)
 
 
-def event_of(said: Said) -> dict[str, Any]:
-    assert said.event is not None
-    return dict(said.event)
+def event_of(parsed: ParsedMessage) -> dict[str, Any]:
+    assert parsed.event is not None
+    return dict(parsed.event)
 
 
-def lead_of(said: Said) -> dict[str, Any]:
-    assert said.lead is not None
-    return dict(said.lead)
+def lead_of(parsed: ParsedMessage) -> dict[str, Any]:
+    assert parsed.lead is not None
+    return dict(parsed.lead)
 
 
 def test_a_track_message_is_an_event_of_its_user() -> None:
-    said = say(type="track", event="Demo Requested", properties={"revenue": 12, "plan": "pro"})
+    parsed = make_message(
+        type="track", event="Demo Requested", properties={"revenue": 12, "plan": "pro"}
+    )
 
-    assert said.about == Name("user_id", "u-1")
-    assert event_of(said) == {
+    assert parsed.about == Name("user_id", "u-1")
+    assert event_of(parsed) == {
         "event_id": "m-1",
         "name": "Demo Requested",
         "kind": None,
@@ -62,7 +64,7 @@ def test_address_and_browser_of_the_person_are_not_kept() -> None:
         "campaign": {"source": "ads"},
     }
 
-    event = event_of(say(type="track", event="x", context=context))
+    event = event_of(make_message(type="track", event="x", context=context))
 
     assert event["channel"] == "web"
     assert event["properties"] == {
@@ -87,14 +89,14 @@ def test_address_and_browser_of_the_person_are_not_kept() -> None:
 def test_a_page_is_called_by_the_first_of_its_names_that_means_something(
     fields: dict[str, Any], name: str, kind: str | None
 ) -> None:
-    event = event_of(say(type="page", **fields))
+    event = event_of(make_message(type="page", **fields))
 
     assert (event["name"], event["kind"], event["channel"]) == (name, kind, "web")
     assert TAXONOMY.kind_of_event(event["kind"], event["name"]) != "other"
 
 
 def test_a_screen_is_use_of_the_product() -> None:
-    event = event_of(say(type="screen", name="Settings"))
+    event = event_of(make_message(type="screen", name="Settings"))
     assert (event["name"], event["kind"], event["channel"]) == (
         "Settings",
         "product_use",
@@ -103,7 +105,7 @@ def test_a_screen_is_use_of_the_product() -> None:
 
 
 def test_mail_is_a_channel_of_its_own() -> None:
-    assert event_of(say(type="track", event="Email Opened"))["channel"] == "email"
+    assert event_of(make_message(type="track", event="Email Opened"))["channel"] == "email"
 
 
 @pytest.mark.parametrize("where", ["traits", "context"])
@@ -115,11 +117,11 @@ def test_identify_tells_who_somebody_is_and_which_names_are_theirs(where: str) -
         "createdAt": "2026-01-02T03:04:05Z",
         "tags": ["a"],
     }
-    told = {"traits": traits} if where == "traits" else {"context": {"traits": traits}}
+    extra = {"traits": traits} if where == "traits" else {"context": {"traits": traits}}
 
-    said = say(type="identify", anonymousId="a-1", **told)
+    parsed = make_message(type="identify", anonymousId="a-1", **extra)
 
-    assert lead_of(said) == {
+    assert lead_of(parsed) == {
         "attributes": {
             "email": "Ann@Example.com",
             "job_title": "CTO",
@@ -131,26 +133,28 @@ def test_identify_tells_who_somebody_is_and_which_names_are_theirs(where: str) -
         "changed_at": WHEN,
         "created_at": "2026-01-02T03:04:05+00:00",
     }
-    merged = [(join.merged.kind, join.kept.kind) for join in said.joins]
+    merged = [(join.merged.kind, join.kept.kind) for join in parsed.joins]
     assert merged == [("anonymous_id", "user_id"), ("user_id", "email")]
-    assert said.joins[1].kept == read_email("ann@example.com")
-    assert "example" not in said.joins[1].kept.value
+    assert parsed.joins[1].kept == read_email("ann@example.com")
+    assert "example" not in parsed.joins[1].kept.value
 
 
 def test_group_puts_its_members_on_an_account() -> None:
-    lead = lead_of(say(type="group", groupId="acme", traits={"name": "Acme", "plan": "pro"}))
+    lead = lead_of(
+        make_message(type="group", groupId="acme", traits={"name": "Acme", "plan": "pro"})
+    )
     assert lead["account_id"] == "acme"
     assert lead["attributes"] == {"company": "Acme", "account_plan": "pro"}
 
 
 def test_alias_asks_for_two_names_to_be_one() -> None:
-    (join,) = say(type="alias", previousId="a-1").joins
+    (join,) = make_message(type="alias", previousId="a-1").joins
     assert (join.merged.value, join.kept.value, join.is_asked) == ("a-1", "u-1", True)
 
 
 def test_ids_may_be_numbers_and_null() -> None:
-    said = say(type="track", event="x", userId=None, anonymousId=7)
-    assert said.about.lead_id == "anonymous:7"
+    parsed = make_message(type="track", event="x", userId=None, anonymousId=7)
+    assert parsed.about.lead_id == "anonymous:7"
 
 
 @pytest.mark.parametrize(
@@ -167,18 +171,18 @@ def test_ids_may_be_numbers_and_null() -> None:
         {},
     ],
 )
-def test_a_message_that_says_nothing_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_message_that_states_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidBodyError):
-        say(**wrong)
+        make_message(**wrong)
 
 
 def test_the_messages_own_time_of_sending_comes_first() -> None:
-    own = say(type="track", event="x", sentAt="2026-03-05T11:00:00Z")
+    own = make_message(type="track", event="x", sentAt="2026-03-05T11:00:00Z")
     assert own.sent_at == datetime(2026, 3, 5, 11, tzinfo=UTC)
 
 
 def test_a_page_view_of_snowplow_is_an_event_of_the_visitor() -> None:
-    said = say_payload(
+    parsed = make_payload(
         e="pv",
         url="https://acme.example/pricing",
         page="Plans",
@@ -186,33 +190,33 @@ def test_a_page_view_of_snowplow_is_an_event_of_the_visitor() -> None:
         stm="1772706661000",
     )
 
-    assert said.about == Name("anonymous_id", "d-1")
-    assert said.sent_at == datetime(2026, 3, 5, 10, 31, 1, tzinfo=UTC)
-    event = event_of(said)
+    assert parsed.about == Name("anonymous_id", "d-1")
+    assert parsed.sent_at == datetime(2026, 3, 5, 10, 31, 1, tzinfo=UTC)
+    event = event_of(parsed)
     assert (event["name"], event["event_id"], event["occurred_at"]) == ("pricing", "e-1", WHEN)
 
 
 def test_a_user_of_snowplow_and_the_visitor_are_one() -> None:
-    said = say_payload(e="pv", uid="u-1")
-    assert (said.about.value, [join.merged.value for join in said.joins]) == ("u-1", ["d-1"])
+    parsed = make_payload(e="pv", uid="u-1")
+    assert (parsed.about.value, [join.merged.value for join in parsed.joins]) == ("u-1", ["d-1"])
 
 
 def test_a_true_time_is_not_corrected_by_the_devices_clock() -> None:
-    said = say_payload(e="pp", ttm="1772706660000", dtm="1", stm="1772706661000")
-    assert (said.sent_at, event_of(said)["occurred_at"]) == (None, WHEN)
+    parsed = make_payload(e="pp", ttm="1772706660000", dtm="1", stm="1772706661000")
+    assert (parsed.sent_at, event_of(parsed)["occurred_at"]) == (None, WHEN)
 
 
 def test_a_structured_event_has_a_name_and_a_value() -> None:
-    event = event_of(say_payload(e="se", se_ca="demo", se_ac="Requested", se_va="2.5", p="web"))
+    event = event_of(make_payload(e="se", se_ca="demo", se_ac="Requested", se_va="2.5", p="web"))
     assert (event["name"], event["value"], event["channel"]) == ("demo Requested", 2.5, "web")
 
 
 def test_a_self_describing_event_is_called_by_its_schema() -> None:
-    told = {
+    extra = {
         "schema": "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0",
         "data": {"schema": "iglu:com.acme/demo_request/jsonschema/1-0-0", "data": {"plan": "pro"}},
     }
-    event = event_of(say_payload(e="ue", ue_pr=json.dumps(told)))
+    event = event_of(make_payload(e="ue", ue_pr=json.dumps(extra)))
     assert (event["name"], event["properties"]) == ("demo_request", {"plan": "pro"})
 
 
@@ -233,28 +237,31 @@ def test_a_self_describing_event_is_called_by_its_schema() -> None:
 )
 def test_an_event_of_snowplow_that_cannot_be_read_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidBodyError):
-        say_payload(**wrong)
+        make_payload(**wrong)
 
 
-VISITOR, USER = Side("anonymous:a", "anonymous:a", False), Side("u", "u", False)
-LEAD, OTHER = Side("L1", "L1", True), Side("L2", "L2", True)
-PART = Side("anonymous:a", "L1", True)
+VISITOR, USER = (
+    MergeCandidate("anonymous:a", "anonymous:a", False),
+    MergeCandidate("u", "u", False),
+)
+LEAD, OTHER = MergeCandidate("L1", "L1", True), MergeCandidate("L2", "L2", True)
+PART = MergeCandidate("anonymous:a", "L1", True)
 
 
 @pytest.mark.parametrize(
     ("merged", "kept", "verdict", "stays"),
     [
-        (VISITOR, USER, Verdict.MERGE, "u"),
-        (VISITOR, LEAD, Verdict.MERGE, "L1"),
-        (LEAD, USER, Verdict.MERGE, "L1"),
-        (LEAD, OTHER, Verdict.BOTH_KNOWN, "L2"),
-        (PART, LEAD, Verdict.ONE_ALREADY, "L1"),
-        (PART, USER, Verdict.ELSEWHERE, "u"),
-        (USER, PART, Verdict.MERGE, "L1"),
+        (VISITOR, USER, MergeVerdict.MERGE, "u"),
+        (VISITOR, LEAD, MergeVerdict.MERGE, "L1"),
+        (LEAD, USER, MergeVerdict.MERGE, "L1"),
+        (LEAD, OTHER, MergeVerdict.BOTH_KNOWN, "L2"),
+        (PART, LEAD, MergeVerdict.ONE_ALREADY, "L1"),
+        (PART, USER, MergeVerdict.ELSEWHERE, "u"),
+        (USER, PART, MergeVerdict.MERGE, "L1"),
     ],
 )
 def test_a_lead_that_was_sent_as_such_remains(
-    merged: Side, kept: Side, verdict: Verdict, stays: str
+    merged: MergeCandidate, kept: MergeCandidate, verdict: MergeVerdict, stays: str
 ) -> None:
     decision = decide_join(merged, kept)
     assert (decision.verdict, decision.kept) == (verdict, stays)
@@ -262,5 +269,7 @@ def test_a_lead_that_was_sent_as_such_remains(
 
 
 def test_what_somebody_parted_only_people_rejoin() -> None:
-    assert decide_join(VISITOR, USER, was_undone=True).verdict is Verdict.UNDONE_BEFORE
-    assert decide_join(VISITOR, USER, was_undone=True, is_certain=True).verdict is Verdict.MERGE
+    assert decide_join(VISITOR, USER, was_undone=True).verdict is MergeVerdict.UNDONE_BEFORE
+    assert (
+        decide_join(VISITOR, USER, was_undone=True, is_certain=True).verdict is MergeVerdict.MERGE
+    )

@@ -13,7 +13,7 @@ from features.kernel.layout import creation_times, lead_index
 from features.lifecycle.reasons import FINDING_OF
 from features.lifecycle.replay import StageChange, standing_at
 from features.lifecycle.stages import Stage, funnel_position
-from training.labels.conversion import REPORTED, Grid, Labelled, Outcome
+from training.labels.conversion import REPORTED, Grid, LabelledSnapshots, Outcome
 
 
 def _finding(history: History, stage: str, reason: str | None):
@@ -63,7 +63,7 @@ def _why_not(
     return None
 
 
-def label_row_by_row(history: History, outcome: Outcome, grid: Grid) -> Labelled:
+def label_row_by_row(history: History, outcome: Outcome, grid: Grid) -> LabelledSnapshots:
     """Label one moment after the other."""
     ids = lead_index(history.leads)
     moves_of = _moves_by_lead(history, ids)
@@ -98,7 +98,7 @@ def label_row_by_row(history: History, outcome: Outcome, grid: Grid) -> Labelled
             known_at.append(
                 max(end + delay, reached.known_at) if in_time and reached else end + delay
             )
-    return Labelled(
+    return LabelledSnapshots(
         Snapshots(np.array(leads, np.int64), np.array(moments, np.int64)),
         np.array(converted, np.int8),
         np.array(known_at, np.int64),

@@ -131,7 +131,7 @@ def returned(finding: Finding | None, days: int = 30) -> Outcome:
         (returned(Finding.TOO_EARLY), {6: 0, 9: 0, 31: 0}),
     ],
 )
-def test_a_return_is_foretold_by_what_it_finds_of_leads_that_stand_with_sales(outcome, meant):
+def test_a_return_is_predicted_by_what_it_finds_of_leads_that_stand_with_sales(outcome, meant):
     moves = [
         (5, "mql"),
         (8, "sal"),
@@ -155,7 +155,7 @@ def test_a_lead_nobody_ever_moved_is_not_with_sales():
     assert labelled.left_out == {"not with sales": 1}
 
 
-def test_a_return_known_only_later_is_no_moment_to_foretell_it():
+def test_a_return_known_only_later_is_no_moment_to_predict_it():
     assert labels([(5, "mql"), (8, "returned", 12, "too early")], [9, 10], returned(None)) == {}
 
 
@@ -201,7 +201,7 @@ def test_only_a_return_has_a_finding():
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.text)
-def test_an_outcome_says_its_event_and_can_be_read_back(target):
+def test_an_outcome_states_its_event_and_can_be_read_back(target):
     outcome = Outcome.of(target, 14 * DAY_US)
     assert find_target(outcome.target.text) == outcome.target == target
     assert outcome.words.endswith(" within 14 days")

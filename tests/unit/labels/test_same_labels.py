@@ -35,16 +35,16 @@ grids = st.sets(st.integers(1, 45), min_size=1, max_size=6)
 
 def history(n_leads: int, changes, until_day: int, from_day: int | None) -> History:
     """Make leads, one born each day, with changes as (lead, day of its life, delay, stage, why)."""
-    born = [BORN + n * DAY_US for n in range(n_leads)]
+    created_at = [BORN + n * DAY_US for n in range(n_leads)]
     leads = [
         {"lead_id": f"L{n}", "known_at": from_us(at), "created_at": from_us(at)}
-        for n, at in enumerate(born)
+        for n, at in enumerate(created_at)
     ]
     rows = [
         {
             "lead_id": f"L{n % n_leads}",
-            "at": from_us(born[n % n_leads] + day * DAY_US),
-            "known_at": from_us(born[n % n_leads] + (day + late) * DAY_US),
+            "at": from_us(created_at[n % n_leads] + day * DAY_US),
+            "known_at": from_us(created_at[n % n_leads] + (day + late) * DAY_US),
             "stage": str(stage),
             "reason": reason,
         }
@@ -60,8 +60,8 @@ def history(n_leads: int, changes, until_day: int, from_day: int | None) -> Hist
     )
 
 
-def same(told: History, outcome: Outcome, grid: Grid) -> None:
-    fast, slow = label_history(told, outcome, grid), label_row_by_row(told, outcome, grid)
+def same(past: History, outcome: Outcome, grid: Grid) -> None:
+    fast, slow = label_history(past, outcome, grid), label_row_by_row(past, outcome, grid)
     for name in ("lead_index", "as_of"):
         np.testing.assert_array_equal(
             getattr(fast.snapshots, name), getattr(slow.snapshots, name), strict=True
@@ -84,14 +84,14 @@ def test_labels_at_once_are_those_of_one_moment_after_the_other(
     n_leads, changes, until_day, from_day, target, horizon, ages
 ):
     grid = Grid(tuple(sorted(day * DAY_US for day in ages)), "some days")
-    told = history(n_leads, changes, until_day, from_day)
-    same(told, Outcome.of(target, horizon * DAY_US), grid)
+    past = history(n_leads, changes, until_day, from_day)
+    same(past, Outcome.of(target, horizon * DAY_US), grid)
 
 
 @settings(max_examples=20)
 @given(st.lists(stage_moves, max_size=40), targets, st.integers(1, 12))
 def test_labels_do_not_depend_on_how_many_are_held_in_memory(changes, target, at_once):
-    told, grid = history(9, changes, 90, None), Grid.weekly(weeks=5)
+    past, grid = history(9, changes, 90, None), Grid.weekly(weeks=5)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(moves, "PAIRS_AT_ONCE", at_once)
-        same(told, Outcome.of(target, 14 * DAY_US), grid)
+        same(past, Outcome.of(target, 14 * DAY_US), grid)

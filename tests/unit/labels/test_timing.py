@@ -39,7 +39,7 @@ NAMES = {
 
 def log(moves, events=(), *, until_day=28) -> Logged:
     """One lead, born on Monday at noon: moves as (day, stage, signal), events as (day, kind)."""
-    born = MONDAY + timedelta(hours=12)
+    created_at = MONDAY + timedelta(hours=12)
     stages = []
     for day, stage, *more in moves:
         at = MONDAY + timedelta(days=day)
@@ -58,7 +58,7 @@ def log(moves, events=(), *, until_day=28) -> Logged:
         }
         for number, (day, kind) in enumerate(events)
     ]
-    lead = {"lead_id": "ann", "known_at": born, "created_at": born}
+    lead = {"lead_id": "ann", "known_at": created_at, "created_at": created_at}
     return read_timing(
         History(
             pa.Table.from_pylist([lead], LEAD_SCHEMA),
@@ -89,7 +89,7 @@ def days(logged: Logged) -> dict[int, str]:
         pytest.param([(3.5, "lost", "gone_quiet")], {3: "ended"}, id="closed by marketing"),
     ],
 )
-def test_the_last_decision_day_says_what_followed(moves, last):
+def test_the_last_decision_day_states_what_followed(moves, last):
     assert days(log(moves)) == {1: "goes on"} | last
 
 
@@ -107,10 +107,10 @@ def test_news_are_read_the_next_working_day():
     events = [(2.4, "page_view"), (5.4, "page_view")]
 
     # when
-    told = days(log([], events, until_day=8))
+    found = days(log([], events, until_day=8))
 
     # then: they count on the next Thursday, and on the next Monday
-    assert told == {1: "goes on", 3: "goes on", 7: "goes on", 8: "cut"}
+    assert found == {1: "goes on", 3: "goes on", 7: "goes on", 8: "cut"}
 
 
 def test_a_closed_lead_that_asks_later_is_a_raised_hand_after_a_long_wait():
@@ -188,14 +188,14 @@ def answered(days, *, accepted) -> Handoffs:
     """Handoffs of a hundred days each, answered after so many of them; NaN: never."""
     n = len(days)
     at, none = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-    told = np.isfinite(days)
+    found = np.isfinite(days)
     return Handoffs(
         lead=np.arange(n),
         at=at,
         raised=none,
         propensity=np.full(n, np.nan),
-        answered_at=(np.where(told, days, 100.0) * DAY_US).astype(np.int64),
-        is_answered=told,
+        answered_at=(np.where(found, days, 100.0) * DAY_US).astype(np.int64),
+        is_answered=found,
         accepted=np.broadcast_to(accepted, n).copy(),
         sql=none,
         resolved_at=np.full(n, 100 * DAY_US),

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from training.models.fit_data import weigh_looks
+from training.models.fit_data import weigh_snapshots
 
 
 def test_later_looks_change_no_earlier_weight():
-    few = weigh_looks(np.array([0, 0, 1]))
-    more = weigh_looks(np.array([0, 0, 0, 0, 1]))
+    few = weigh_snapshots(np.array([0, 0, 1]))
+    more = weigh_snapshots(np.array([0, 0, 0, 0, 1]))
     np.testing.assert_allclose(few[[0, 1, 2]] / few[0], more[[0, 1, 4]] / more[0])
 
 
@@ -22,7 +22,7 @@ def test_weights_of_all_looks_would_bend_the_chance_and_these_do_not():
             if came[-1]:
                 break
     leads, y = np.array(lead), np.array(came, float)
-    honest = np.average(y, weights=weigh_looks(leads))
+    honest = np.average(y, weights=weigh_snapshots(leads))
     looks = np.bincount(leads)[leads]
     knowing_the_future = np.average(y, weights=1.0 / looks)
     assert abs(honest - 0.2) < 0.005

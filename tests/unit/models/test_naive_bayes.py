@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import CategoricalNB
 
-from tests.unit.models.test_recipes import CATALOG, INDUSTRY, SIGNAL, draw_data
+from tests.unit.models.test_candidates import CATALOG, INDUSTRY, SIGNAL, draw_data
 from training.models import naive_bayes
 from training.models.fit_data import margins
 from training.models.naive_bayes import fit_naive_bayes
@@ -49,7 +49,7 @@ def test_weights_agree_with_scikit_learn_where_nothing_is_smoothed(monkeypatch):
     np.testing.assert_allclose(margins(model, rows), joint[:, 1] - joint[:, 0], atol=1e-6)
 
 
-def test_a_value_that_was_never_seen_says_nothing_and_a_rare_one_little():
+def test_a_value_that_was_never_seen_states_nothing_and_a_rare_one_little():
     data = draw_data()
     rows = data.rows.copy()
     rows[:, INDUSTRY] = 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.unit.models.test_recipes import CATALOG, draw_data
+from tests.unit.models.test_candidates import CATALOG, draw_data
 from training.errors import PointsTableError
 from training.models.fit_data import margins
 from training.models.odds import POINTS_PER_LOGIT
@@ -76,7 +76,7 @@ def give(table: str, **facts: float) -> float:
         ({"industry": 0, "demo_request_count_30d": 1, "engagement_recency": 40}, 13.0),
     ],
 )
-def test_each_rule_gives_what_it_says(facts, points):
+def test_each_rule_gives_what_it_states(facts, points):
     assert give(TABLE, **facts) == points
 
 
@@ -102,7 +102,7 @@ def test_the_table_that_ships_is_read_and_knows_the_usual_catalogue():
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "refusal"),
     [
         ("", "rule"),
         ("rule = 3", "rule"),
@@ -117,13 +117,13 @@ def test_the_table_that_ships_is_read_and_knows_the_usual_catalogue():
         ("[[rule]]\nfeature = 'x'\ncolour = 'red'", "colour"),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused(table, said):
-    with pytest.raises(PointsTableError, match=said):
+def test_a_rule_that_cannot_be_meant_is_refused(table, refusal):
+    with pytest.raises(PointsTableError, match=refusal):
         read_points(table)
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "refusal"),
     [
         ("[[rule]]\nfeature = 'pricing_view_count_30'\nat_least = 1\npoints = 2", "Did you mean"),
         ("[[rule]]\nfeature = 'industry'\nis = ['banks']\npoints = 2", "never 'banks'"),
@@ -131,6 +131,6 @@ def test_a_rule_that_cannot_be_meant_is_refused(table, said):
         ("[[rule]]\nfeature = 'employees'\nis = ['many']\npoints = 2", "it is a number"),
     ],
 )
-def test_a_team_hears_of_a_rule_that_its_history_cannot_answer(table, said):
-    with pytest.raises(PointsTableError, match=said):
+def test_a_team_hears_of_a_rule_that_its_history_cannot_answer(table, refusal):
+    with pytest.raises(PointsTableError, match=refusal):
         read_points(table).check(CATALOG)

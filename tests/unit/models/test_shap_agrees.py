@@ -4,10 +4,10 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from tests.unit.models.test_recipes import CATALOG, INDUSTRY, draw_data
+from tests.unit.models.test_candidates import CATALOG, INDUSTRY, draw_data
 from training.card.shap_plots import import_shap
+from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.models.linear import standardise
-from training.models.recipes import LINEAR, RECIPES, TREES
 
 EXACT = 1e-9
 
@@ -25,7 +25,7 @@ def later() -> np.ndarray:
 @pytest.mark.filterwarnings("ignore:LightGBM binary classifier with TreeExplainer:UserWarning")
 def test_reasons_of_trees_are_those_of_shap_and_of_lightgbm_itself(later):
     data = draw_data()
-    model, _ = RECIPES[TREES](data, lambda _: None)
+    model, _ = CANDIDATES[TREES](data, lambda _: None)
     booster = lgb.Booster(model_str=model.text)
     features = [int(at) for at in set(model.forest.feature) if at >= 0]
     assert any(CATALOG.features[at].categories for at in features)
@@ -64,7 +64,7 @@ def design(model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def test_reasons_of_the_linear_model_are_those_of_shap(later):
     data = draw_data()
-    model, _ = RECIPES[LINEAR](data, lambda _: None)
+    model, _ = CANDIDATES[LINEAR](data, lambda _: None)
     fitted, weights, owner = design(model, data.rows)
     asked, _, _ = design(model, later)
     # The expected value does not depend on the intercept's split between bias and means.

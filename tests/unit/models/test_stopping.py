@@ -19,7 +19,7 @@ from training.timing.labels import (
 from training.timing.models.handoff_chances import calibrate, weigh_resolved
 from training.timing.models.log_value import Log, find_lowest
 from training.timing.models.stopping import (
-    Side,
+    HalfValues,
     fit_second_chance,
     follow_paths,
     value_second_chances,
@@ -41,10 +41,10 @@ def decisions(kinds, *, lead=None, handoff=None) -> Decisions:
     )
 
 
-def side(handoff, *, gain=0.0, logged=()) -> Side:
+def side(handoff, *, gain=0.0, logged=()) -> HalfValues:
     handoff = np.array(handoff, np.float64)
     none = np.zeros(len(handoff))
-    return Side(
+    return HalfValues(
         handoff, np.array(logged, np.float64), none + gain, none, none[: len(logged)], (0.0, 0.0)
     )
 
@@ -96,27 +96,27 @@ def test_a_path_brings_what_ends_it(last, brought):
     own = decisions([GOES_ON, last], handoff=[-1, 0 if last == RAISED else -1])
 
     # when
-    told = follow_paths(own, side([9.0, 9.0], logged=[6.0]), np.zeros(2, np.bool_), HALF_A_DAY)
+    result = follow_paths(own, side([9.0, 9.0], logged=[6.0]), np.zeros(2, np.bool_), HALF_A_DAY)
 
     # then
-    assert told.tolist() == [brought / 2, brought]
+    assert result.tolist() == [brought / 2, brought]
 
 
 @pytest.mark.parametrize("cut", [HANDED, CUT])
 def test_where_the_log_cuts_a_path_the_models_own_worth_goes_on(cut):
     # when
-    told = follow_paths(
+    result = follow_paths(
         decisions([GOES_ON, cut]), side([1.0, 3.0], gain=1.0), np.zeros(2, np.bool_), HALF_A_DAY
     )
 
     # then: worth 3 now and 1 more for waiting, a day later; nothing was seen of the last day
-    assert told[0] == 2.0
-    assert np.isnan(told[1])
+    assert result[0] == 2.0
+    assert np.isnan(result[1])
 
 
 def test_a_later_handoff_pays_the_price_of_the_sellers_time():
     # when
-    told = follow_paths(
+    result = follow_paths(
         decisions([GOES_ON, ENDED]),
         side([0.0, 6.0]),
         np.array([False, True]),
@@ -125,10 +125,10 @@ def test_a_later_handoff_pays_the_price_of_the_sellers_time():
     )
 
     # then
-    assert told[0] == 2.0
+    assert result[0] == 2.0
 
 
-def test_an_open_handoff_is_stood_for_by_those_that_were_followed_long_enough():
+def test_an_open_handoff_is_was_for_by_those_that_were_followed_long_enough():
     # given: of four handoffs, a day apart, those that took two days were followed only if early
     made = handoffs([0, 1, 2, 3], took=[1.0, 2.0, 1.0, 0.0], resolved=[True, True, True, False])
 
@@ -173,11 +173,11 @@ def test_a_threshold_on_the_log_is_valued_by_hand():
     scored = log.score(np.array([0.0, 2.0, 0.5, 1.0]))
 
     # when
-    told = scored.follow(2.0)
+    result = scored.follow(2.0)
 
     # then: ann a day later, bob's SQL two days later
-    assert told.value == (4.0 / 2 + 10.0 / 4) / 2
-    assert told.handoffs == 0.5
+    assert result.value == (4.0 / 2 + 10.0 / 4) / 2
+    assert result.handoffs == 0.5
     assert scored.follow(9.0).handoffs == 0.0
 
 
@@ -189,11 +189,11 @@ def test_a_path_cut_by_the_old_rule_goes_on_as_others_of_its_score():
     log = Log(decisions(kinds, lead=lead), 2.0 * scores, np.zeros(0), HALF_A_DAY)
 
     # when
-    told = log.score(scores).follow(2.0)
+    result = log.score(scores).follow(2.0)
 
     # then
-    assert told.value == pytest.approx(2.0)
-    assert told.handoffs == pytest.approx(1.0)
+    assert result.value == pytest.approx(2.0)
+    assert result.handoffs == pytest.approx(1.0)
 
 
 def test_the_shadow_price_is_what_the_last_handoff_that_fits_brings():

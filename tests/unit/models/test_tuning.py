@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.unit.models.test_recipes import draw_data
+from tests.unit.models.test_candidates import draw_data
 from training.models.boosting import BOOSTING, fit_boosting, list_directions
 from training.selection.tuning import SPACE, Budget, tune
 
@@ -11,13 +11,13 @@ from training.selection.tuning import SPACE, Budget, tune
 @pytest.mark.slow
 def test_the_same_trials_find_the_same_settings():
     data = draw_data(n=1500)
-    told = []
-    first = tune(data, Budget(trials=4), told.append)
+    result = []
+    first = tune(data, Budget(trials=4), result.append)
     again = tune(data, Budget(trials=4), lambda _: None)
     assert dict(first.settings) == dict(again.settings)
     assert first.trials == 4
     assert first.best_loss <= first.usual_loss
-    assert told == [0.25, 0.5, 0.75, 1.0]
+    assert result == [0.25, 0.5, 0.75, 1.0]
     assert set(first.settings) in ({*SPACE}, set())
     assert "4 settings" in first.words
 

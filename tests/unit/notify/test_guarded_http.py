@@ -117,20 +117,20 @@ def test_the_connection_goes_to_the_address_that_was_checked_not_to_a_second_ans
         def answer() -> None:
             connection, _ = server.accept()
             with connection:
-                heard.append(connection.recv(65_536))
+                received.append(connection.recv(65_536))
                 connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-        heard: list[bytes] = []
+        received: list[bytes] = []
         thread = Thread(target=answer)
         thread.start()
         rules = OutboundRules(frozenset({"rebound.test"}), (ip_network("127.0.0.0/8"),))
         target = find_target(f"http://rebound.test:{port}/", rules, find)
-        said = post(target, b"{}", {}, 5)
+        response = post(target, b"{}", {}, 5)
         thread.join()
 
-    assert said.status == 204
+    assert response.status == 204
     assert asked == ["rebound.test"]
-    assert f"Host: rebound.test:{port}".encode() in heard[0]
+    assert f"Host: rebound.test:{port}".encode() in received[0]
 
 
 def test_one_deadline_holds_however_slowly_the_other_side_drips() -> None:

@@ -7,8 +7,13 @@ import pytest
 from training.evaluation.calibration import CalibrationError, CalibrationLine
 from training.evaluation.ranking import Auc
 from training.evaluation.resampling import Interval
-from training.promotion.paired import Comparison, Gain, SegmentGain, Side
-from training.promotion.rules import PromotionRules, Verdict, decide_promotion, say_gain
+from training.promotion.paired import Comparison, Gain, ModelMeasures, SegmentGain
+from training.promotion.rules import (
+    PromotionRules,
+    PromotionVerdict,
+    decide_promotion,
+    format_gain,
+)
 
 
 def ends(low: float, high: float) -> Interval:
@@ -24,9 +29,9 @@ def make_side(
     auc: tuple[float, float] = (0.70, 0.76),
     ece: float = 0.01,
     slope: tuple[float, float] = (0.95, 1.05),
-) -> Side:
+) -> ModelMeasures:
     middle = sum(slope) / 2
-    return Side(
+    return ModelMeasures(
         log_loss=log_loss,
         auc=Auc(sum(auc) / 2, ends(*auc), 150, 850, 1000),
         calibration_error=CalibrationError(ece, ends(ece / 2, ece * 2), 0.008, 10),
@@ -61,10 +66,10 @@ def make_comparison(**changes: object) -> Comparison:
 EVEN = {"log_loss": make_gain(-0.01, 0.012), "challenger": make_side(0.424)}
 
 
-def test_better_beyond_noise_is_promoted_and_the_figures_are_said():
+def test_better_beyond_noise_is_promoted_and_the_figures_are_stated():
     decision = decide_promotion(make_comparison())
 
-    assert decision.verdict == Verdict.PROMOTE
+    assert decision.verdict == PromotionVerdict.PROMOTE
     assert decision.because == (
         "The challenger foretells better than the champion, beyond noise.",
         "Compared on 1,000 later leads (3,000 moments, 150 leads converted) that neither model "
@@ -80,22 +85,24 @@ def test_better_beyond_noise_is_promoted_and_the_figures_are_said():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"converted_leads": 39}, "Only 39 of 1,000 later leads converted; 40 are needed"),
         ({"other_leads": 39}, "Only 39 of 1,000 later leads did not convert; 40 are needed"),
     ],
 )
-def test_too_few_leads_of_either_kind_cannot_tell(changes, said):
+def test_too_few_leads_of_either_kind_cannot_tell(changes, expected):
     decision = decide_promotion(make_comparison(**changes))
 
-    assert decision.verdict == Verdict.CANNOT_TELL
-    assert decision.because[0].startswith(said)
-    assert decide_promotion(make_comparison(converted_leads=40)).verdict == Verdict.PROMOTE
+    assert decision.verdict == PromotionVerdict.CANNOT_TELL
+    assert decision.because[0].startswith(expected)
+    assert (
+        decide_promotion(make_comparison(converted_leads=40)).verdict == PromotionVerdict.PROMOTE
+    )
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         (
             {"log_loss": make_gain(-0.02, -0.001)},
@@ -141,11 +148,11 @@ def test_too_few_leads_of_either_kind_cannot_tell(changes, said):
         ),
     ],
 )
-def test_whatever_is_clearly_wrong_keeps_the_champion(changes, said):
+def test_whatever_is_clearly_wrong_keeps_the_champion(changes, expected):
     decision = decide_promotion(make_comparison(**changes))
 
-    assert decision.verdict == Verdict.KEEP
-    assert decision.because[0] == said
+    assert decision.verdict == PromotionVerdict.KEEP
+    assert decision.because[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -162,10 +169,10 @@ def test_whatever_is_clearly_wrong_keeps_the_champion(changes, said):
 )
 def test_a_loss_that_is_not_certain_is_no_fault(changes):
     """The nearer end of the interval decides: what may be noise keeps no better model out."""
-    assert decide_promotion(make_comparison(**changes)).verdict == Verdict.PROMOTE
+    assert decide_promotion(make_comparison(**changes)).verdict == PromotionVerdict.PROMOTE
 
 
-def test_all_faults_are_told_not_the_first_alone():
+def test_all_faults_are_reported_not_the_first_alone():
     bad = make_comparison(log_loss=make_gain(-0.02, -0.01), auc=make_gain(-0.05, -0.02))
 
     assert len(decide_promotion(bad).because) == 2 + 6
@@ -174,21 +181,21 @@ def test_all_faults_are_told_not_the_first_alone():
 def test_a_segment_that_loses_next_to_nothing_does_not_stop_a_better_model():
     slight = make_comparison(segments=(make_segment(-0.019, -0.019),))  # 4.75 % of .4
 
-    assert decide_promotion(slight).verdict == Verdict.PROMOTE
+    assert decide_promotion(slight).verdict == PromotionVerdict.PROMOTE
     strict = PromotionRules(tolerated_share=0.04)
-    assert decide_promotion(slight, strict).verdict == Verdict.KEEP
+    assert decide_promotion(slight, strict).verdict == PromotionVerdict.KEEP
 
 
 def test_no_better_than_noise_keeps_a_champion_that_has_nothing_against_it():
     for age in (None, 0.0, 90.0):
         decision = decide_promotion(make_comparison(**EVEN), champion_age_days=age)
 
-        assert decision.verdict == Verdict.KEEP
+        assert decision.verdict == PromotionVerdict.KEEP
         assert "not better than the champion beyond noise" in decision.because[0]
 
 
 @pytest.mark.parametrize(
-    ("changes", "age", "said"),
+    ("changes", "age", "expected"),
     [
         ({}, 91.0, "The champion is old: its newest examples lie 91 days before"),
         ({"champion": make_side(0.425, slope=(0.5, 0.7))}, None, "The champion's chances are too"),
@@ -196,11 +203,11 @@ def test_no_better_than_noise_keeps_a_champion_that_has_nothing_against_it():
         ({"champion": make_side(0.425, auc=(0.45, 0.6))}, None, "The champion has no signal"),
     ],
 )
-def test_a_champion_that_has_had_its_day_goes_for_something_not_worse(changes, age, said):
+def test_a_champion_that_has_had_its_day_goes_for_something_not_worse(changes, age, expected):
     decision = decide_promotion(make_comparison(**{**EVEN, **changes}), champion_age_days=age)
 
-    assert decision.verdict == Verdict.PROMOTE
-    assert decision.because[0].startswith(said)
+    assert decision.verdict == PromotionVerdict.PROMOTE
+    assert decision.because[0].startswith(expected)
     assert decision.because[1] == (
         "The challenger is not worse: at most .0100 of log loss are lost, and 5% (.0213) would be "
         "tolerated."
@@ -212,14 +219,14 @@ def test_an_old_champion_stays_while_the_leads_cannot_rule_out_a_loss():
 
     decision = decide_promotion(wide, champion_age_days=400)
 
-    assert decision.verdict == Verdict.CANNOT_TELL
+    assert decision.verdict == PromotionVerdict.CANNOT_TELL
     assert "up to .0300 of log loss could be lost" in decision.because[1]
 
 
 def test_an_old_champion_does_not_go_for_a_worse_one():
     worse = make_comparison(log_loss=make_gain(-0.02, -0.001))
 
-    assert decide_promotion(worse, champion_age_days=400).verdict == Verdict.KEEP
+    assert decide_promotion(worse, champion_age_days=400).verdict == PromotionVerdict.KEEP
 
 
 def test_where_the_usual_rule_of_the_field_would_publish_this_one_keeps():
@@ -233,11 +240,11 @@ def test_where_the_usual_rule_of_the_field_would_publish_this_one_keeps():
     old, new = slightly_worse.champion.auc.value, slightly_worse.challenger.auc.value
 
     assert new >= 0.95 * old
-    assert decide_promotion(slightly_worse).verdict == Verdict.KEEP
+    assert decide_promotion(slightly_worse).verdict == PromotionVerdict.KEEP
 
 
-def test_a_gain_is_said_with_its_sign_and_its_doubt():
-    said = say_gain("Log loss", 0.425, 0.412, make_gain(-0.022, -0.004), 3)
-    assert said == "Log loss .425 against .412: worse by .013 (95 % .004 to .022)."
-    said = say_gain("AUC", 0.70, 0.71, make_gain(-0.03, 0.01), 2)
-    assert said == "AUC .70 against .71: worse by .01 (95 % -.01 to .03), which may be noise."
+def test_a_gain_is_stated_with_its_sign_and_its_doubt():
+    expected = format_gain("Log loss", 0.425, 0.412, make_gain(-0.022, -0.004), 3)
+    assert expected == "Log loss .425 against .412: worse by .013 (95 % .004 to .022)."
+    expected = format_gain("AUC", 0.70, 0.71, make_gain(-0.03, 0.01), 2)
+    assert expected == "AUC .70 against .71: worse by .01 (95 % -.01 to .03), which may be noise."

@@ -5,7 +5,7 @@ import pytest
 
 from training.evaluation.segments import SegmentColumn
 from training.promotion.impact import (
-    MOVERS,
+    TOP_CHANGES,
     Everyone,
     Impact,
     build_view,
@@ -32,9 +32,9 @@ def six() -> Impact:
 
     def field_points(rows):
         assert rows.tolist() == [0, 1, 4, 5]  # by the size of the move, ties in their order
-        told = [{"pages": -3.0, "industry": 3.0}, {"pages": 20.0}, {"pages": -4.0}, {}]
+        result = [{"pages": -3.0, "industry": 3.0}, {"pages": 20.0}, {"pages": -4.0}, {}]
         after = [{"pages": 15.0, "industry": 1.0}, {"pages": 8.0}, {"pages": -3.0}, {"new": 1.0}]
-        return told, after
+        return result, after
 
     return measure_impact(everyone, before, after, field_points)
 
@@ -64,14 +64,14 @@ def test_groups_tell_whose_leads_cross(six):
     assert sum(row.leads for row in six.by_segment) == six.leads
 
 
-def test_the_leads_that_move_most_are_told_with_the_facts_that_changed_most(six):
-    first = six.movers[0]
-    assert [mover.lead_id for mover in six.movers] == ["a", "b", "e", "f"]
+def test_the_leads_that_move_most_are_reported_with_the_facts_that_changed_most(six):
+    first = six.top_changes[0]
+    assert [change.lead_id for change in six.top_changes] == ["a", "b", "e", "f"]
     assert (first.owner, first.points_before, first.points_after) == ("ann", 50, 66)
     assert (first.band_before, first.band_after) == ("C", "A")
     assert first.because == "pages -3.0 → +15.0, industry +3.0 → +1.0"
-    assert six.movers[3].because == "new +0.0 → +1.0"
-    assert six.movers[3].owner is None
+    assert six.top_changes[3].because == "new +0.0 → +1.0"
+    assert six.top_changes[3].owner is None
 
 
 def test_the_best_tenth_is_of_those_that_are_scored(six):
@@ -105,7 +105,7 @@ def test_the_same_model_changes_nothing():
 
     assert (impact.up, impact.down, impact.top_size, impact.top_leaving) == (0, 0, 20, 0)
     assert np.array(impact.crossings).sum() == np.trace(np.array(impact.crossings)) == 200
-    assert len(impact.movers) == MOVERS
+    assert len(impact.top_changes) == TOP_CHANGES
 
 
 def test_a_quarter_of_the_best_tenth_swapped_is_a_churn_of_a_quarter():
@@ -124,7 +124,7 @@ def test_nobody_open_is_no_error():
     nobody = see([])
     impact = measure_impact(Everyone([], []), nobody, nobody, lambda _: ([], []))
 
-    assert (impact.leads, impact.top_size, impact.movers, impact.by_owner) == (0, 0, (), ())
+    assert (impact.leads, impact.top_size, impact.top_changes, impact.by_owner) == (0, 0, (), ())
     assert np.isnan(impact.churn)
     assert impact.words[0] == "0 of 0 open leads (0.0%) cross a band: 0 up, 0 down."
 

@@ -30,7 +30,7 @@ def ask_at(moment, log_odds, y, as_of, known_at, leads, **more):
         np.append(leads, -1),
         **{**EASY, **more},
     )
-    return float(followed.shift[-1]), int(followed.memory[-1])
+    return float(followed.shift[-1]), int(followed.lookback[-1])
 
 
 @given(seed=st.integers(0, 50), day=st.integers(11, 120))

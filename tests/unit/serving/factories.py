@@ -14,7 +14,7 @@ import numpy as np
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
-from features.catalog.fit import OTHER_CATEGORY, Attribute
+from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import Catalog, build_catalog
 from features.clock import to_us
 from features.compute.online import compute_rows
@@ -31,10 +31,10 @@ from training.reference_profile import ReferenceProfile, Support
 NOW = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)
 
 ATTRIBUTES = (
-    Attribute("industry", "category", ("logistics", "software", OTHER_CATEGORY)),
-    Attribute("employees", "number"),
-    Attribute("has_phone", "flag"),
-    Attribute("contract_ends", "time"),
+    LeadAttribute("industry", "category", ("logistics", "software", OTHER_CATEGORY)),
+    LeadAttribute("employees", "number"),
+    LeadAttribute("has_phone", "flag"),
+    LeadAttribute("contract_ends", "time"),
 )
 
 
@@ -219,9 +219,9 @@ def running_app(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0
         ) as client:
             wait_until(lambda: server.started)
-            doorman = getattr(app.state, "doorman", None)  # bare apps of tests have none
-            if headers is None and doorman is not None and doorman.local is not None:
-                client.headers["Authorization"] = f"Bearer {doorman.local.key}"
+            authenticator = getattr(app.state, "doorman", None)  # bare apps of tests have none
+            if headers is None and authenticator is not None and authenticator.local is not None:
+                client.headers["Authorization"] = f"Bearer {authenticator.local.key}"
             yield client
     finally:
         server.should_exit = True

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from serving import champion as champion_module
-from serving.champion import Champion, ChampionDesk, load_champion
+from serving.champion import Champion, ModelHolder, load_champion
 from tests.unit.serving.factories import NOW, write_small_bundle
 from training.bundle import install_champion
 
@@ -27,13 +27,13 @@ def test_a_folder_that_changes_while_it_is_read_is_read_again_and_is_no_error(
         return load_champion(read, NOW)
 
     monkeypatch.setattr(champion_module, "load_champion", load_while_it_changes)
-    desk = ChampionDesk(folder)
+    holder = ModelHolder(folder)
 
     with capture_logs() as logged:
-        desk.refresh(NOW)
+        holder.refresh(NOW)
 
-    assert desk.get_champion().bundle.name == "two"
-    assert (desk.swaps, desk.failures, desk.problem) == (1, 0, None)
+    assert holder.get_champion().bundle.name == "two"
+    assert (holder.swaps, holder.failures, holder.problem) == (1, 0, None)
     assert [(one["event"], one["log_level"]) for one in logged] == [
         ("champion_folder_changed", "info"),
         ("champion_taken_up", "info"),
@@ -55,14 +55,14 @@ def test_a_folder_that_never_rests_is_looked_at_again_later(
         install_champion(bundles[0], folder)
         raise FileNotFoundError("gone")
 
-    desk = ChampionDesk(folder)
+    holder = ModelHolder(folder)
     with monkeypatch.context() as patch, capture_logs() as logged:
         patch.setattr(champion_module, "load_champion", change_and_fail)
-        desk.refresh(NOW)
-    seen = desk.problem
-    desk.refresh(NOW)
+        holder.refresh(NOW)
+    seen = holder.problem
+    holder.refresh(NOW)
 
     assert {one["log_level"] for one in logged} == {"info"}
     assert seen == "the folder changed while it was read."
-    assert desk.get_champion().bundle.name == "two"
-    assert (desk.failures, desk.problem) == (0, None)
+    assert holder.get_champion().bundle.name == "two"
+    assert (holder.failures, holder.problem) == (0, None)

@@ -8,7 +8,7 @@ import pytest
 from features.clock import DAY_US, HOUR_US, to_us
 from features.compute.online import compute_rows
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
-from serving.explain.changes import Change, explain_change, known_by
+from serving.explain.changes import ScoreChangePart, explain_change, known_by
 from serving.explain.what_if import list_plausible, score_next_events
 from tests.unit.serving.factories import NOW, write_small_bundle
 from training.bundle import Bundle, load_bundle
@@ -56,7 +56,7 @@ def score(bundle: Bundle, record: LeadRecord, as_of: int) -> float:
     return float(bundle.score(rows).points[0])
 
 
-def kinds_of(parts: list[Change]) -> list[str]:
+def kinds_of(parts: list[ScoreChangePart]) -> list[str]:
     return [part.what for part in parts]
 
 
@@ -115,8 +115,8 @@ def test_each_part_names_its_cause(bundle: Bundle) -> None:
 
     moved = explain_change(record, record, SINCE, UNTIL, bundle, bundle)
 
-    told = [(part.what, part.name, part.count) for part in moved.parts]
-    assert told == [
+    found = [(part.what, part.name, part.count) for part in moved.parts]
+    assert found == [
         ("time", None, 1),
         ("field", "employees", 1),
         ("field", "industry", 1),
@@ -187,7 +187,7 @@ def test_what_a_merge_brought_and_its_undoing_took_away_is_a_part_of_its_own(
     assert part.points == pytest.approx(without - with_it, abs=1e-9)
 
 
-def test_a_next_event_is_worth_what_the_score_with_it_says(bundle: Bundle) -> None:
+def test_a_next_event_is_worth_what_the_score_with_it_states(bundle: Bundle) -> None:
     record = make_record()
     events = list_plausible(bundle, record)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from features.catalog.fit import Attribute
+from features.catalog.fit import LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.taxonomy import default_taxonomy
 from serving.monitoring.drift import (
@@ -107,9 +107,9 @@ def test_columns_that_carry_the_score_make_drift() -> None:
 
 def test_missing_empty_and_unseen_are_reported_by_ourselves() -> None:
     attributes = (
-        Attribute("industry", "category", ("a", "b", "(other)")),
-        Attribute("employees", "number"),
-        Attribute("budget", "number"),
+        LeadAttribute("industry", "category", ("a", "b", "(other)")),
+        LeadAttribute("employees", "number"),
+        LeadAttribute("budget", "number"),
     )
     features = build_catalog(default_taxonomy(), attributes).features
     features = tuple(f for f in features if f.attribute)
@@ -131,7 +131,10 @@ def test_missing_empty_and_unseen_are_reported_by_ourselves() -> None:
 
 
 def test_infinite_cells_count_as_empty_ones() -> None:
-    attributes = (Attribute("size", "number"), Attribute("industry", "category", ("a", "(other)")))
+    attributes = (
+        LeadAttribute("size", "number"),
+        LeadAttribute("industry", "category", ("a", "(other)")),
+    )
     features = [f for f in build_catalog(default_taxonomy(), attributes).features if f.attribute]
     then = np.tile(np.array([[1.0, 0.0]], np.float32), (400, 1))
     now = then.copy()

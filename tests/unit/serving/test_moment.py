@@ -9,8 +9,8 @@ from serving.explain.moment import (
     MomentFacts,
     decide_moment,
     find_stands_until,
+    format_support,
     list_drivers,
-    say_support,
 )
 from serving.explain.reasons import build_explainer
 from tests.unit.serving.factories import make_catalog
@@ -65,7 +65,7 @@ HARDLY = [0.001 * k for k in range(31)]
         "not reached",
     ],
 )
-def test_a_verdict_says_why(changes, verdict, in_days, words):
+def test_a_verdict_states_why(changes, verdict, in_days, words):
     decision = decide_moment(make_facts(**changes))
 
     assert (decision.verdict, decision.in_days) == (verdict, in_days)
@@ -96,7 +96,7 @@ def test_no_offer_stands_where_none_is_due():
     assert find_stands_until(decide_moment(facts), facts, AS_OF) == (None, False)
 
 
-def test_at_most_three_facts_drive_and_each_is_told_by_the_feature_that_moves_most():
+def test_at_most_three_facts_drive_and_each_is_reported_by_the_feature_that_moves_most():
     catalog = make_catalog()
     values = np.zeros(len(catalog.names), np.float32)
     shares = np.zeros(len(catalog.names))
@@ -114,6 +114,6 @@ def test_at_most_three_facts_drive_and_each_is_told_by_the_feature_that_moves_mo
 
 
 def test_support_names_the_handoffs_it_rests_on():
-    assert say_support(1_200, 10) == "Rests on 1,200 past handoffs of leads like this one."
-    assert say_support(1, 10).startswith("There was only 1 handoff like this one")
-    assert "Let a person decide" in say_support(0, 10)
+    assert format_support(1_200, 10) == "Rests on 1,200 past handoffs of leads like this one."
+    assert format_support(1, 10).startswith("There was only 1 handoff like this one")
+    assert "Let a person decide" in format_support(0, 10)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from features.clock import to_us
-from serving.errors import InvalidBodyError, LookedTooEarlyError, TooManyEventsError
+from serving.errors import AsOfBeforeCreationError, InvalidBodyError, TooManyEventsError
 from serving.scoring.request.batches import MOST_VALUES, split_batch
-from serving.scoring.request.records import ReadLead, read_lead
+from serving.scoring.request.records import ScorableLead, read_lead
 from serving.scoring.request.service import read_body
 from tests.unit.serving.factories import NOW, make_catalog, make_lead
 
@@ -17,7 +17,7 @@ CATALOG = make_catalog()
 LATER = (NOW + timedelta(hours=1)).isoformat()
 
 
-def read(**changes: Any) -> ReadLead:
+def read(**changes: Any) -> ScorableLead:
     lead = read_body(json.dumps(make_lead(**changes)).encode())
     return read_lead(lead, CATALOG, "sql", NOW, most_events=100)
 
@@ -39,14 +39,14 @@ def test_left_out_the_moment_of_looking_is_now() -> None:
     assert read(as_of=None).as_of == NOW
 
 
-def test_unknown_attributes_are_told_not_dropped_in_silence() -> None:
+def test_unknown_attributes_are_reported_not_dropped_in_silence() -> None:
     found = read(attributes={"shoe_size": 43, "employees": 5})
 
     assert found.ignored == ["shoe_size"]
     assert found.known == {"employees"}
 
 
-def test_a_value_never_seen_is_told() -> None:
+def test_a_value_never_seen_is_reported() -> None:
     found = read(attributes={"industry": "fishing"})
 
     assert found.warnings == [
@@ -107,16 +107,17 @@ def test_names_the_taxonomy_does_not_know_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "said"), [("sql", "had already reached SQL"), ("lost", "was already closed (lost)")]
+    ("stage", "expected"),
+    [("sql", "had already reached SQL"), ("lost", "was already closed (lost)")],
 )
-def test_a_lead_with_nothing_left_to_predict_is_told(stage: str, said: str) -> None:
+def test_a_lead_with_nothing_left_to_predict_is_reported(stage: str, expected: str) -> None:
     stages = [{"stage": stage, "at": (NOW - timedelta(days=1)).isoformat()}]
 
-    assert said in read(stages=stages).warnings[0]
+    assert expected in read(stages=stages).warnings[0]
 
 
 def test_a_lead_cannot_be_looked_at_before_it_was_there() -> None:
-    with pytest.raises(LookedTooEarlyError) as refused:
+    with pytest.raises(AsOfBeforeCreationError) as refused:
         read(as_of=(NOW - timedelta(days=30)).isoformat())
 
     assert refused.value.status == 422
@@ -133,7 +134,7 @@ def test_an_event_needs_a_name_or_a_kind() -> None:
         read(events=[{"occurred_at": NOW.isoformat()}])
 
 
-def test_every_wrong_field_is_told_at_once() -> None:
+def test_every_wrong_field_is_reported_at_once() -> None:
     error = body(
         '{"lead_id": 3, "created_at": "2026-01-01T00:00:00", "industry": "x",'
         ' "attributes": {"a": [1]}, "events": [{"occurred_at": "yesterday"}],'
@@ -333,7 +334,7 @@ def test_versions_are_laid_over_each_other_in_the_order_they_became_known() -> N
     assert found.ignored == ["shoe_size"]
 
 
-def test_a_wrong_attribute_of_a_version_is_told_by_its_place() -> None:
+def test_a_wrong_attribute_of_a_version_is_reported_by_its_place() -> None:
     version = {"known_at": NOW.isoformat(), "attributes": {"employees": "many"}}
 
     with pytest.raises(InvalidBodyError) as refused:

@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from serving.explain.wording import say_days, say_fact, say_number, say_reason, say_rest, say_share
+from serving.explain.wording import (
+    describe_fact,
+    describe_reason,
+    format_days,
+    format_number,
+    format_rest,
+    format_share,
+)
 from tests.unit.serving.factories import make_catalog
 
 CATALOG = make_catalog()
@@ -40,27 +47,29 @@ KIND_WORDS = {kind.name: kind.one for kind in CATALOG.taxonomy.kinds}
         ("engagement_trend_7d_30d", 0.7, "activity in the last 7 days against before: +0.7 a day"),
     ],
 )
-def test_a_fact_is_said_in_plain_words(feature: str, value: float, fact: str) -> None:
-    assert say_fact(FEATURES[feature], value, KIND_WORDS) == fact
+def test_a_fact_is_stated_in_plain_words(feature: str, value: float, fact: str) -> None:
+    assert describe_fact(FEATURES[feature], value, KIND_WORDS) == fact
 
 
 def test_a_reason_names_its_direction_and_then_the_fact() -> None:
-    assert say_reason("raises", "3 demo requests so far") == (
+    assert describe_reason("raises", "3 demo requests so far") == (
         "Raises the chance: 3 demo requests so far."
     )
-    assert say_reason("lowers", "industry not known") == "Lowers the chance: industry not known."
+    assert (
+        describe_reason("lowers", "industry not known") == "Lowers the chance: industry not known."
+    )
 
 
 def test_the_rest_tells_how_many_facts_it_holds() -> None:
-    assert say_rest("raises", 1).endswith("taken together (1 further fact).")
-    assert say_rest("lowers", 12).endswith("taken together (12 further facts).")
-    assert say_rest("none", 0) == "Makes no difference: nothing else."
+    assert format_rest("raises", 1).endswith("taken together (1 further fact).")
+    assert format_rest("lowers", 12).endswith("taken together (12 further facts).")
+    assert format_rest("none", 0) == "Makes no difference: nothing else."
 
 
-def test_every_feature_of_the_catalogue_can_be_said_without_its_name_or_a_gap() -> None:
+def test_every_feature_of_the_catalogue_can_be_stated_without_its_name_or_a_gap() -> None:
     for feature in CATALOG.features:
         for value in (math.nan, 0.0, 1.0, 2.0, 0.37, 41.5):
-            fact = say_fact(feature, value, KIND_WORDS)
+            fact = describe_fact(feature, value, KIND_WORDS)
             assert fact
             assert "{" not in fact
             assert "_" not in fact
@@ -72,23 +81,23 @@ def test_a_brace_in_a_company_s_own_words_does_no_harm() -> None:
 
     odd = replace(FEATURES["employees"], words="staff {at home}: {value}")
 
-    assert say_fact(odd, 3.0, {}) == "staff {at home}: 3"
+    assert describe_fact(odd, 3.0, {}) == "staff {at home}: 3"
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [(0.0, "0"), (-0.5, "-0.50"), (1e9, "1,000,000,000"), (99.96, "100"), (2.0, "2")],
 )
-def test_numbers_are_said_for_people(value: float, said: str) -> None:
-    assert float(say_number(value).replace(",", "")) == pytest.approx(
-        float(said.replace(",", "")), abs=0.1
+def test_numbers_are_stated_for_people(value: float, expected: str) -> None:
+    assert float(format_number(value).replace(",", "")) == pytest.approx(
+        float(expected.replace(",", "")), abs=0.1
     )
 
 
 def test_lengths_of_time_change_their_unit_with_their_size() -> None:
-    said = [say_days(days) for days in (0.0001, 0.02, 0.3, 1.0, 1.4, 30.0, 200.0, 2000.0)]
+    expected = [format_days(days) for days in (0.0001, 0.02, 0.3, 1.0, 1.4, 30.0, 200.0, 2000.0)]
 
-    assert said == [
+    assert expected == [
         "less than a minute",
         "29 minutes",
         "7 hours",
@@ -100,6 +109,6 @@ def test_lengths_of_time_change_their_unit_with_their_size() -> None:
     ]
 
 
-def test_small_shares_are_not_said_to_be_nothing() -> None:
-    assert say_share(0.004) == "0.4 %"
-    assert say_share(0.0) == "0 %"
+def test_small_shares_are_not_stated_to_be_nothing() -> None:
+    assert format_share(0.004) == "0.4 %"
+    assert format_share(0.0) == "0 %"

@@ -241,7 +241,7 @@ def test_bytes_that_are_no_text_in_parquet_cost_their_rows_either_way(tmp_path: 
 
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=3), max_size=50), st.lists(st.text(max_size=3), max_size=50))
-def test_ids_are_told_apart_like_a_set_does(first: list[str], second: list[str]) -> None:
+def test_ids_are_reported_apart_like_a_set_does(first: list[str], second: list[str]) -> None:
     ids, seen = HashedIds(capacity=4), set()
     for texts in (first, second):
         expected = [not (text in seen or seen.add(text)) for text in texts]

@@ -219,7 +219,9 @@ def test_event_names_become_kinds_by_taxonomy_and_the_rest_is_other(tmp_path: Pa
     assert events["event_id"].to_pylist() == ["events.csv:2", "events.csv:3"]
 
 
-def test_returns_keep_their_reason_as_written_and_strange_ones_are_told(tmp_path: Path) -> None:
+def test_returns_keep_their_reason_as_written_and_strange_ones_are_reported(
+    tmp_path: Path,
+) -> None:
     mapping = mapping_of(
         TOP, LEADS, STAGES, 'reason = "why"\n', '[reasons]\n"Kein Bedarf" = "no_interest"\n'
     )

@@ -26,7 +26,7 @@ def _run(shop: Path, leads: str):
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
 
 
-def test_a_clean_import_exits_with_0_and_says_where_the_history_is(shop: Path) -> None:
+def test_a_clean_import_exits_with_0_and_states_where_the_history_is(shop: Path) -> None:
     result = _run(shop, "id,created,gain\n1,2024-01-01,5\n")
     assert result.exit_code == 0
     assert "leads" in result.output

@@ -196,7 +196,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", sorted(MISTAKES))
-def test_a_mistake_is_told_with_its_place(case: str) -> None:
+def test_a_mistake_is_reported_with_its_place(case: str) -> None:
     text, field, problem = MISTAKES[case]
     with pytest.raises(MappingError, match=problem) as caught:
         mapping_of(text, file="shop.toml")

@@ -258,14 +258,14 @@ def test_without_a_usable_lead_nothing_is_written_but_the_rejects_are_kept(
         (b'"id,created\n', "header cannot be read"),
     ],
 )
-def test_a_file_that_is_not_what_the_mapping_says_is_refused(
+def test_a_file_that_is_not_what_the_mapping_states_is_refused(
     tmp_path: Path, text: str | bytes, problem: str
 ) -> None:
     with pytest.raises(SourceFileError, match=problem):
         import_texts(tmp_path, mapping_of(TOP, LEADS), leads=text)
 
 
-def test_a_missing_file_is_told_with_what_is_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(SourceFileError, match=r"'events.csv\*'.*The folder holds: leads.csv"):
         import_texts(tmp_path, mapping_of(TOP, LEADS, EVENTS), leads=ANN)
 
@@ -292,7 +292,7 @@ def test_a_single_file_is_enough_where_the_mapping_reads_only_one(tmp_path: Path
         run_import(mapping_of(TOP, LEADS, EVENTS), odd_name, tmp_path / "out")
 
 
-def test_unnamed_columns_are_told(tmp_path: Path) -> None:
+def test_unnamed_columns_are_reported(tmp_path: Path) -> None:
     report = import_texts(
         tmp_path, mapping_of(TOP, LEADS), leads="id,created,shoe\n1,2024-01-01,42\n"
     )

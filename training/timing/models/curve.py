@@ -36,7 +36,7 @@ AHEAD: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Paths:
+class CurvePaths:
     """What the curve is learned from: values at decision days and where logged paths end."""
 
     decisions: Decisions
@@ -61,11 +61,11 @@ class _Ahead:
     """Last decision day of the path before the days are over."""
     is_over: NDArray[np.bool_]
     """Whether the path had ended by then."""
-    came: NDArray[np.bool_]
+    arrived: NDArray[np.bool_]
     """Whether the policy's moment came after the first day and by then."""
 
 
-def fit_curves(catalog: Catalog, rows: Rows, paths: Paths, seed: int) -> CurveModels:
+def fit_curves(catalog: Catalog, rows: Rows, paths: CurvePaths, seed: int) -> CurveModels:
     """Learn the curves.
 
     Parameters
@@ -99,7 +99,7 @@ def _look_ahead(decisions: Decisions, comes: NDArray[np.bool_], seed: int) -> _A
     row = np.sort(rng.integers(0, len(decisions), min(MOST_DRAWS, 2 * len(decisions))))
     days = rng.integers(1, CURVE_DAYS + 1, len(row))
     as_of = decisions.snapshots.as_of
-    reached, is_over, came = walk_ahead(
+    reached, is_over, arrived = walk_ahead(
         decisions.followed_by == GOES_ON,
         as_of,
         as_of + (decisions.gap_days * DAY_US).astype(np.int64),
@@ -107,7 +107,7 @@ def _look_ahead(decisions: Decisions, comes: NDArray[np.bool_], seed: int) -> _A
         row.astype(np.int64),
         days.astype(np.int64) * DAY_US,
     )
-    return _Ahead(row, days, reached, is_over, came)
+    return _Ahead(row, days, reached, is_over, arrived)
 
 
 @njit(cache=True, nogil=True)
@@ -122,15 +122,15 @@ def walk_ahead(
     """Walk each path to the last decision day within so many days."""
     reached = row.copy()
     is_over = np.zeros(len(row), np.bool_)
-    came = np.zeros(len(row), np.bool_)
+    arrived = np.zeros(len(row), np.bool_)
     for i in range(len(row)):
         at, until = row[i], as_of[row[i]] + ahead_us[i]
         while goes_on[at] and as_of[at + 1] <= until:
             at += 1
-            came[i] = came[i] or comes[at]
+            arrived[i] = arrived[i] or comes[at]
         reached[i] = at
         is_over[i] = not goes_on[at] and ends[at] <= until
-    return reached, is_over, came
+    return reached, is_over, arrived
 
 
 def _days_left(decisions: Decisions, ahead: _Ahead) -> Floats:
@@ -168,7 +168,7 @@ class _Regression:
         return np.asarray(self.trees.predict(self._left, raw_score=True))
 
 
-def _pass_values(paths: Paths, ahead: _Ahead, value: _Regression, sql: _Regression) -> None:
+def _pass_values(paths: CurvePaths, ahead: _Ahead, value: _Regression, sql: _Regression) -> None:
     """Fit both curves of a committed handoff, as what changes against one now."""
     decisions, at, prices = paths.decisions, ahead.reached, paths.prices
     left = _days_left(decisions, ahead)
@@ -192,11 +192,11 @@ def _pass_values(paths: Paths, ahead: _Ahead, value: _Regression, sql: _Regressi
     sql.fit(chance - paths.p_sql[ahead.row])
 
 
-def _pass_moment(paths: Paths, ahead: _Ahead, moment: _Regression) -> None:
+def _pass_moment(paths: CurvePaths, ahead: _Ahead, moment: _Regression) -> None:
     """Fit when the moment comes, where it has not; a raised hand is one."""
     kind = paths.decisions.followed_by[ahead.reached]
-    y = np.where(ahead.came | (ahead.is_over & (kind == RAISED)), 1.0, 0.0)
-    cut = ahead.is_over & ~ahead.came & ~np.isin(kind, (ENDED, ALONE, RAISED))
+    y = np.where(ahead.arrived | (ahead.is_over & (kind == RAISED)), 1.0, 0.0)
+    cut = ahead.is_over & ~ahead.arrived & ~np.isin(kind, (ENDED, ALONE, RAISED))
     y[cut] = expit(moment.goes_on())[cut]
     y[paths.comes[ahead.row]] = np.nan
     moment.fit(y)

@@ -137,7 +137,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ChanceSettings:
     """How one chance is learned; chosen once, on all handoffs."""
 
     rounds: int
@@ -178,23 +178,23 @@ def build_samples(
     return accept, sql
 
 
-def choose_recipe(sample: Sample) -> Recipe:
+def choose_chance_settings(sample: Sample) -> ChanceSettings:
     """Choose trees, penalty, mix and calibration by how other leads' handoffs are foretold."""
     rng = np.random.default_rng(sample.seed)
     fold = rng.integers(0, FOLDS, int(sample.lead.max()) + 1)[sample.lead]
     curves: Floats = np.full((FOLDS, MOST_ROUNDS), np.nan)
-    told: list[Any] = []
+    folds_: list[Any] = []
     raised = measure_raised(sample)
     for k in range(FOLDS):
         booster, curve = _boost_until(sample.take(fold != k), sample.take(fold == k), raised)
         curves[k, : len(curve)] = curve
         curves[k, len(curve) :] = curve[-1]
-        told.append(booster)
+        folds_.append(booster)
     rounds = int(curves.mean(axis=0).argmin()) + 1
     trees, lines = np.empty(len(fold)), np.empty((len(PENALTIES), len(fold)))
     for k in range(FOLDS):
         own = fold == k
-        trees[own] = told[k].predict(sample.full[own], num_iteration=rounds, raw_score=True)
+        trees[own] = folds_[k].predict(sample.full[own], num_iteration=rounds, raw_score=True)
         trees[own] += _begin(sample.take(~own), sample.full[own], raised)
         for place, penalty in enumerate(PENALTIES):
             line = fit_line(sample.take(~own), penalty)
@@ -204,8 +204,8 @@ def choose_recipe(sample: Sample) -> Recipe:
 
 def _choose_mix(
     sample: Sample, rounds: int, raised: float, trees: Floats, lines: Floats
-) -> Recipe:
-    best, recipe = np.inf, Recipe(rounds, PENALTIES[0], 1.0, 1.0, 0.0, raised)
+) -> ChanceSettings:
+    best, settings = np.inf, ChanceSettings(rounds, PENALTIES[0], 1.0, 1.0, 0.0, raised)
     days = sample.full[:, ANSWER_DAYS].astype(np.float64)
     for place, penalty in enumerate(PENALTIES):
         for share in SHARES:
@@ -215,8 +215,8 @@ def _choose_mix(
             loss = compute_log_loss(sample.y, chance, sample.weight)
             if loss < best:
                 best = loss
-                recipe = Recipe(rounds, penalty, share, slope, offset, raised, by_day)
-    return recipe
+                settings = ChanceSettings(rounds, penalty, share, slope, offset, raised, by_day)
+    return settings
 
 
 def calibrate(
@@ -289,15 +289,15 @@ def _boost_until(train: Sample, judge: Sample, raised: float) -> tuple[Any, Floa
         weight=judge.weight,
         init_score=_begin(train, judge.full, raised),
     )
-    told: dict[str, Any] = {}
+    evaluation: dict[str, Any] = {}
     booster = lgb.train(
         _settings(train),
         grown,
         MOST_ROUNDS,
         valid_sets=[valid],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), lgb.record_evaluation(told)],
+        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), lgb.record_evaluation(evaluation)],
     )
-    return booster, np.array(told["valid_0"]["binary_logloss"])
+    return booster, np.array(evaluation["valid_0"]["binary_logloss"])
 
 
 def fit_line(sample: Sample, penalty: float) -> LinearModel:
@@ -306,8 +306,8 @@ def fit_line(sample: Sample, penalty: float) -> LinearModel:
 
     if len(sample.y) > MOST_LINE_ROWS:
         sample = sample.take(np.linspace(0, len(sample.y) - 1, MOST_LINE_ROWS).astype(np.int64))
-    told = FitData(sample.catalog, sample.full, sample.y, sample.lead, sample.lead, sample.seed)
-    columns = list_columns(told)
+    data = FitData(sample.catalog, sample.full, sample.y, sample.lead, sample.lead, sample.seed)
+    columns = list_columns(data)
     design = build_design(columns, sample.full)
     solver = LogisticRegression(C=penalty, solver="newton-cholesky", max_iter=50, tol=1e-4)
     fitted = solver.fit(design, sample.y, sample.weight)
@@ -320,15 +320,21 @@ def _margin_of_line(line: LinearModel, full: Rows) -> Floats:
     return np.asarray(line.bias + line.contributions(full).sum(axis=1))
 
 
-def fit_chance(sample: Sample, recipe: Recipe) -> Chance:
+def fit_chance(sample: Sample, settings: ChanceSettings) -> Chance:
     """Learn a chance by a recipe."""
     grown = build_trees_data(sample.catalog, sample.full, sample.y, sample.weight)
-    grown.set_init_score(_begin(sample, sample.full, recipe.raised))
-    booster = import_lightgbm().train(_settings(sample), grown, recipe.rounds)
-    line = fit_line(sample, recipe.penalty) if recipe.share < 1.0 else None
+    grown.set_init_score(_begin(sample, sample.full, settings.raised))
+    booster = import_lightgbm().train(_settings(sample), grown, settings.rounds)
+    line = fit_line(sample, settings.penalty) if settings.share < 1.0 else None
     # LightGBM's text does not hold where the trees began.
-    offset = recipe.offset + recipe.slope * recipe.share * _average(sample)
+    offset = settings.offset + settings.slope * settings.share * _average(sample)
     trees = TreeModel(booster.model_to_string())
     return Chance(
-        trees, line, recipe.share, recipe.slope, offset, recipe.raised, recipe.by_answer_day
+        trees,
+        line,
+        settings.share,
+        settings.slope,
+        offset,
+        settings.raised,
+        settings.by_answer_day,
     )

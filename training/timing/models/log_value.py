@@ -99,8 +99,12 @@ class ScoredLog:
         """Find the threshold that brings most, of those whose handoffs per lead sales can take."""
         shares = np.geomspace(1e-3, 0.9, THRESHOLDS)
         levels = np.unique(np.quantile(self.scores, 1.0 - shares))
-        told = [(self.follow(float(level)), float(level)) for level in levels]
-        fits = [(f, level) for f, level in told if capacity is None or f.handoffs <= capacity]
+        levels_followed = [(self.follow(float(level)), float(level)) for level in levels]
+        fits = [
+            (f, level)
+            for f, level in levels_followed
+            if capacity is None or f.handoffs <= capacity
+        ]
         if not fits:
             return float(levels[-1])
         return max(fits, key=lambda pair: pair[0].value)[1]

@@ -11,7 +11,7 @@ fitted by `training.timing.fit` and travels as texts (`texts`, `read_timing_mode
   to a handoff in k days, and the chance that the moment comes within k days.
 
 - ``enough``, ``because`` and ``threshold``: with too few handoffs, or where timing brings no more
-  along the log, a threshold of P(SQL) is the honest answer (`training.timing.fit`); ``says_now``
+  along the log, a threshold of P(SQL) is the honest answer (`training.timing.fit`); ``is_now``
   tells whose moment has come by whichever decides.
 
 ``rows`` is float32 of shape ``(n_rows, n_features)`` in the order of the catalogue it was fitted
@@ -34,7 +34,7 @@ from features.lifecycle.prices import Prices
 from training.models.linear import LinearModel
 from training.models.odds import sigmoid
 from training.models.trees import TreeModel
-from training.timing.models.overlap_penalty import doubt
+from training.timing.models.overlap_penalty import compute_overlap_penalty
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -58,9 +58,9 @@ NORMAL_QUANTILE = 1.2815515655446004
 """Of the level, both sides."""
 
 
-def average(told: Sequence[Floats]) -> Floats:
+def average(values: Sequence[Floats]) -> Floats:
     """Average what several say; of one row, `numpy.mean` takes longer than a tree."""
-    return np.asarray(sum(told) / len(told))
+    return np.asarray(sum(values) / len(values))
 
 
 def has_come(highest: Any, p_sql: Any, floor: float) -> Any:
@@ -243,7 +243,7 @@ class TimingModel:
     handed: TreeModel | None = None
     """Log-odds that the log hands over a lead on such a day: P(SQL) is doubted where that is rare,
     see `training.timing.models.overlap_penalty`. None in bundles of before 2026-11-26: nothing is doubted."""
-    doubt: float = 0.0
+    overlap_penalty: float = 0.0
     """Of days on which every lead is handed over, in log-odds."""
 
     @cached_property
@@ -264,7 +264,11 @@ class TimingModel:
         own = self._own(rows)
         full = self._as_promised(own)
         accept = average([sigmoid(f.accept.margins(full)) for f in self.families])
-        less = 0.0 if self.handed is None else doubt(self.doubt, self.handed.margins(own))
+        less = (
+            0.0
+            if self.handed is None
+            else compute_overlap_penalty(self.overlap_penalty, self.handed.margins(own))
+        )
         sql = average([sigmoid(f.sql.margins(full) - less) for f in self.families])
         gain = self.gains.margins(own) / len(self.families)
         now = pay(self.prices, accept, sql, self.second_chance)
@@ -274,13 +278,13 @@ class TimingModel:
             accept, sql, now, now + gain, advantage, advantage - error, advantage + error
         )
 
-    def has_come(self, told: Timing) -> NDArray[np.bool_]:
+    def has_come(self, advice: Timing) -> NDArray[np.bool_]:
         """Tell whose moment has come, by timing; see `has_come`."""
-        return np.asarray(has_come(told.high, told.p_sql, self.floor))
+        return np.asarray(has_come(advice.high, advice.p_sql, self.floor))
 
-    def says_now(self, told: Timing) -> NDArray[np.bool_]:
+    def is_now(self, advice: Timing) -> NDArray[np.bool_]:
         """Tell whose moment has come, by timing or, without enough, by the threshold."""
-        return self.has_come(told) if self.enough else np.asarray(told.p_sql >= self.threshold)
+        return self.has_come(advice) if self.enough else np.asarray(advice.p_sql >= self.threshold)
 
     def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
         """Foretell handoffs as they were made: hand raised or not, answered after so many days.
@@ -308,7 +312,7 @@ class TimingModel:
         return np.full(len(rows), base), reasons
 
     def curve(
-        self, rows: Rows, days: NDArray[np.int64] | None = None, told: Timing | None = None
+        self, rows: Rows, days: NDArray[np.int64] | None = None, advice: Timing | None = None
     ) -> Curve:
         """Look ahead: what comes of committing to a handoff in k days, and when the moment comes.
 
@@ -317,21 +321,21 @@ class TimingModel:
         rows : ndarray of shape (n_rows, n_features), float32
         days : ndarray of shape (n_days,)
             From today; by default 0 to 30. More than 30 is answered as 30.
-        told
+        advice
             What `advise` said of the rows, where it was asked already: half of the time.
         """
         days = np.arange(CURVE_DAYS + 1) if days is None else np.asarray(days)
-        told, own = told or self.advise(rows), self._own(rows)
+        advice, own = advice or self.advise(rows), self._own(rows)
         shape = (len(rows), len(days))
         ahead = add_columns(np.repeat(own, len(days), axis=0), np.tile(days, len(rows)))
         later = np.broadcast_to(days > 0, shape)
         change = np.where(later, self.curves.value.margins(ahead).reshape(shape), 0.0)
         better = np.where(later, self.curves.p_sql.margins(ahead).reshape(shape), 0.0)
         moment = np.where(later, sigmoid(self.curves.moment.margins(ahead)).reshape(shape), 0.0)
-        come = self.says_now(told)[:, None]
+        come = self.is_now(advice)[:, None]
         return Curve(
-            value=told.value_now[:, None] + change,
-            p_sql=np.clip(told.p_sql[:, None] + better, 0.0, 1.0),
+            value=advice.value_now[:, None] + change,
+            p_sql=np.clip(advice.p_sql[:, None] + better, 0.0, 1.0),
             p_moment=np.where(come, 1.0, np.maximum.accumulate(moment, axis=1)),
         )
 
@@ -347,15 +351,15 @@ class TimingModel:
 
     def texts(self) -> dict[str, str]:
         """Shape the model as texts by file name: LightGBM's own, and one of JSON."""
-        told: dict[str, str] = {}
+        by_name: dict[str, str] = {}
         for number, family in enumerate(self.families):
-            told[f"family-{number}-accept.txt"] = family.accept.trees.text
-            told[f"family-{number}-sql.txt"] = family.sql.trees.text
-            told[f"family-{number}-gain.txt"] = family.gain
+            by_name[f"family-{number}-accept.txt"] = family.accept.trees.text
+            by_name[f"family-{number}-sql.txt"] = family.sql.trees.text
+            by_name[f"family-{number}-gain.txt"] = family.gain
         for name in CurveModels.__dataclass_fields__:
-            told[f"curve-{name}.txt"] = getattr(self.curves, name).text
+            by_name[f"curve-{name}.txt"] = getattr(self.curves, name).text
         if self.handed is not None:
-            told[HANDED_FILE] = self.handed.text
+            by_name[HANDED_FILE] = self.handed.text
         settings = {
             name: getattr(self, name)
             for name in TimingModel.__dataclass_fields__
@@ -363,7 +367,7 @@ class TimingModel:
         }
         chances = [{"accept": f.accept.to_json(), "sql": f.sql.to_json()} for f in self.families]
         entry = {**settings, "prices": asdict(self.prices), "chances": chances}
-        return {**told, SETTINGS_FILE: json.dumps(entry, indent=1)}
+        return {**by_name, SETTINGS_FILE: json.dumps(entry, indent=1)}
 
 
 SETTINGS_FILE, HANDED_FILE = "timing.json", "handed.txt"

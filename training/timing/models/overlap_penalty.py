@@ -69,23 +69,23 @@ def fit_handed(
     return TreeModel(booster.model_to_string())
 
 
-def scale_doubt(handoffs: int) -> float:
+def scale_overlap_penalty(handoffs: int) -> float:
     """Give the doubt of days on which every lead is handed over, with so many handoffs in the log."""
     return DOUBT / math.sqrt(max(1, handoffs))
 
 
-def doubt(scale: float, handed: Floats) -> Floats:
+def compute_overlap_penalty(scale: float, handed: Floats) -> Floats:
     """Say what is taken off the log-odds of an SQL, by the log-odds of a logged handoff.
 
     Parameters
     ----------
     scale
-        From `scale_doubt`.
+        From `scale_overlap_penalty`.
     handed : ndarray of shape (n_rows,)
 
     Examples
     --------
-    >>> doubt(scale_doubt(3_600), np.log([1.0, 0.01, 1e-9]) - np.log([1.0, 0.99, 1.0])).round(2)
+    >>> compute_overlap_penalty(scale_overlap_penalty(3_600), np.log([1.0, 0.01, 1e-9]) - np.log([1.0, 0.99, 1.0])).round(2)
     array([0.01, 0.1 , 1.5 ])
     """
     chance = sigmoid(handed)

@@ -50,10 +50,10 @@ class ServedTiming:
 
     def come(self, rows: Rows) -> NDArray[np.bool_]:
         """Tell for which rows the rule says to hand over now; of shape (n_rows,)."""
-        told = self.model.advise(rows)
+        advice = self.model.advise(rows)
         if self.decides_by_timing:
-            return self.model.has_come(told)
-        return np.asarray(told.p_sql >= self.model.threshold)
+            return self.model.has_come(advice)
+        return np.asarray(advice.p_sql >= self.model.threshold)
 
     def files(self) -> dict[str, bytes]:
         """Shape everything as files by name: LightGBM's text, JSON and one plain array."""
@@ -66,8 +66,8 @@ class ServedTiming:
             "neighbours": self.neighbours.to_json(),
         }
         texts = {**self.model.texts(), RULE_FILE: json.dumps(rule, indent=1)}
-        told = {name: text.encode("utf-8") for name, text in texts.items()}
-        return {**told, RANKS_FILE: ranks.getvalue()}
+        encoded = {name: text.encode("utf-8") for name, text in texts.items()}
+        return {**encoded, RANKS_FILE: ranks.getvalue()}
 
 
 def read_served(files: Mapping[str, bytes]) -> ServedTiming:

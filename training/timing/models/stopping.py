@@ -43,7 +43,7 @@ FEWEST_FAILED, RIDGE = 100, 0.2
 
 
 @dataclass(frozen=True)
-class Side:
+class HalfValues:
     """What one half of the leads says; (n_decisions,) but for ``logged``."""
 
     handoff: Floats
@@ -105,7 +105,7 @@ def fit_second_chance(p_sql: Floats, brought: Floats) -> tuple[float, float]:
 
 def follow_paths(
     decisions: Decisions,
-    side: Side,
+    side: HalfValues,
     stops: NDArray[np.bool_],
     prices: Prices,
     shadow_price: float = 0.0,
@@ -165,14 +165,14 @@ def walk_back(
 def improve(
     laid_out: Any,
     decisions: Decisions,
-    sides: tuple[Side, Side],
+    sides: tuple[HalfValues, HalfValues],
     stops: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     half: NDArray[np.int64],
     prices: Prices,
     *,
     shadow_price: float,
     seed: int,
-) -> tuple[tuple[Side, Side], tuple[Any, Any]]:
+) -> tuple[tuple[HalfValues, HalfValues], tuple[Any, Any]]:
     """Regress, for each half of the leads, what waiting brought when the other half decided.
 
     Parameters

@@ -32,7 +32,7 @@ REMEDY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Surprise:
+class ConfoundingCheck:
     """How much more often one kind of handoff became an SQL than others that look the same."""
 
     kind: str
@@ -51,18 +51,18 @@ def read_signals(history: History, handoffs: Handoffs) -> NDArray[np.str_]:
     at = table.column("at").cast(pa.int64()).to_pylist()
     signal = table.column("signal").to_pylist()
     lead = [ids[name] for name in table.column("lead_id").to_pylist()]
-    said = {
+    signals = {
         (who, when): (what or "").lower()
         for who, when, where, what in zip(lead, at, stage, signal, strict=True)
         if where == Stage.MQL
     }
     pairs = zip(handoffs.lead.tolist(), handoffs.at.tolist(), strict=True)
-    return np.array([said.get(pair, "") for pair in pairs], np.str_)
+    return np.array([signals.get(pair, "") for pair in pairs], np.str_)
 
 
-def measure_surprise(
-    kind: str, is_kind: ArrayLike, sql: ArrayLike, foretold: ArrayLike, lead: ArrayLike
-) -> Surprise:
+def measure_confounding(
+    kind: str, is_kind: ArrayLike, sql: ArrayLike, predicted: ArrayLike, lead: ArrayLike
+) -> ConfoundingCheck:
     """Measure how a kind of handoff differs from the others beyond what is foretold.
 
     A logistic regression of the outcome on the foretold log-odds and the kind; intervals by
@@ -78,11 +78,13 @@ def measure_surprise(
     """
     own = np.asarray(is_kind, np.float64)
     n = int(own.sum())
-    unknown = Surprise(kind, n, float("nan"), Interval(float("nan"), float("nan"), "too few"))
+    unknown = ConfoundingCheck(
+        kind, n, float("nan"), Interval(float("nan"), float("nan"), "too few")
+    )
     if min(n, len(own) - n) < FEWEST:
         return unknown
     design = np.stack(
-        [np.ones(len(own)), finite_logit(np.asarray(foretold, np.float64)), own], axis=1
+        [np.ones(len(own)), finite_logit(np.asarray(predicted, np.float64)), own], axis=1
     )
     targets = np.asarray(sql, np.float64)
     fit = fit_logistic(design, targets)
@@ -92,44 +94,46 @@ def measure_surprise(
     error = float(np.sqrt(compute_covariance(fit, design, targets, leads)[2, 2]))
     value = float(fit.coefficients[2])
     half = NORMAL_975 * error
-    return Surprise(kind, n, value, Interval(value - half, value + half, "sandwich over leads"))
+    return ConfoundingCheck(
+        kind, n, value, Interval(value - half, value + half, "sandwich over leads")
+    )
 
 
 def check_hidden_picks(
-    signals: NDArray[np.str_], handoffs: Handoffs, foretold: NDArray[np.float64]
-) -> tuple[Surprise, ...]:
+    signals: NDArray[np.str_], handoffs: Handoffs, predicted: NDArray[np.float64]
+) -> tuple[ConfoundingCheck, ...]:
     """Measure picks against the rule, and lots against all others; raised hands apart."""
     known = handoffs.is_resolved & ~handoffs.raised
     picked = np.isin(signals, sorted(PICKED))
     lot = (signals == BY_LOT) | np.isfinite(handoffs.propensity)
     among = known & ~lot
-    columns = (handoffs.sql, foretold, handoffs.lead)
+    columns = (handoffs.sql, predicted, handoffs.lead)
     return (
-        measure_surprise("picked by sellers", picked[among], *(c[among] for c in columns)),
-        measure_surprise("drawn by lot", lot[known], *(c[known] for c in columns)),
+        measure_confounding("picked by sellers", picked[among], *(c[among] for c in columns)),
+        measure_confounding("drawn by lot", lot[known], *(c[known] for c in columns)),
     )
 
 
-def list_warnings(surprises: tuple[Surprise, ...]) -> list[str]:
+def list_warnings(confounding_checks: tuple[ConfoundingCheck, ...]) -> list[str]:
     """Say what the surprises mean for whoever reads the estimates."""
-    picked, lot = surprises
-    said = []
+    picked, lot = confounding_checks
+    sentences = []
     if picked.interval.low > 0:
-        said.append(
+        sentences.append(
             f"Leads that sellers picked become an SQL more often than leads that look the same in "
             f"the log ({picked.log_odds:+.2f} log-odds, {picked.interval.low:+.2f} to "
             f"{picked.interval.high:+.2f}): sellers see what the log does not hold, so what is "
             f"said of timing may flatter it. {REMEDY}"
         )
     if lot.interval.high < 0:
-        said.append(
+        sentences.append(
             f"Leads handed over by lot become an SQL less often than the model says "
             f"({lot.log_odds:+.2f} log-odds, {lot.interval.low:+.2f} to {lot.interval.high:+.2f}): "
             "the other handoffs were chosen by what the log does not hold."
         )
     if np.isnan(picked.log_odds) and np.isnan(lot.log_odds):
-        said.append(
+        sentences.append(
             "Nothing here tells whether sellers saw more than the log holds: it names too few "
             f"handoffs as picked, and too few were drawn by lot. {REMEDY}"
         )
-    return said
+    return sentences

@@ -27,7 +27,7 @@ from training.timing.proof.paths import (
     HANDED,
     RAISED,
     Flags,
-    Paths,
+    LoggedPaths,
 )
 
 LARGEST = 400.0
@@ -38,13 +38,13 @@ PROPENSITY_FLOOR = 0.02
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedPaths:
     """What is foretold and what was seen on each step of some paths. Shape (n_steps,) each.
 
     Worths are in the unit of the prices, at the moment of the step.
     """
 
-    paths: Paths
+    paths: LoggedPaths
     now: Floats
     """Foretold worth of a handoff on this step."""
     following: Floats
@@ -68,7 +68,7 @@ class Judged:
     best: float
     """What it brings at the most: an SQL."""
 
-    def take(self, chosen: Flags) -> "Judged":
+    def take(self, chosen: Flags) -> "EvaluatedPaths":
         """Keep some paths."""
         steps = np.repeat(chosen, np.diff(self.paths.offsets))
         return replace(
@@ -96,7 +96,7 @@ OF_STEPS = (
 
 
 @dataclass(frozen=True)
-class Scores:
+class PolicyScores:
     """One policy on some paths. Shape (n_paths,) each."""
 
     value: Floats
@@ -119,14 +119,14 @@ class Scores:
     """What it adds if it brings the most."""
 
 
-def score_policy(judged: Judged, stops: Flags) -> Scores:
+def score_policy(judged: EvaluatedPaths, stops: Flags) -> PolicyScores:
     """Score a policy that hands over on the first step where ``stops`` says so."""
     kind = judged.paths.followed_by
     ends = np.isin(kind, (RAISED, ALONE, ENDED))
     return _score(judged, stops.astype(np.bool_), ends, kind == HANDED, judged.stays)
 
 
-def score_log(judged: Judged) -> Scores:
+def score_log(judged: EvaluatedPaths) -> PolicyScores:
     """Score what was done: by what came of it, had sales answered as promised."""
     kind = judged.paths.followed_by
     nowhere = np.zeros(len(kind), np.bool_)
@@ -134,7 +134,9 @@ def score_log(judged: Judged) -> Scores:
     return _score(judged, nowhere, ends, nowhere, np.ones(len(kind)))
 
 
-def _score(judged: Judged, stops: Flags, ends: Flags, handed: Flags, stays: Floats) -> Scores:
+def _score(
+    judged: EvaluatedPaths, stops: Flags, ends: Flags, handed: Flags, stays: Floats
+) -> PolicyScores:
     paths, kind = judged.paths, judged.paths.followed_by
     alone = np.where(kind == ALONE, judged.sql_worth, 0.0)
     by_handoff = (kind == RAISED) | (kind == HANDED)
@@ -162,7 +164,7 @@ def _score(judged: Judged, stops: Flags, ends: Flags, handed: Flags, stays: Floa
     # Beyond what any handoff brings nothing is foretold: neither end lies inside of it.
     worst = unseen * np.minimum(judged.worst - now, 0.0)
     best = unseen * np.maximum(judged.best - now, 0.0)
-    return Scores(value, weight, brought, stop, reached, agreed, worst, best)
+    return PolicyScores(value, weight, brought, stop, reached, agreed, worst, best)
 
 
 @njit(cache=True, nogil=True)
@@ -180,7 +182,7 @@ def _walk(
     following: Floats,
     propensity: Floats,
     stays: Floats,
-    surprise: Floats,
+    correction: Floats,
     worth: Floats,
     outcome: Floats,
     outcome_weight: Floats,
@@ -206,7 +208,7 @@ def _walk(
                     # Of those who stood here, so many were handed over: they speak for all.
                     agrees = min(nurtured / followed_after[step] / propensity[step], LARGEST)
                     agreed[path] += agrees * overlaps[step]
-                    value[path] += agrees * overlaps[step] * discount[step] * surprise[step]
+                    value[path] += agrees * overlaps[step] * discount[step] * correction[step]
                     weight[path] = agrees * outcome_weight[step]
                     brought[path] = after * outcome[step]
                 break
@@ -225,7 +227,7 @@ def _walk(
     return value, weight, brought, stop, reached, agreed, unseen
 
 
-def settle(scores: Scores) -> Floats:
+def settle(scores: PolicyScores) -> Floats:
     """Take from each score what its weights would have added by themselves.
 
     The weights of paths seen to their end average 1 and those of agreeing handoffs 0, but for
@@ -289,7 +291,7 @@ def mean_over_leads(
     return replace(middle, ends=(low.low, high.high))
 
 
-def weigh_paths(scores: Scores) -> Estimate:
+def weigh_paths(scores: PolicyScores) -> Estimate:
     """Average what the policy's own paths brought, by their weights (self-normalised)."""
     total = scores.weight.sum()
     if total <= 0:
@@ -317,7 +319,7 @@ class Overlap:
     """As many equally weighted paths say as much of the policy altogether, its waiting included."""
 
 
-def measure_overlap(propensity: Floats, scores: Scores) -> Overlap:
+def measure_overlap(propensity: Floats, scores: PolicyScores) -> Overlap:
     """Measure overlap of a policy with the log.
 
     Parameters

@@ -48,7 +48,7 @@ FEWEST_FOLLOWED = 0.2
 
 
 @dataclass(frozen=True)
-class Paths:
+class LoggedPaths:
     """First times with marketing, step by step. Arrays of shape (n_steps,) but for two."""
 
     lead: Integers  # (n_paths,)
@@ -74,7 +74,7 @@ class Paths:
     def __len__(self) -> int:
         return len(self.lead)
 
-    def take(self, chosen: Flags) -> "Paths":
+    def take(self, chosen: Flags) -> "LoggedPaths":
         """Keep some paths."""
         steps = np.repeat(chosen, np.diff(self.offsets))
         offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[chosen])])
@@ -98,7 +98,7 @@ OF_STEPS = (
 )
 
 
-def lay_out(history: History, logged: Logged, most_days: float = MOST_DAYS) -> Paths:
+def lay_out(history: History, logged: Logged, most_days: float = MOST_DAYS) -> LoggedPaths:
     """Lay out the first time with marketing of each lead."""
     decisions = logged.decisions
     lead, as_of = decisions.lead, decisions.snapshots.as_of
@@ -128,7 +128,7 @@ def lay_out(history: History, logged: Logged, most_days: float = MOST_DAYS) -> P
     inside = day < horizon
     kept = path[inside]
     numbers, counts = np.unique(kept, return_counts=True)
-    return Paths(
+    return LoggedPaths(
         lead=lead[begins.start[numbers]],
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         row=rows[inside],
@@ -281,4 +281,14 @@ def find_alone(logged: Logged) -> Integers:
     return np.asarray(at[handoffs.lead])
 
 
-__all__ = ["ALONE", "CUT", "ENDED", "GOES_ON", "HANDED", "RAISED", "Flags", "Paths", "lay_out"]
+__all__ = [
+    "ALONE",
+    "CUT",
+    "ENDED",
+    "GOES_ON",
+    "HANDED",
+    "RAISED",
+    "Flags",
+    "LoggedPaths",
+    "lay_out",
+]

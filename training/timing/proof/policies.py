@@ -11,12 +11,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from training.evaluation.resampling import Floats
-from training.timing.proof.confounding import Surprise
+from training.timing.proof.confounding import ConfoundingCheck
 from training.timing.proof.off_policy import (
     Estimate,
-    Judged,
+    EvaluatedPaths,
     Overlap,
-    Scores,
+    PolicyScores,
     mean_over_leads,
     measure_overlap,
     score_log,
@@ -74,7 +74,7 @@ class Proof:
     gains: Mapping[str, Estimate]
     """Of the timing policy over each other."""
     served: Served
-    surprises: tuple[Surprise, ...]
+    confounding_checks: tuple[ConfoundingCheck, ...]
     warnings: tuple[str, ...]
     chances: Floats
     """Foretold P(SQL) of held-out handoffs that came to an end, as they were made."""
@@ -94,7 +94,7 @@ class Proof:
 class Fold:
     """One half of the leads, and what each policy says of each of their steps."""
 
-    judged: Judged
+    judged: EvaluatedPaths
     stops: Mapping[str, Flags]
 
 
@@ -134,7 +134,7 @@ def compare_policies(
     return tuple(rows), gains, propensities
 
 
-def _estimate_gain(gain: Floats, own: Scores, other: Scores) -> Estimate:
+def _estimate_gain(gain: Floats, own: PolicyScores, other: PolicyScores) -> Estimate:
     """Average a gain; where both hand a lead over on the same step it is none, whatever that brings."""
     apart = own.stop != other.stop
     return mean_over_leads(
@@ -144,9 +144,9 @@ def _estimate_gain(gain: Floats, own: Scores, other: Scores) -> Estimate:
     )
 
 
-def _join(parts: Sequence[Scores]) -> Scores:
-    return Scores(
-        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Scores))
+def _join(parts: Sequence[PolicyScores]) -> PolicyScores:
+    return PolicyScores(
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(PolicyScores))
     )
 
 

@@ -21,7 +21,7 @@ from training.timing.proof.paths import (
     HANDED,
     RAISED,
     Flags,
-    Paths,
+    LoggedPaths,
 )
 
 RATE: dict[str, Any] = {**HANDED_OVER, "objective": "poisson", "poisson_max_delta_step": 0.7}
@@ -48,10 +48,10 @@ def find_lot(handoffs: Handoffs) -> float:
     return float(np.median(known)) if len(known) else 0.0
 
 
-def foretell_handoffs(
+def predict_handoffs(
     catalog: Catalog,
     rows: NDArray[np.float32],
-    paths: Paths,
+    paths: LoggedPaths,
     learn_on: Flags,
     *,
     lot: float,
@@ -89,7 +89,7 @@ def foretell_handoffs(
     return np.maximum(propensity, lot), 1.0 - np.maximum(leaves, known)
 
 
-def set_level(margin: Floats, offset: Floats | float, came: Floats, judged: Flags) -> Floats:
+def set_level(margin: Floats, offset: Floats | float, observed: Floats, judged: Flags) -> Floats:
     """Give chances whose level and spread are those of the steps they are used on.
 
     Strong shrinkage leaves rare handoffs foretold too often and frequent ones too rarely; over the
@@ -97,15 +97,15 @@ def set_level(margin: Floats, offset: Floats | float, came: Floats, judged: Flag
     """
     columns = np.stack([np.ones(len(margin)), margin], axis=1)
     shift = np.broadcast_to(offset, margin.shape)
-    fit = fit_logistic(columns[judged], came[judged], offset=shift[judged])
+    fit = fit_logistic(columns[judged], observed[judged], offset=shift[judged])
     level, slope = fit.coefficients if fit.settled else (0.0, 1.0)
     return np.asarray(expit(level + slope * margin + shift))
 
 
-def foretell_delay(
+def predict_delay(
     catalog: Catalog,
     rows: NDArray[np.float32],
-    paths: Paths,
+    paths: LoggedPaths,
     learn_on: Flags,
     reached: Floats,
     stays: Floats,

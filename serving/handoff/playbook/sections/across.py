@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from serving.handoff.playbook.sections.packet import PacketSection
 from serving.handoff.playbook.sections.pursuit import Pursuit
 from serving.handoff.playbook.sections.returns import Returns
-from serving.handoff.playbook.sections.section import say_known
+from serving.handoff.playbook.sections.section import describe_known
 from serving.handoff.playbook.sections.triggers import Triggers
 
 
@@ -35,7 +35,7 @@ def find_unknown_templates(packet: PacketSection, pursuit: Pursuit) -> Iterator[
                     where,
                     f"there is no template {step.template!r}",
                     f"Add [packet.templates.{step.template}], or use one of: "
-                    f"{say_known(packet.templates)}.",
+                    f"{describe_known(packet.templates)}.",
                 )
             elif template.channel is not step.channel:
                 yield CrossProblem(
@@ -51,16 +51,16 @@ def find_unknown_kinds(
     kinds: Collection[str], triggers: Triggers, packet: PacketSection, returns: Returns
 ) -> Iterator[CrossProblem]:
     """Find kinds of events that the taxonomy lacks: a rule that names one would never be met."""
-    told = [("triggers", "hand_raiser_kinds", kind) for kind in triggers.hand_raiser_kinds]
+    uses = [("triggers", "hand_raiser_kinds", kind) for kind in triggers.hand_raiser_kinds]
     for place, level in enumerate(packet.awareness):
-        told += [("packet", f"awareness[{place}].kinds", kind) for kind in level.kinds]
+        uses += [("packet", f"awareness[{place}].kinds", kind) for kind in level.kinds]
     for reason, rule in returns.reasons.items():
-        told += [("returns", f"reasons.{reason}.reopened_by", kind) for kind in rule.reopened_by]
-    for section, field, kind in told:
+        uses += [("returns", f"reasons.{reason}.reopened_by", kind) for kind in rule.reopened_by]
+    for section, field, kind in uses:
         if kind not in kinds:
             yield CrossProblem(
                 section,
                 field,
                 f"{kind!r} is no kind of event of the taxonomy",
-                f"Use one of: {say_known(kinds)}.",
+                f"Use one of: {describe_known(kinds)}.",
             )

@@ -67,15 +67,15 @@ class Condition(Section):
 
     @model_validator(mode="after")
     def _ask_one_thing(self) -> Self:
-        told = [name for name in SUBJECTS if getattr(self, name) not in (None, ())]
-        if len(told) != 1:
-            has = f"has {' and '.join(told)}" if told else "says nothing of what it is about"
+        given = [name for name in SUBJECTS if getattr(self, name) not in (None, ())]
+        if len(given) != 1:
+            has = f"has {' and '.join(given)}" if given else "says nothing of what it is about"
             raise ValueError(f"a condition {has}; give it exactly one of: {', '.join(SUBJECTS)}.")
-        self._check_tests(told[0])
+        self._check_tests(given[0])
         return self
 
     def _check_tests(self, subject: str) -> None:
-        asked = {name for name in (*_TESTS, "days") if self._tells(name)}
+        asked = {name for name in (*_TESTS, "days") if self._describes(name)}
         allowed = _ALLOWED[subject]
         if strange := sorted(asked - allowed):
             may = ", ".join(sorted(allowed)) or "nothing beside it"
@@ -89,9 +89,9 @@ class Condition(Section):
                 f"at_least {low:g} lies above at_most {high:g}, so nothing can hold; swap the two."
             )
 
-    def _tells(self, name: str) -> bool:
-        told: Any = self.is_ if name == "is" else getattr(self, name)
-        return told is not None and told != ()
+    def _describes(self, name: str) -> bool:
+        value: Any = self.is_ if name == "is" else getattr(self, name)
+        return value is not None and value != ()
 
 
 class Matching(Section):

@@ -14,7 +14,7 @@ Measure = Literal["handoffs", "accepted", "sqls", "won", "accepted_share", "sql_
 SHARES = frozenset({"accepted_share", "sql_share"})
 
 
-class Target(Section):
+class GoalTarget(Section):
     """``[[goals.targets]]``: a number both teams are measured by."""
 
     measure: Measure
@@ -37,9 +37,9 @@ class Goals(Section):
     """What the score foretells."""
     horizon_days: Annotated[int, Field(ge=1, le=730)] = 30
     """Within how many days."""
-    targets: tuple[Target, ...] = (
-        Target(measure="sqls", at_least=20),
-        Target(measure="accepted_share", at_least=0.7),
+    targets: tuple[GoalTarget, ...] = (
+        GoalTarget(measure="sqls", at_least=20),
+        GoalTarget(measure="accepted_share", at_least=0.7),
     )
     """Numbers both teams are measured by."""
     one_person_for_both: bool = False

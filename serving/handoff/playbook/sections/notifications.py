@@ -10,7 +10,7 @@ from serving.handoff.playbook.sections.section import Name, Section
 
 Role = Literal["seller", "sales_lead", "marketing", "marketing_lead", "overseer"]
 Medium = Literal["mail", "chat", "webhook"]
-Occasion = Literal[
+NotificationEvent = Literal[
     "handed_over", "accepted", "returned", "reassigned", "reminder", "breached", "waiting",
     "supplied", "packet_incomplete", "withdrawn", "nobody_free", "sql", "won", "lost", "band_changed",
     "finding", "playbook_proposed", "playbook_agreed",
@@ -23,7 +23,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 class NotificationRule(Section):
     """``[[notifications.rules]]``: who hears of what at once."""
 
-    on: tuple[Occasion, ...] = Field(min_length=1)
+    on: tuple[NotificationEvent, ...] = Field(min_length=1)
     """What happened."""
     to: tuple[Role, ...] = Field(min_length=1)
     """Who is told."""

@@ -190,8 +190,8 @@ class PacketSection(Section):
 
     @field_validator("templates", mode="before")
     @classmethod
-    def _keep_the_shipped(cls, told: Any) -> Any:
-        return {**_TEMPLATES, **told} if isinstance(told, Mapping) else told
+    def _keep_the_shipped(cls, given: Any) -> Any:
+        return {**_TEMPLATES, **given} if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _open_with_known_words(self) -> "PacketSection":

@@ -74,8 +74,8 @@ class Plan(Section):
         return self
 
 
-def _steps(*told: tuple[int, Channel, str]) -> tuple[Step, ...]:
-    return tuple(Step(day=day, channel=channel, template=name) for day, channel, name in told)
+def _steps(*given: tuple[int, Channel, str]) -> tuple[Step, ...]:
+    return tuple(Step(day=day, channel=channel, template=name) for day, channel, name in given)
 
 
 _PLANS = (

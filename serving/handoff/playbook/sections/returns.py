@@ -124,11 +124,11 @@ class Returns(Section):
 
     @field_validator("reasons", mode="before")
     @classmethod
-    def _fill_up(cls, told: Any) -> Any:
-        if not isinstance(told, Mapping):
-            return told
+    def _fill_up(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
         filled: dict[Any, Any] = {str(reason): rule for reason, rule in RECYCLE_RULES.items()}
-        for reason, rule in told.items():
+        for reason, rule in given.items():
             default = RECYCLE_RULES.get(reason)
             if isinstance(rule, Mapping) and default is not None:
                 filled[str(reason)] = {**default.model_dump(), **rule}

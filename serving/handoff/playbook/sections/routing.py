@@ -7,13 +7,13 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from serving.handoff.playbook.sections.condition import Condition
-from serving.handoff.playbook.sections.section import Days, Name, Section, Words, say_known
+from serving.handoff.playbook.sections.section import Days, Name, Section, Words, describe_known
 
 SellerId = Annotated[str, Field(min_length=1, max_length=200)]
 Hours = Annotated[float, Field(ge=0, le=24 * 60, allow_inf_nan=False)]
 
 
-class Absence(Section):
+class AwayPeriod(Section):
     """A span of days on which a seller is away; both days count."""
 
     first: date
@@ -26,7 +26,7 @@ class Absence(Section):
         return self
 
 
-class Seller(Section):
+class PlaybookSeller(Section):
     """``[[routing.sellers]]``: somebody who takes leads, or a queue that somebody looks after."""
 
     id: SellerId
@@ -39,7 +39,7 @@ class Seller(Section):
     """Most new leads a day of the seller's calendar; 0: none for now."""
     share: Annotated[float, Field(gt=0, le=100)] = 1.0
     """Part of the team's leads, beside the others' shares."""
-    away: tuple[Absence, ...] = ()
+    away: tuple[AwayPeriod, ...] = ()
     """Days on which the seller takes nothing."""
 
 
@@ -96,8 +96,8 @@ class Routing(Section):
     """Teams there are."""
     pool: Name = "sales"
     """Team that takes whatever no rule gives to others."""
-    sellers: tuple[Seller, ...] = Field(
-        default=(Seller(id="sales-desk", team="sales", capacity_per_day=40),), min_length=1
+    sellers: tuple[PlaybookSeller, ...] = Field(
+        default=(PlaybookSeller(id="sales-desk", team="sales", capacity_per_day=40),), min_length=1
     )
     """Who takes leads."""
     territories: dict[Name, Territory] = Field(default_factory=dict)
@@ -147,7 +147,7 @@ def _check_known(where: str, what: str, named: Iterable[str], known: dict[str, N
         if name not in known:
             raise ValueError(
                 f"{where} names the {what} {name!r}, which there is not; add it, or use one of: "
-                f"{say_known(known)}."
+                f"{describe_known(known)}."
             )
 
 

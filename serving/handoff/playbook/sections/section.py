@@ -25,12 +25,12 @@ MOST_NAMED = 50
 """Names that are said of those there are."""
 
 
-def say_known(names: Collection[str]) -> str:
+def describe_known(names: Collection[str]) -> str:
     """Say what there is to choose from.
 
-    >>> say_known(["a", "b"]), say_known(())
+    >>> describe_known(["a", "b"]), describe_known(())
     ('a, b', 'none yet')
     """
     further = len(names) - MOST_NAMED
-    said = ", ".join(islice(names, MOST_NAMED)) or "none yet"
-    return f"{said} and {further} more" if further > 0 else said
+    given_values = ", ".join(islice(names, MOST_NAMED)) or "none yet"
+    return f"{given_values} and {further} more" if further > 0 else given_values

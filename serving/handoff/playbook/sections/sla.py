@@ -24,7 +24,7 @@ _SPAN = re.compile(
 DAY_MINUTES = 24 * 60
 
 
-class Span(Section):
+class WorkingSpan(Section):
     """A length of working time; a day is an average working day of the calendar."""
 
     days: int = 0
@@ -61,7 +61,7 @@ def _read_minute(text: str, line: str) -> int:
     return hours * 60 + minutes
 
 
-def read_span(text: str) -> Span:
+def read_span(text: str) -> WorkingSpan:
     """Read a length of working time such as ``4h``, ``1d 10h`` or ``30m``.
 
     >>> read_span("1d 10h")
@@ -71,7 +71,7 @@ def read_span(text: str) -> Span:
     if not found or not any(found.groups()):
         raise ValueError(f'{text!r} is no length of time; write it as "4h", "30m" or "1d 2h".')
     days, hours, minutes = (int(found[unit] or 0) for unit in ("days", "hours", "minutes"))
-    return Span(days=days, minutes=hours * 60 + minutes)
+    return WorkingSpan(days=days, minutes=hours * 60 + minutes)
 
 
 def _check_span(text: str) -> str:
@@ -165,7 +165,7 @@ class Priority(Section):
     @field_validator("answer", "first_contact", "decision")
     @classmethod
     def _leave_time(cls, text: str) -> str:
-        if read_span(text) == Span():
+        if read_span(text) == WorkingSpan():
             raise ValueError(f"{text!r} leaves no time; give at least a minute.")
         return text
 

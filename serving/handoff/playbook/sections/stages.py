@@ -34,7 +34,7 @@ class StageDefinition(Section):
         return self
 
 
-def _said_yes(answer: str) -> Condition:
+def _is_yes(answer: str) -> Condition:
     return Condition.model_validate({"answer": answer, "is": (True,)})
 
 
@@ -53,9 +53,9 @@ CRITERIA: Mapping[str, Criterion] = {
         ),
     ),
     "accepted": Criterion(words="was accepted by sales", all=(Condition(stage=Stage.SAL),)),
-    "need": Criterion(words="has a need that we meet", all=(_said_yes("need"),)),
-    "budget": Criterion(words="has a budget", all=(_said_yes("budget"),)),
-    "authority": Criterion(words="has the authority to buy", all=(_said_yes("authority"),)),
+    "need": Criterion(words="has a need that we meet", all=(_is_yes("need"),)),
+    "budget": Criterion(words="has a budget", all=(_is_yes("budget"),)),
+    "authority": Criterion(words="has the authority to buy", all=(_is_yes("authority"),)),
     "timeline": Criterion(
         words="means to buy within half a year",
         all=(Condition(answer="timeline_months", at_most=6),),
@@ -63,7 +63,7 @@ CRITERIA: Mapping[str, Criterion] = {
     "decision_maker": Criterion(
         words="decides on the purchase",
         any=(
-            _said_yes("decision_maker"),
+            _is_yes("decision_maker"),
             Condition.model_validate({"attribute": "seniority", "is": ("c_level", "vp")}),
         ),
     ),
@@ -110,8 +110,8 @@ class Stages(Section):
 
     @field_validator("criteria", mode="before")
     @classmethod
-    def _keep_the_shipped(cls, told: Any) -> Any:
-        return {**CRITERIA, **told} if isinstance(told, Mapping) else told
+    def _keep_the_shipped(cls, given: Any) -> Any:
+        return {**CRITERIA, **given} if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _name_known_criteria(self) -> Self:

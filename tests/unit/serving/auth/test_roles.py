@@ -17,13 +17,17 @@ def test_every_role_and_every_permission_is_in_the_table():
 
 
 def test_a_key_that_lies_open_in_web_pages_may_only_send_engagement():
-    assert ROLES[Role.TRACKER] == {"send engagement"}
+    assert ROLES[Role.TRACKER] == {"engagement:send"}
 
 
 def test_nobody_but_admins_reads_and_erases_people():
-    both = {role for role, may in ROLES.items() if {"export people", "erase people"} <= may}
+    both = {
+        role
+        for role, may in ROLES.items()
+        if {"personal_data:export", "personal_data:erase"} <= may
+    }
     assert both == {Role.ADMIN}
-    assert "erase people" not in TOKEN
+    assert "personal_data:erase" not in TOKEN
 
 
 def test_the_manual_prints_the_table_as_it_is():
