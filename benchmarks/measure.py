@@ -13,7 +13,7 @@ console = Console(width=110)
 
 
 def _take(action: Callable[[], object], repeats: int, clock: Callable[[], float]) -> np.ndarray:
-    """Time a deed again and again by a clock, after one run that does not count."""
+    """Time an action again and again by a clock, after one run that does not count."""
     action()
     taken = np.empty(repeats)
     for i in range(repeats):
@@ -24,12 +24,12 @@ def _take(action: Callable[[], object], repeats: int, clock: Callable[[], float]
 
 
 def take_times(action: Callable[[], object], *, repeats: int) -> np.ndarray:
-    """Time a deed in wall seconds."""
+    """Time an action in wall seconds."""
     return _take(action, repeats, time.perf_counter)
 
 
 def take_cpu(action: Callable[[], object], *, repeats: int) -> np.ndarray:
-    """Time a deed in CPU seconds of the whole process, all threads added up."""
+    """Time an action in CPU seconds of the whole process, all threads added up."""
     return _take(action, repeats, time.process_time)
 
 

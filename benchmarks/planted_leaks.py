@@ -32,7 +32,7 @@ def draw_market(seed: int, leads: int = LEADS) -> History:
 
 
 def learn(history: History, grid: Grid = GRID) -> Run:
-    """Train as `baton train` does, without the pictures of what the model heeds."""
+    """Train as `baton train` does, without the pictures of what the model relies on."""
     options = RunOptions(Outcome(Stage.SQL, 30 * DAY_US), grid, "leaks", explain=False)
     with tempfile.TemporaryDirectory() as folder:
         return train(history, options, Path(folder), data_fingerprint="simulated")

@@ -97,7 +97,7 @@ def _print_in_process(folder: Path, store: Store, more: str) -> None:
 def hit(
     action: Callable[[httpx.Client], object], address: str, clients: int, seconds: float
 ) -> np.ndarray:
-    """Have clients do a deed for a while; give the seconds of each."""
+    """Have clients repeat a call for a while; give the seconds of each."""
     headers = {"Content-Type": "application/json"}
     if LOCAL_KEY.exists():
         headers["Authorization"] = f"Bearer {LOCAL_KEY.read_text()}"

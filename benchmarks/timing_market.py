@@ -166,7 +166,7 @@ def _measure_calibration(
     return {
         "slope": float(slope),
         "offset": float(offset),
-        "foretold": float(chance.mean()),
+        "predicted": float(chance.mean()),
         "came": float(handoffs.sql.mean()),
         "handoffs": len(handoffs),
     }

@@ -131,7 +131,7 @@ def read_bundle(folder: Path) -> Bundle:
 class ModelHolder:
     """Keeps the champion, and takes up a new one when it lies in the folder.
 
-    ``role`` is what the bundle is called in the logs: a challenger in the shadow has a desk, too.
+    ``role`` is what the bundle is called in the logs: a challenger in the shadow has a holder, too.
     """
 
     def __init__(self, folder: Path, role: str = "champion") -> None:

@@ -143,7 +143,7 @@ class DaskBooster:
         tuning: NDArray[np.bool_],
         progress: Progress,
     ) -> int:
-        """Stop when the tuning rows are foretold no better.
+        """Stop when the tuning rows are predicted no better.
 
         LightGBM cannot stop early on workers, as each would judge by its own rows; so trees are
         grown first, a few at first, and judged afterwards.

@@ -115,13 +115,13 @@ class GroupsError(TrainingError):
 
 
 class OutcomesDifferError(TrainingError):
-    """Champion and challenger foretell different things."""
+    """Champion and challenger predict different things."""
 
     def __init__(self, champion: str, challenger: str) -> None:
         self.champion = champion
         self.challenger = challenger
         super().__init__(
-            f"The champion foretells {champion}, the challenger {challenger}: their figures cannot "
+            f"The champion predicts {champion}, the challenger {challenger}: their figures cannot "
             "be compared, and every band would mean something else. Train a challenger for the "
             "champion's outcome, or register the other under a name of its own (--name)."
         )

@@ -43,7 +43,7 @@ SchedulerOption = Annotated[
 
 
 class ShowProgress(Protocol):
-    """Shows how far a deed is."""
+    """Shows how far a task is."""
 
     def __call__(self, position: int = 0) -> None:
         """One partition more is done."""

@@ -1,4 +1,4 @@
-"""The same deeds on Dask: partitions go to workers, on this machine or on many.
+"""The same computations on Dask: partitions go to workers, on this machine or on many.
 
 Nothing is shuffled: all that happened to a lead and to its colleagues is in one partition already,
 so each task is ``compute_part``, the function that runs in process, and the result is the same bit
@@ -100,7 +100,7 @@ def largest_first(folder: HistoryFolder) -> list[int]:
 def on_workers(
     client: "Client", task: Callable[[Job, int], T], job: Job, positions: Sequence[int]
 ) -> Iterator[T]:
-    """Do a deed for each partition on the workers; give the results as they come.
+    """Run a task for each partition on the workers; give the results as they come.
 
     Partitions are handed out in the order given, a few ahead of what was taken.
 

@@ -1,4 +1,4 @@
-"""One partition of a history in, its part of the matrix out: the same deed wherever it runs."""
+"""One partition of a history in, its part of the matrix out: the same computation wherever it runs."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def in_order(task: Callable[[int], T], positions: Iterable[int], threads: int) -> Iterator[T]:
-    """Do a deed for each position on some threads; give the results in order.
+    """Run a task for each position on some threads; give the results in order.
 
     No more than ``threads`` results wait to be taken, so a slow taker bounds the memory.
     """
@@ -56,7 +56,7 @@ def stream_parts(job: Job, *, threads: int | None = None) -> Iterator[Part]:
 
 
 def compute_and_write(folder: Path, format_: MatrixFormat, job: Job, position: int) -> Written:
-    """Compute one part and write its file: the deed of a thread here or a worker elsewhere.
+    """Compute one part and write its file: the task of a thread here or a worker elsewhere.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ class StageChange:
     """Of a return whose reason says so."""
 
     def fulfils(self, target: Target) -> bool:
-        """Whether this is the event that was foretold, or means that it has been."""
+        """Whether this is the event that was predicted, or means that it has been."""
         return self.stage in reaches(target.stage) and target.finding in {None, self.finding}
 
 

@@ -37,7 +37,7 @@ LEADS_AT_ONCE = 4096
 """Leads whose days are laid out together: bounds the memory, and is part of what a seed means."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with the deed, how much of it is done, and how much there is."""
+"""Called with the step, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def live(world: World, *, n_leads: int, seed: int, progress: Progress = _ignore_
     """
     if n_leads < 1:
         raise TooFewLeadsError(n_leads)
-    # One stream per deed: more mails, say, leave the same people with the same wishes.
+    # One stream per step: more mails, say, leave the same people with the same wishes.
     streams = np.random.default_rng(seed).spawn(6)
     for_population, for_bumps, for_events, for_record, *further = streams
     population = draw_population(for_population, world, n_leads)

@@ -224,7 +224,7 @@ class Authenticator:
 
 
 def build_authenticator(settings: ServingSettings, store: Store | None) -> Authenticator:
-    """Build the doorman of a server."""
+    """Build the authenticator of a server."""
     lasts = timedelta(hours=settings.session_hours)
     local = LocalCredentials(settings.local_key, lasts) if settings.has_local_credentials else None
     return Authenticator(settings, store, local, monotonic)

@@ -20,7 +20,7 @@ from serving.auth.roles import Permission
 from serving.errors import TokenRefusedError
 from serving.web_api.openapi import describe_problems
 
-# For the description of the API only: the doorman reads the header himself.
+# For the description of the API only: the authenticator reads the header itself.
 _bearer = HTTPBearer(auto_error=False, description="A key, as `baton keys create` makes it.")
 Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 

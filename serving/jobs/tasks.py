@@ -110,7 +110,7 @@ def build_jobs(resources: JobResources, url: str) -> "App":
     )
 
     def record_failure(context: "JobContext", action: Callable[[], object]) -> None:
-        """Do a job's deed; note why it failed, since procrastinate does not."""
+        """Run a job's action; record why it failed, since procrastinate does not."""
         try:
             action()
         except Exception as error:

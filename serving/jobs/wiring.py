@@ -18,7 +18,7 @@ from serving.store.session import Store
 
 
 def build_model_holders(settings: ServingSettings) -> list[ModelHolder]:
-    """Build a desk for each bundle that is served, the main champion's first."""
+    """Build a holder for each bundle that is served, the main champion's first."""
     further = [ModelHolder(folder, "further_champion") for folder in settings.further_champions]
     return [ModelHolder(settings.champion), *further]
 

@@ -78,7 +78,7 @@ class Worker:
             return
 
     async def _repeat(self, name: str, action: Callable[[], int], every_seconds: float) -> None:
-        """Do a deed again and again; at once where it found much to do, else after a pause."""
+        """Run an action again and again; at once where it found much to do, else after a pause."""
         while not self._stop.is_set():
             pause = every_seconds
             try:

@@ -24,7 +24,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 
 
 class StateCollector(Collector):
-    """Reads the state of the desks at the moment of scraping."""
+    """Reads the state of the model holders at the moment of scraping."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ EVENTS_BY_TOPIC: Mapping[str, NotificationEvent] = {
 def read_event(effect: Effect) -> dict[str, Any] | None:
     """Read what an effect tells: a notice, or what the service of handoffs announced.
 
-    None where it is no occasion that anybody could have asked to hear of.
+    None where it is no event that anybody could have subscribed to.
     """
     payload = effect.payload
     if effect.topic == notifications.TOPIC:
@@ -95,7 +95,7 @@ def list_mail_addresses(settings: ServingSettings, role: Role, seller: str | Non
 def fan_out(
     rules: Notifications, event: NotificationEvent, seller: str | None, settings: ServingSettings
 ) -> list[Delivery]:
-    """List who is told of an occasion, and how; nobody twice by the same channel."""
+    """List who is notified of an event, and how; nobody twice by the same channel."""
     found: dict[tuple[Medium, str], Delivery] = {}
     for rule in rules.rules:
         if event not in rule.on:

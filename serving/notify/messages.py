@@ -32,7 +32,7 @@ SUBJECTS: dict[NotificationEvent, str] = {
     "playbook_proposed": "A new playbook is proposed",
     "playbook_agreed": "A new playbook is in effect",
 }
-"""What each occasion is called, in a mail's subject and in a chat."""
+"""What each event is called, in a mail's subject and in a chat."""
 
 
 @dataclass(frozen=True)

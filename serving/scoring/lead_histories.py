@@ -135,7 +135,7 @@ def leave_out_not_yet_created(lead: PackedLead, as_of: int) -> PackedLead:
 def find_moment(lead: PackedLead, earliest: int) -> int:
     """Find the earliest moment, not before the one given, at which all that is known counts.
 
-    Microseconds since the epoch. Colleagues that are not born by then are not waited for.
+    Microseconds since the epoch. Colleagues that are not created by then are not waited for.
     """
     moment = max(earliest, lead.known_until + 1)
     while True:

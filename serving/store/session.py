@@ -231,7 +231,7 @@ class Store:
             work.session.execute(text("SELECT 1"))
 
     def run(self, action: Callable[[UnitOfWork], Done]) -> Done:
-        """Do a deed in a unit of work; do it again where two units stood in each other's way.
+        """Run an action in a unit of work; run it again after a conflict between two units.
 
         Raises
         ------

@@ -24,7 +24,7 @@ async def get_settings(request: Request) -> ServingSettings:
 
 
 async def get_champion_holder(request: Request) -> ModelHolder:
-    """Give the desk that keeps the champion."""
+    """Give the holder of the champion."""
     holder: ModelHolder = request.app.state.champion_holder
     return holder
 

@@ -122,9 +122,9 @@ def run_idempotent(
     now: datetime,
     action: Callable[[], StoredResponse],
 ) -> StoredResponse:
-    """Do a deed and keep its answer; if it was done before, give the answer of then.
+    """Run an action and store its response; if it was done before, give the answer of then.
 
-    A deed that raises keeps nothing: sent again, it is tried again.
+    An action that raises stores nothing: sent again, it is tried again.
 
     Raises
     ------

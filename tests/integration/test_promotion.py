@@ -174,7 +174,7 @@ def test_a_better_challenger_is_promoted_and_everything_is_recorded(lab: Lab) ->
     code, output = lab.promote("--dry-run", "--by", "ann")
 
     assert code == 0
-    assert "Verdict: promote The challenger foretells better than the champion" in output
+    assert "Verdict: promote The challenger predicts better than the champion" in output
     assert "Nothing was changed: --dry-run." in output
     assert lab.served == version(lab.weak)
     assert lab.aliases() == {"champion": version(lab.weak), "challenger": version(lab.good)}
@@ -247,7 +247,7 @@ def test_a_worse_challenger_is_kept_out_unless_somebody_takes_the_blame(lab: Lab
     code, output = lab.promote("--yes")
 
     assert code == KEPT
-    assert "Verdict: keep The challenger foretells worse than the champion" in output
+    assert "Verdict: keep The challenger predicts worse than the champion" in output
     assert lab.served == version(lab.good)
     assert lab.aliases() == {"champion": version(lab.good), "challenger": version(lab.weak)}
     assert lab.log_lines()[-1]["action"] == "keep"
@@ -310,7 +310,7 @@ def test_another_outcome_is_refused_in_words(lab: Lab, history, trained_bundle, 
     code, output = lab.promote("--challenger", str(other), "--yes")
 
     assert code == REFUSED
-    assert "foretells SQL within 30 days, the challenger won within 90 days" in output
+    assert "predicts SQL within 30 days, the challenger won within 90 days" in output
     code, output = lab.promote("--challenger", str(lab.weak))
     assert code == REFUSED
     assert "is the champion already" in output

@@ -31,7 +31,7 @@ LAST = (ENDED, ALONE, CUT, HANDED, RAISED)
 
 def lay(courses, *, propensity=0.5, stays=0.5, now=4.0, following=3.0, followed=1.0):
     """Lay out paths from courses such as ``[(GOES_ON, 0.0), (HANDED, 10.0)]``: what followed, what
-    it brought. Everything foretold is one number for all steps, or one per step."""
+    it brought. Everything predicted is one number for all steps, or one per step."""
     steps = [step for course in courses for step in course]
     n = len(steps)
     kind = np.array([what for what, _ in steps], np.int8)
@@ -88,7 +88,7 @@ def test_a_policy_that_waits_counts_only_leads_that_were_left_alone():
 
     scores = score_policy(judged, np.zeros(3, bool))
 
-    # Foretold 3, taken off twice as the lead stays with chance 1/2; then 6 and 12; then 4 times 10.
+    # Predicted 3, taken off twice as the lead stays with chance 1/2; then 6 and 12; then 4 times 10.
     assert scores.value.tolist() == [3.0 - 6.0 + 6.0 - 12.0 + 40.0, 3.0]
     assert scores.weight.tolist() == [4.0, 0.0]
 
@@ -133,7 +133,7 @@ def list_courses():
     [((True, True), PAYS[0]), ((False, True), PAYS[1]), ((False, False), AT_THE_END)],
     ids=["at once", "at the second step", "never"],
 )
-@pytest.mark.parametrize("now", [0.0, 5.0], ids=["foretold too low", "foretold anyhow"])
+@pytest.mark.parametrize("now", [0.0, 5.0], ids=["predicted too low", "predicted anyhow"])
 def test_with_true_propensities_the_mean_over_all_courses_is_the_true_value(stops, worth, now):
     courses, chances = zip(*list_courses(), strict=True)
     place = [step for course in courses for step in range(len(course))]
@@ -158,7 +158,7 @@ def test_with_true_payoffs_wrong_propensities_do_no_harm_to_a_handoff_at_once():
 
 
 def test_where_the_log_never_hands_over_the_interval_holds_all_that_a_handoff_may_bring():
-    # given a handoff on each of many leads' first steps, foretold 4, where the log hardly makes one
+    # given a handoff on each of many leads' first steps, predicted 4, where the log hardly makes one
     judged = lay([[(ENDED, 0.0)]] * 50 + [[(HANDED, 10.0)]], propensity=0.001)
 
     # when

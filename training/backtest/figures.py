@@ -36,7 +36,7 @@ EVERYTHING = "all periods"
 
 @dataclass(frozen=True)
 class PeriodPredictions:
-    """The leads of a period, what was foretold of them, and what came."""
+    """The leads of a period, what was predicted of them, and what came."""
 
     begins: datetime
     ends: datetime

@@ -38,7 +38,7 @@ CALIBRATED = (KEPT, STATIC, BASE)
 def write_backtest_plot(
     path: Path, tables: Sequence[PeriodTable], periods: Sequence[PeriodPredictions], promise: str
 ) -> None:
-    """Draw the log loss per period with its intervals, and beside it foretold against came.
+    """Draw the log loss per period with its intervals, and beside it predicted against observed.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def write_backtest_plot(
     _draw_losses(left, tables[:-1])
     _draw_calibration(right, periods)
     _dress(left, "Log loss by period", f"{promise}; 95 % intervals over leads")
-    _dress(right, "Foretold and came", "all periods; bins of equal size, 95 % intervals")
+    _dress(right, "Predicted and came", "all periods; bins of equal size, 95 % intervals")
     save_figure(figure, path)
 
 

@@ -27,7 +27,7 @@ class RandomSplitOptimism:
 
     candidate: str
     random: Auc
-    """Of all moments, each foretold by folds that saw leads later than it."""
+    """Of all moments, each predicted by folds that saw leads later than it."""
     in_time: float
     """Mean over the periods of the walk, weighted by their pairs of a conversion and another."""
     pooled: float
@@ -40,7 +40,7 @@ class RandomSplitOptimism:
         return (
             f"AUC {self.random.value:.3f} ({interval.low:.3f}-{interval.high:.3f}) in {FOLDS} "
             f"random folds by lead ({self.candidate}), {self.in_time:.3f} within the periods of the "
-            f"walk ({self.pooled:.3f} if they are ranked as one): the difference is flattery."
+            f"walk ({self.pooled:.3f} if they are ranked as one): the difference is optimism."
         )
 
     def record(self) -> dict[str, Any]:

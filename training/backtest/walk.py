@@ -1,4 +1,4 @@
-"""Walk forward through the past: learn what was known then, foretell, wait for the truth."""
+"""Walk forward through the past: learn what was known then, predict, wait for the truth."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -102,7 +102,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Backtest:
-    """What was foretold in each period, and what came."""
+    """What was predicted in each period, and what came."""
 
     moments: Moments
     plan: Plan
@@ -131,7 +131,7 @@ def walk_forward(
     engine: Engine = IN_PROCESS,
     progress: Progress = lambda _what, _share: None,
 ) -> Backtest:
-    """Repeat the whole procedure at each origin, and let every rival foretell what came after.
+    """Repeat the whole procedure at each origin, and let every rival predict what came after.
 
     At an origin only leads created before it are learned from, and only labels known by then. The
     leads created from there to the next origin are judged. The static model is that of the first
@@ -246,7 +246,7 @@ def _learn(
 ) -> Learned:
     """Fit, choose and calibrate as it would have been done at an origin."""
     split = _split(moments, plan, origin, until)
-    # Not learned from, but needed to keep the level: their labels come in while we foretell.
+    # Not learned from, but needed to keep the level: their labels come in while we predict.
     awaited = _find_awaited(moments, origin, until)
     dataset = build_dataset(
         moments,
@@ -317,7 +317,7 @@ def _keep_level(moments: Moments, log_odds: NDArray[np.float64]) -> NDArray[np.f
 def _judge(
     moments: Moments, learned: Learned, static: _Static, origin: int, until: int
 ) -> PeriodPredictions:
-    """Gather what every rival foretold of the leads created in ``[origin, until)``."""
+    """Gather what every rival predicted of the leads created in ``[origin, until)``."""
     dataset, chosen = learned.dataset, learned.chosen
     own = dataset.moments
     judged = own.created_at >= origin

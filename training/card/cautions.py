@@ -56,7 +56,7 @@ def find_calibration_cautions(quality: Quality) -> Iterator[str]:
         more = "More" if line.intercept_in_the_large > 0 else "Fewer"
         promised = sum(row.predicted * row.rows for row in quality.bins) / quality.rows
         yield (
-            f"{more} leads converted than was foretold: {quality.base_rate:.1%} against "
+            f"{more} leads converted than was predicted: {quality.base_rate:.1%} against "
             f"{promised:.1%}. Recalibrate on matured leads."
         )
     if not line.because and not line.slope_interval.covers(1):

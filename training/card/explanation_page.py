@@ -1,4 +1,4 @@
-"""The part of the model card that shows what the model pays heed to, and how firmly it does."""
+"""The part of the model card that shows what the model relies on, and how firmly it does."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model as a whole pays heed to, and which features speak only together."""
+"""What a model as a whole relies on, and which features speak only together."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -160,7 +160,7 @@ def list_limits(dataset: Dataset, competition: Competition) -> list[str]:
 
 @dataclass(frozen=True)
 class ModelReasons:
-    """What a model pays heed to, and how firmly it does."""
+    """What a model relies on, and how firmly it does."""
 
     explanation: ModelExplanation
     stability: Stability
@@ -205,7 +205,7 @@ def write_pictures(folder: Path, bundle: Bundle, quality: Quality) -> None:
 
 
 def write_model_reasons(folder: Path, model_reasons: ModelReasons) -> tuple[str, ...]:
-    """Write the pictures of what the model pays heed to; return their names."""
+    """Write the pictures of what the model relies on; return their names."""
     return write_explanation_plots(folder, model_reasons.explanation, model_reasons.stability)
 
 

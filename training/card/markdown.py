@@ -137,7 +137,7 @@ def list_measures(q: Mapping[str, Any]) -> list[list[str]]:
         [
             "calibration in the large",
             number(line["intercept_in_the_large"]) + interval(line["in_the_large_interval"]),
-            "0 is perfect, above 0 more came than foretold",
+            "0 is perfect, above 0 more came than predicted",
         ],
         ["lift at 10 %", number(q["lift_at_10"]), "1 is chance"],
     ]
@@ -156,7 +156,7 @@ def render_reliability(card: Card) -> str:
         for row in card["quality"]["bins"]
     ]
     header = ["predicted", "observed", "95 % interval", "rows", "leads"]
-    picture = link(card, "reliability.png", "Foretold chance against observed rate")
+    picture = link(card, "reliability.png", "Predicted chance against observed rate")
     return "## Reliability\n\n" + picture + table(header, rows)
 
 

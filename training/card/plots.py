@@ -49,7 +49,7 @@ def write_card_plots(folder: Path, quality: Quality, promise: str) -> tuple[Path
 
 def write_reliability_plot(path: Path, bins: Sequence[Bin], promise: str) -> None:
     """Draw observed rate over predicted chance, with Wilson intervals, and write the PNG."""
-    figure, axes = build_figure("Foretold and came", promise)
+    figure, axes = build_figure("Predicted and came", promise)
     predicted = np.array([row.predicted for row in bins])
     observed = np.array([row.observed for row in bins])
     low = np.array([row.observed_low for row in bins])

@@ -82,10 +82,10 @@ def write_overlap(path: Path, proof: Proof) -> None:
 
 
 def write_calibration(path: Path, proof: Proof) -> None:
-    """Draw the share of SQLs over the foretold chance, for held-out handoffs."""
+    """Draw the share of SQLs over the predicted chance, for held-out handoffs."""
     slope, low, high = proof.calibration
     figure, axes = build_figure(
-        "P(SQL | handed off now): foretold and came",
+        "P(SQL | handed off now): predicted and observed",
         f"slope {slope:.2f} ({low:.2f} to {high:.2f})",
     )
     order = np.array_split(np.argsort(proof.chances, kind="stable"), BINS)
@@ -99,7 +99,7 @@ def write_calibration(path: Path, proof: Proof) -> None:
     axes.errorbar(predicted, observed, yerr=whiskers, fmt="o-", color=BLUE, capsize=4)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("foretold by a model other leads taught")
+    axes.set_xlabel("predicted by a model other leads taught")
     axes.set_ylabel("share that became an SQL")
     save_figure(figure, path)
 

@@ -71,7 +71,7 @@ def backtest_command(
 ) -> None:
     """Walk forward through a history: train on what was known then, score, wait for the truth.
 
-    Every period is foretold by the model retrained at its beginning, by the first one never
+    Every period is predicted by the model retrained at its beginning, by the first one never
     retrained, each also with its level kept by matured labels, by the points table and by the
     base rate. Figures, picture and MLflow record have 95 % intervals over leads. Exit code 1:
     refused, with the reason.
@@ -103,7 +103,7 @@ def backtest_command(
 
 @dataclass(frozen=True)
 class BacktestRequest:
-    """What a walk is to foretell, and how."""
+    """What a walk is to predict, and how."""
 
     outcome: Outcome
     grid: Grid

@@ -26,7 +26,7 @@ def cold_start_command(
         str,
         typer.Option(help="Share of leads that converts, e.g. 5%; by default as far as known."),
     ] = "",
-    outcome: Annotated[str, typer.Option(help="What the points foretell.")] = "sql",
+    outcome: Annotated[str, typer.Option(help="What the points predict.")] = "sql",
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
     name: Annotated[str, typer.Option(help="Name in the registry; default baton-OUTCOME.")] = "",
     drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,

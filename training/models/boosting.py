@@ -88,7 +88,7 @@ class Booster(Protocol):
         tuning: NDArray[np.bool_],
         progress: Progress,
     ) -> int:
-        """Find how many trees foretell the tuning rows best when fitted on the others."""
+        """Find how many trees predict the tuning rows best when fitted on the others."""
 
     def boost(
         self, train: FitData, settings: dict[str, Any], rounds: int, progress: Progress
@@ -108,7 +108,7 @@ class LocalBooster:
         tuning: NDArray[np.bool_],
         progress: Progress,
     ) -> int:
-        """Stop when the tuning rows are foretold no better."""
+        """Stop when the tuning rows are predicted no better."""
         return search_rounds(train, settings, tuning, progress)[0]
 
     def boost(
@@ -127,7 +127,7 @@ def search_rounds(
     tuning: NDArray[np.bool_],
     progress: Progress = lambda _: None,
 ) -> tuple[int, float]:
-    """Grow trees on the other rows until the tuning rows are foretold no better.
+    """Grow trees on the other rows until the tuning rows are predicted no better.
 
     Returns
     -------

@@ -153,7 +153,7 @@ def _measure_information(one: Steps, codes: NDArray[np.int64], own: FitData, row
 
 
 def _choose(own: FitData, steps: list[Steps], progress: Progress) -> list[Steps]:
-    """Take features one by one while the tuning rows are foretold better by them."""
+    """Take features one by one while the tuning rows are predicted better by them."""
     tuning = own.tuning_mask()
     older = np.ones(len(own.converted), np.bool_) if tuning is None else ~tuning
     best_of: dict[str, tuple[float, Steps]] = {}

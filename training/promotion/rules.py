@@ -92,7 +92,7 @@ def decide_promotion(
     if faults:
         return PromotionDecision(PromotionVerdict.KEEP, (*faults, *figures))
     if comparison.log_loss.is_better:
-        sentence = "The challenger foretells better than the champion, beyond noise."
+        sentence = "The challenger predicts better than the champion, beyond noise."
         return PromotionDecision(PromotionVerdict.PROMOTE, (sentence, *figures))
     against = tuple(find_champion_faults(comparison, rules, champion_age_days))
     if not against:
@@ -124,7 +124,7 @@ def find_faults(comparison: Comparison, rules: PromotionRules) -> Iterator[str]:
     challenger = comparison.challenger
     yield from find_no_signal("challenger", challenger, comparison.base_rate_loss)
     if comparison.log_loss.is_worse:
-        yield "The challenger foretells worse than the champion, beyond noise."
+        yield "The challenger predicts worse than the champion, beyond noise."
     if comparison.auc.interval.high < -rules.largest_auc_loss:
         yield (
             "The challenger puts leads in a worse order, by more than "

@@ -39,7 +39,7 @@ MEMORIES = (250, 1000, 4000)
 """Leads whose labels matured last: the memories that compete with each other and with none."""
 
 PRIOR = 20.0
-"""Made-up outcomes that came just as foretold: few labels move the level little."""
+"""Made-up outcomes that came just as predicted: few labels move the level little."""
 
 STEPS, SETTLED = 25, 1e-7
 
@@ -55,7 +55,7 @@ class LevelFit:
     labels: int
     leads: int
     expected: float
-    """Mean chance that was foretold for them."""
+    """Mean chance that was predicted for them."""
     observed: float
     """Share of them that converted."""
 
@@ -87,7 +87,7 @@ def fit_level(
     lead_index : array of shape (n,)
         Rows of one lead count as one cluster in the standard error.
     prior
-        Weight of an added row that came exactly as foretold: it pulls towards no shift.
+        Weight of an added row that came exactly as predicted: it pulls towards no shift.
 
     Raises
     ------

@@ -102,14 +102,14 @@ class Recalibration:
         level = self.level
         found = (
             f"{level.labels:,} matured labels of {level.leads:,} leads: {level.expected:.1%} was "
-            f"foretold, {level.observed:.1%} converted, a shift of {level.shift:+.3f} in log-odds "
+            f"predicted, {level.observed:.1%} converted, a shift of {level.shift:+.3f} in log-odds "
             f"(standard error {level.standard_error:.3f})."
         )
         if self.is_needed:
             return f"{found} The mean chance moves to {self.mean_after:.1%}; points stay."
         why = "it is within noise"
         if not level.is_noise:
-            why = "moving it would not have foretold these leads better by a standard error"
+            why = "moving it would not have predicted these leads better by a standard error"
         return f"{found} The level stays: {why}."
 
     @property
@@ -144,7 +144,7 @@ def find_shift(
     Parameters
     ----------
     lookback
-        Leads whose labels matured last; by default what would have foretold best so far.
+        Leads whose labels matured last; by default what would have predicted best so far.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def _score(
 
 
 def _choose_lookback(labelled: LaterLabels, moment: int) -> int:
-    """Choose the memory that has foretold best by a moment; 0 for none."""
+    """Choose the memory that has predicted best by a moment; 0 for none."""
     # A row more, looked at now and never matured: what would be used for it?
     followed = follow_level(
         np.append(labelled.log_odds, 0.0),

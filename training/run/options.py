@@ -30,7 +30,7 @@ class RunOptions:
     segments: tuple[str, ...] = ()
     """Filters of segments that may get a model of their own, see `segment_models.read_rules`."""
     explain: bool = True
-    """Whether the card shows what the model as a whole pays heed to; the model is the same."""
+    """Whether the card shows what the model as a whole relies on; the model is the same."""
     protected: tuple[str, ...] = ()
     """Attributes left out as protected or proxies whatever they are called."""
     allow_protected: Mapping[str, str] = field(default_factory=dict)

@@ -99,7 +99,7 @@ def fit_amount(dataset: Dataset, amounts: NDArray[np.float64], seed: int) -> Amo
     -------
     AmountModel or None
         None where too few converted leads have an amount. One amount for everyone where that
-        foretells the later leads' logarithms better.
+        predicts the later leads' logarithms better.
     """
     known = ~np.isnan(amounts)
     fit, later = dataset.split.fit & known, dataset.split.calibrate & known

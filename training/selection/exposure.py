@@ -36,12 +36,12 @@ class HandoffGroup:
     """The model's mean chance for them at the handoff, weighted alike."""
     gap_low: float
     gap_high: float
-    """95 % interval of ``came - foretold``, drawn over handoffs."""
+    """95 % interval of ``observed - predicted``, drawn over handoffs."""
     auc: float
 
     @property
     def gap(self) -> float:
-        """How much more of them converted than was foretold."""
+        """How much more of them converted than was predicted."""
         return self.observed - self.predicted
 
 
@@ -157,7 +157,7 @@ def _word(explored: HandoffGroup, ruled: HandoffGroup | None) -> str:
     sentence = (
         "Who was handed to sales was decided by the old rule, but for a share drawn by lot. Of "
         f"{explored.handoffs:,} such handoffs (each counting 1/propensity) {explored.observed:.1%} "
-        f"converted and {explored.predicted:.1%} was foretold without knowing that they would be handed over: {explored.gap:+.1%} (95 % "
+        f"converted and {explored.predicted:.1%} was predicted without knowing that they would be handed over: {explored.gap:+.1%} (95 % "
         f"{explored.gap_low:+.1%} to {explored.gap_high:+.1%}); AUC {explored.auc:.2f}."
     )
     if ruled is None:

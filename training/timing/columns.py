@@ -60,7 +60,7 @@ def _gain_of(trees: TreeModel, n: int) -> Floats:
 
 
 def _scout_gain(part: TimingDataset, chances: list[Chance], prices: Prices, seed: int) -> Floats:
-    """Ask which features foretell whether waiting pays, by a first, coarse regression."""
+    """Ask which features predict whether waiting pays, by a first, coarse regression."""
     del seed
     load = float(np.median(part.handoffs.load)) if len(part.handoffs) else 0.0
     side = ask_side(part, (chances[0], chances[1]), prices, load)

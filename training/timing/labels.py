@@ -65,7 +65,7 @@ class Handoffs:
     is_answered: NDArray[np.bool_]
     """Whether an answer was logged: accepted, or given back. An SQL, or a lead that is lost, with
     neither before it is an end, weeks after some call that nobody wrote down: to take its day for
-    that of the answer would foretell the outcome by itself."""
+    that of the answer would predict the outcome by itself."""
     accepted: NDArray[np.bool_]
     sql: NDArray[np.bool_]
     resolved_at: NDArray[np.int64]
@@ -190,7 +190,7 @@ def trust_answers(handoffs: Handoffs) -> bool:
     """Tell whether the logged answers say how long sales took, rather than what came of it.
 
     They do not where many handoffs ended without one, nor where leads are given back long after
-    others are accepted: a late answer would then foretell that there is no SQL.
+    others are accepted: a late answer would then predict that there is no SQL.
     """
     known = handoffs.is_resolved
     if not known.any() or handoffs.is_answered[known].mean() < LEAST_ANSWERED:

@@ -1,4 +1,4 @@
-"""What the routes of handoffs ask for: the occasion of a deed, and that sellers act on their own."""
+"""What the routes of handoffs ask for: the context of an action, and that sellers act on their own."""
 
 from typing import Annotated, Any
 
@@ -49,7 +49,7 @@ OwnHandoff = Annotated[int, Depends(get_own)]
 def note_action(
     work: UnitOfWork, action: str, handoff_id: int, context: ActionContext, **facts: Any
 ) -> None:
-    """Write a person's deed into the audit log, with references only."""
+    """Write a person's action into the audit log, with references only."""
     note(
         work,
         by=context.by,

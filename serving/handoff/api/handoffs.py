@@ -53,7 +53,7 @@ Route = TypeVar("Route", bound=Callable[..., Any])
 def action_route(
     path: str, summary: str, guard: Any, *, audited: bool = True, status_code: int = 200
 ) -> Callable[[Route], Route]:
-    """Make a route of a deed: who may do it, and whether a body tells more of it."""
+    """Make a route of an action: who may do it, and whether a body tells more of it."""
     return router.post(
         path,
         summary=summary,

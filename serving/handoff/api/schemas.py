@@ -38,7 +38,7 @@ class HandOverIn(Sent):
 
 
 class NoteIn(Sent):
-    """Words to go with a deed."""
+    """Words to go with an action."""
 
     note: Text | None = None
 

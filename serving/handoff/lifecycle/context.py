@@ -1,4 +1,4 @@
-"""When a deed is done, by whom, and with what its records land."""
+"""When an action happens, by whom, and with which catalogue its records are packed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ RULE = "rule"
 
 @dataclass(frozen=True)
 class ActionContext:
-    """The circumstances of a deed."""
+    """The circumstances of an action."""
 
     at: datetime
     by: str = RULE

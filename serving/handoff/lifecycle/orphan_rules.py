@@ -76,7 +76,7 @@ hands is looked at again after ``unattended_days``: a deal of months must not cr
 
 @dataclass(frozen=True)
 class Orphan:
-    """A lead whose place is wrong, and the one deed that repairs that."""
+    """A lead whose place is wrong, and the one repair for it."""
 
     lead_id: str
     anomaly: OwnershipAnomaly

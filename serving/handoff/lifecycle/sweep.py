@@ -105,7 +105,7 @@ class SweepResult:
 
     @property
     def total(self) -> int:
-        """How many deeds it did."""
+        """How many actions it took."""
         return sum(self.counts.values())
 
 
@@ -168,7 +168,7 @@ def _list_asked(sweep_context: SweepContext, at: datetime) -> list[str]:
 def _try(
     sweep_context: SweepContext, result: SweepResult, action: Callable[[UnitOfWork], Iterable[str]]
 ) -> None:
-    """Do a deed in a unit of work; one that the rules refuse by now is left to the next sweep."""
+    """Run an action in a unit of work; one that the rules refuse by now is left to the next sweep."""
     try:
         result.counts.update(sweep_context.store.run(action))
     except RefusedError as refusal:
@@ -200,7 +200,7 @@ def decide_about(
 
 
 def process_due_handoff(work: UnitOfWork, handoff_id: int, context: ActionContext) -> list[str]:
-    """Do what time asks for about one handoff; give the deeds."""
+    """Do what has become due for one handoff; give the actions."""
     row = lock_handoff(work, handoff_id)
     if row.closed_at is not None or row.next_at is None or row.next_at > context.at:
         return []

@@ -98,7 +98,7 @@ class Custody(StrEnum):
 
     MARKETING = "marketing"
     QUEUE = "queue"
-    """Sales' desk: whoever assigns."""
+    """Whoever assigns in sales."""
     SELLER = "seller"
     CUSTOMER_TEAM = "customer_team"
 

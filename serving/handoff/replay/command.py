@@ -196,7 +196,7 @@ def list_warnings(
     contract, goals = bundle.contract, playbook.goals
     if (contract.event, contract.horizon_days) != (goals.outcome, goals.horizon_days):
         warnings.append(
-            f"The model foretells {contract.text}, the playbook's goal is {goals.outcome} within "
+            f"The model predicts {contract.text}, the playbook's goal is {goals.outcome} within "
             f"{goals.horizon_days} days."
         )
     return warnings

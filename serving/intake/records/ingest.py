@@ -19,7 +19,7 @@ SELECT lead_id, merged_into, last_scored_as_of FROM lead WHERE lead_id = ANY(%(i
 ORDER BY lead_id FOR NO KEY UPDATE
 """
 KNOWN = "SELECT lead_id FROM lead WHERE lead_id = ANY(%(ids)s)"
-# Before any row is locked, and in one order: whoever held a lead and waited for another to be born
+# Before any row is locked, and in one order: whoever held a lead and waited for the creation of another
 # would deadlock with its mother. By wards, for the locks of a database are numbered.
 LOCK_ROW_CREATION = """
 SELECT pg_advisory_xact_lock(%(space)s, ward) FROM (

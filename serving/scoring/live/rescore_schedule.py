@@ -18,7 +18,7 @@ QUIET_EVERY_US = 7 * DAY_US
 """Beyond: weekly."""
 
 CLOSED_EVERY_US = 30 * DAY_US
-"""Won or lost: there is nothing to foretell until something opens the lead again."""
+"""Won or lost: there is nothing to predict until something opens the lead again."""
 
 
 @dataclass(frozen=True, slots=True)

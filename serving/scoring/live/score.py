@@ -200,7 +200,7 @@ def _find_moments(
             if last_scored_as_of is None
             else max(now_us, clock.to_us(last_scored_as_of) + 1)
         )
-        if lead.created_at >= earliest:  # not born yet, whatever else is known
+        if lead.created_at >= earliest:  # not yet created, whatever else is known
             moments[lead_id] = earliest
             continue
         moments[lead_id] = find_moment(lead, earliest)
@@ -252,7 +252,7 @@ class _StoringScores:
     def score_further(
         self, champion: Champion, histories: Mapping[str, PackedLead], moments: Mapping[str, int]
     ) -> PackedScores:
-        """Score by another champion: packed in its own codes for the occasion, and forgotten."""
+        """Score by another champion: packed in its own codes for this pass, and forgotten."""
         catalog = champion.bundle.catalog
         own = read_people(
             self.work, catalog, list(histories), keep=False, colleagues=self.colleagues

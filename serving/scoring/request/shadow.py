@@ -259,7 +259,7 @@ def shadow_score_rows(
 
 
 def build_shadow(settings: ServingSettings) -> Shadow:
-    """Build a shadow with a desk and a log of its own."""
+    """Build a shadow with a model holder and a log of its own."""
     scored_log = ScoredLog(
         settings.shadowed,
         most_rows=settings.scored_buffer_rows,

@@ -1,4 +1,4 @@
-"""Handoffs and what hangs on them: decisions, moves, assignments, deeds of clocks, nurture tracks."""
+"""Handoffs and what hangs on them: decisions, moves, assignments, clock actions, nurture tracks."""
 
 from datetime import date, datetime
 from typing import Any
@@ -73,7 +73,7 @@ class HandoffMove(Base):
     state: Mapped[str]
     signal: Mapped[str]
     by: Mapped[str]
-    """Whose deed it was: a person, a key, or ``rule``."""
+    """Who did it: a person, a key, or ``rule``."""
     seller_id: Mapped[str | None]
     """In whose hands the handoff lies after it."""
     reason: Mapped[str | None]

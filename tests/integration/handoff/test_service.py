@@ -1,4 +1,4 @@
-"""Handing over, answering, giving back, in the store: what each deed leaves behind."""
+"""Handing over, answering, giving back, in the store: what each action leaves behind."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -120,7 +120,7 @@ def make_scorer(
     most: int = 100,
     **more: Any,
 ) -> LiveScorer:
-    """Make a scorer with a small bundle of its own, unless desks are given."""
+    """Make a scorer with a small bundle of its own, unless holders are given."""
     if model_holders is None:
         model_holders = [make_model_holder(find_small_bundle(), clock)]
     scored_log = ScoredLog(folder / "scored", most_rows=10_000, keep_days=10)

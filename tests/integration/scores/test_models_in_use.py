@@ -110,7 +110,7 @@ def test_the_model_of_then_is_asked_though_its_folder_is_gone(
 def test_several_contracts_are_served_side_by_side(store: Store, tmp_path: Path) -> None:
     clock = Clock()
     main = make_model_holder(write_small_bundle(tmp_path / "sql"), clock)
-    # Of another catalogue, too: what it needs is packed for the occasion.
+    # Of another catalogue, too: what it needs is packed for that pass.
     won = write_small_bundle(tmp_path / "won", bias=-3.0, contract=WON, accounts=True)
     model_holders = [main, make_model_holder(won, clock)]
     scorer = make_scorer(store, tmp_path, clock, model_holders=model_holders)

@@ -140,7 +140,7 @@ def test_page_tells_what_the_card_tells(card):
 
     for words in (
         "# Model card: P(SQL within 30 days)",
-        "![Foretold chance against observed rate](reliability.png)",
+        "![Predicted chance against observed rate](reliability.png)",
         "(gains.png)",
         "| **lightgbm** |",
         "lift at 10 %",
@@ -175,7 +175,7 @@ def test_without_signal_the_first_warning_states_so():
 def test_a_moved_base_rate_and_level_are_reported():
     cautions = "\n".join(find_cautions(measure(build_inputs(shift=1.5))))
 
-    assert "More leads converted than was foretold" in cautions
+    assert "More leads converted than was predicted" in cautions
     assert "The base rate moved from 16.0%" in cautions
 
 

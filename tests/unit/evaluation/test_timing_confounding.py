@@ -7,7 +7,7 @@ from training.timing.proof.confounding import ConfoundingCheck, list_warnings, m
 
 
 def draw(rng: np.random.Generator, hidden: float, n: int = 3_000):
-    """Draw handoffs whose picks rest, by ``hidden``, on what is not foretold."""
+    """Draw handoffs whose picks rest, by ``hidden``, on what is not predicted."""
     seen, unseen = rng.normal(size=(2, n))
     picked = rng.random(n) < 1 / (1 + np.exp(-hidden * unseen))
     sql = rng.random(n) < 1 / (1 + np.exp(1 - seen - unseen))

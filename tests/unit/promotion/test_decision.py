@@ -71,7 +71,7 @@ def test_better_beyond_noise_is_promoted_and_the_figures_are_stated():
 
     assert decision.verdict == PromotionVerdict.PROMOTE
     assert decision.because == (
-        "The challenger foretells better than the champion, beyond noise.",
+        "The challenger predicts better than the champion, beyond noise.",
         "Compared on 1,000 later leads (3,000 moments, 150 leads converted) that neither model "
         "knew.",
         "Log loss .4120 against .4250: better by .0130 (95 % .0040 to .0220).",
@@ -106,7 +106,7 @@ def test_too_few_leads_of_either_kind_cannot_tell(changes, expected):
     [
         (
             {"log_loss": make_gain(-0.02, -0.001)},
-            "The challenger foretells worse than the champion, beyond noise.",
+            "The challenger predicts worse than the champion, beyond noise.",
         ),
         (
             {"auc": make_gain(-0.04, -0.011)},

@@ -1,4 +1,4 @@
-"""The desk that keeps the champion, while its folder changes under it."""
+"""The holder of the champion, while its folder changes under it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A small model of the best moment whose every number can be foretold, and a bundle that has it."""
+"""A small model of the best moment whose every number can be predicted, and a bundle that has it."""
 
 from pathlib import Path
 from typing import Any

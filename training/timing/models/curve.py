@@ -3,7 +3,7 @@
 Each draw looks k days ahead from a decision day. If the lead is still with marketing then, the
 handoff is worth what the model says of it on the last decision day before; if it raised its hand,
 became an SQL or was closed before, that counts. Where the log was cut before, the model's own
-foretelling for the days that are left goes on, in a second pass.
+predicting for the days that are left goes on, in a second pass.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """P(accept) and P(SQL) of a handoff, learned from handoffs that were made and have come to an end.
 
 Handoffs are few and were not made at random: small trees and a ridge regression are mixed as other
-leads' handoffs are foretold best, then calibrated on the same out-of-fold foretellings. How long
+leads' handoffs are predicted best, then calibrated on the same out-of-fold predictions. How long
 sales took to answer and how many handoffs waited are adjusted for: they are columns of their own.
 Shrinkage that suits faint features would leave next to nothing of the days until the answer, and a
 handoff answered as promised would be valued like the average late one: what trees and line have
@@ -179,7 +179,7 @@ def build_samples(
 
 
 def choose_chance_settings(sample: Sample) -> ChanceSettings:
-    """Choose trees, penalty, mix and calibration by how other leads' handoffs are foretold."""
+    """Choose trees, penalty, mix and calibration by how other leads' handoffs are predicted."""
     rng = np.random.default_rng(sample.seed)
     fold = rng.integers(0, FOLDS, int(sample.lead.max()) + 1)[sample.lead]
     curves: Floats = np.full((FOLDS, MOST_ROUNDS), np.nan)

@@ -39,7 +39,7 @@ class ConfoundingCheck:
     """picked by sellers, or drawn by lot."""
     handoffs: int
     log_odds: float
-    """Beyond what is foretold from the features; NaN where it cannot be told."""
+    """Beyond what is predicted from the features; NaN where it cannot be told."""
     interval: Interval
 
 
@@ -63,16 +63,16 @@ def read_signals(history: History, handoffs: Handoffs) -> NDArray[np.str_]:
 def measure_confounding(
     kind: str, is_kind: ArrayLike, sql: ArrayLike, predicted: ArrayLike, lead: ArrayLike
 ) -> ConfoundingCheck:
-    """Measure how a kind of handoff differs from the others beyond what is foretold.
+    """Measure how a kind of handoff differs from the others beyond what is predicted.
 
-    A logistic regression of the outcome on the foretold log-odds and the kind; intervals by
+    A logistic regression of the outcome on the predicted log-odds and the kind; intervals by
     sandwich over leads.
 
     Parameters
     ----------
     is_kind, sql : array of shape (n,), bool
         Of handoffs that have come to an end.
-    foretold : array of shape (n,)
+    predicted : array of shape (n,)
         P(SQL) by a model that other leads taught.
     lead : array of shape (n,)
     """
@@ -115,7 +115,7 @@ def check_hidden_picks(
 
 
 def list_warnings(confounding_checks: tuple[ConfoundingCheck, ...]) -> list[str]:
-    """Say what the surprises mean for whoever reads the estimates."""
+    """Say what the checks mean for whoever reads the estimates."""
     picked, lot = confounding_checks
     sentences = []
     if picked.interval.low > 0:

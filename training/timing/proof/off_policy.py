@@ -1,13 +1,13 @@
 """What a handoff policy would have brought, from a log made under another: estimates and intervals.
 
 Advantage doubly robust scores (Nie, Brunskill, Wager, JASA 116, 2021, 392-409): the worth of
-handing over now is compared with that of handing over at the next step; each comparison is foretold
+handing over now is compared with that of handing over at the next step; each comparison is predicted
 and then corrected by what the log saw, weighted by one over the chance of seeing it. Summed from
 one policy's day to another's the comparisons are the gain of the one over the other; laid out along
 a path they telescope, and that is how they are computed here. Beside them, plain weighting: only
 paths that went as the policy would have gone count, each by one over the chance of that.
 
-Where a policy hands over and the log hardly ever did, nothing corrects what is foretold, and a model
+Where a policy hands over and the log hardly ever did, nothing corrects what is predicted, and a model
 that is too hopeful there would be believed. So the interval covers whatever such a handoff may bring,
 from a rejection to an SQL (Manski 1990, *American Economic Review* 80(2), 319-323; ends as in Imbens,
 Manski 2004, *Econometrica* 72(6), 1845-1857): the estimate says what is likely, the interval what is
@@ -39,16 +39,16 @@ PROPENSITY_FLOOR = 0.02
 
 @dataclass(frozen=True)
 class EvaluatedPaths:
-    """What is foretold and what was seen on each step of some paths. Shape (n_steps,) each.
+    """What is predicted and what was seen on each step of some paths. Shape (n_steps,) each.
 
     Worths are in the unit of the prices, at the moment of the step.
     """
 
     paths: LoggedPaths
     now: Floats
-    """Foretold worth of a handoff on this step."""
+    """Predicted worth of a handoff on this step."""
     following: Floats
-    """Foretold worth of a handoff at the next step instead."""
+    """Predicted worth of a handoff at the next step instead."""
     propensity: Floats
     """Chance of a logged handoff before the next step."""
     stays: Floats
@@ -58,7 +58,7 @@ class EvaluatedPaths:
     outcome_weight: Floats
     """One over the chance of knowing it by now; 0 where it is not known."""
     made: Floats
-    """What was foretold of that handoff as it was made, with the answer it got."""
+    """What was predicted of that handoff as it was made, with the answer it got."""
     made_now: Floats
     """The same had it been answered as promised."""
     sql_worth: float
@@ -79,7 +79,7 @@ class EvaluatedPaths:
 
     @property
     def corrected(self) -> Floats:
-        """Worth of each logged handoff: foretold for the promised answer, corrected by outcome."""
+        """Worth of each logged handoff: predicted for the promised answer, corrected by outcome."""
         return self.made_now + self.outcome_weight * (self.outcome - self.made)
 
 
@@ -113,7 +113,7 @@ class PolicyScores:
     """Weight of a handoff in the log where the policy hands over, less that of standing there: on
     average 0."""
     worst: Floats
-    """What a handoff where the log hardly ever made one, so that what is foretold of it stands
+    """What a handoff where the log hardly ever made one, so that what is predicted of it stands
     alone, takes off the score if it brings the least there is."""
     best: Floats
     """What it adds if it brings the most."""
@@ -161,7 +161,7 @@ def _score(
         (judged.propensity >= PROPENSITY_FLOOR).astype(np.float64),
     )
     now = judged.now[np.maximum(stop, 0)]
-    # Beyond what any handoff brings nothing is foretold: neither end lies inside of it.
+    # Beyond what any handoff brings nothing is predicted: neither end lies inside of it.
     worst = unseen * np.minimum(judged.worst - now, 0.0)
     best = unseen * np.maximum(judged.best - now, 0.0)
     return PolicyScores(value, weight, brought, stop, reached, agreed, worst, best)
@@ -213,7 +213,7 @@ def _walk(
                     brought[path] = after * outcome[step]
                 break
             nurtured /= stays[step]
-            # What was foretold of the next step is added, and taken off where more was seen.
+            # What was predicted of the next step is added, and taken off where more was seen.
             value[path] += seen * following[step]
             if handed[step] or cut[step]:
                 break

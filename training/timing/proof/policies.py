@@ -77,11 +77,11 @@ class Proof:
     confounding_checks: tuple[ConfoundingCheck, ...]
     warnings: tuple[str, ...]
     chances: Floats
-    """Foretold P(SQL) of held-out handoffs that came to an end, as they were made."""
+    """Predicted P(SQL) of held-out handoffs that came to an end, as they were made."""
     sqls: Floats
     """Whether each became an SQL."""
     calibration: tuple[float, float, float]
-    """Slope of the log-odds of an SQL on the foretold log-odds, with its 95 % interval."""
+    """Slope of the log-odds of an SQL on the predicted log-odds, with its 95 % interval."""
     propensities: Mapping[str, Floats]
     """Chance of a logged handoff where each policy hands over."""
 

@@ -92,7 +92,7 @@ def predict_handoffs(
 def set_level(margin: Floats, offset: Floats | float, observed: Floats, judged: Flags) -> Floats:
     """Give chances whose level and spread are those of the steps they are used on.
 
-    Strong shrinkage leaves rare handoffs foretold too often and frequent ones too rarely; over the
+    Strong shrinkage leaves rare handoffs predicted too often and frequent ones too rarely; over the
     dozens of steps of a path that adds up. Two numbers, fitted on the judged steps, mend it.
     """
     columns = np.stack([np.ones(len(margin)), margin], axis=1)

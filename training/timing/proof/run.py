@@ -106,12 +106,12 @@ def judge(
     second_chances: bool = True,
     seed: int = 7,
 ) -> EvaluatedPaths:
-    """Put together what is foretold and what was seen on each step.
+    """Put together what is predicted and what was seen on each step.
 
     Parameters
     ----------
     learn_on : ndarray of shape (n_paths,), bool
-        Paths from which the log's own handoffs are foretold; judge the others only.
+        Paths from which the log's own handoffs are predicted; judge the others only.
     until
         End of the log, microseconds.
     second_chances
@@ -250,7 +250,7 @@ def conclude(
 def measure_slope(
     predictions: Floats, observed: NDArray[np.generic], lead: NDArray[np.int64]
 ) -> tuple[float, float, float]:
-    """Measure the slope of outcomes on foretold log-odds, with its 95 % interval over leads."""
+    """Measure the slope of outcomes on predicted log-odds, with its 95 % interval over leads."""
     design = np.stack([np.ones(len(predictions)), finite_logit(predictions)], axis=1)
     targets = observed.astype(np.float64)
     fit = fit_logistic(design, targets)

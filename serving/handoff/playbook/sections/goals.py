@@ -34,7 +34,7 @@ class Goals(Section):
     )
     """The common objective, in a sentence that both teams would sign."""
     outcome: Literal["sql", "opportunity", "won"] = "sql"
-    """What the score foretells."""
+    """What the score predicts."""
     horizon_days: Annotated[int, Field(ge=1, le=730)] = 30
     """Within how many days."""
     targets: tuple[GoalTarget, ...] = (
