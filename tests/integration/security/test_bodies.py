@@ -82,7 +82,7 @@ def test_signing_out_without_a_session_reads_no_body(client: httpx.Client) -> No
 def test_too_many_forms_of_one_address_are_refused_before_their_body_is_there(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.auth.rate_limiter.Rates.take", lambda *_: 7.0)
+    monkeypatch.setattr("serving.auth.rate_limiter.RateLimiter.acquire", lambda *_: 7.0)
     headers = f"Cookie: {FORM_COOKIE}=abc\r\nSec-Fetch-Site: same-origin\r\n"
     with connect(client) as opened:
         opened.sendall(
