@@ -64,7 +64,9 @@ def make_bundle() -> Path:
 def bench(
     only: Annotated[
         str,
-        typer.Option(help="One measurement; a name that is none lists them all. Left out: every one."),
+        typer.Option(
+            help="One measurement; a name that is none lists them all. Left out: every one."
+        ),
     ] = "",
     events: Annotated[int, typer.Option(help="Size of the job's log.")] = 1_000_000,
     scale_events: Annotated[int, typer.Option(help="Size of the streamed history.")] = 50_000_000,

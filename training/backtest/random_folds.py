@@ -46,7 +46,7 @@ class RandomSplitOptimism:
     def record(self) -> dict[str, Any]:
         """Record the figures."""
         return {
-            "recipe": self.candidate,
+            "candidate": self.candidate,
             "auc_random_folds": self.random.value,
             "auc_random_folds_low": self.random.interval.low,
             "auc_random_folds_high": self.random.interval.high,

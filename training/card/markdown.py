@@ -229,7 +229,7 @@ def render_value(card: Card) -> str:
     return (
         "## Value\n\nValue is chance times the amount expected if the lead converts, which "
         f"{each} (fitted on {value['leads_with_amount']:,} leads). Promised to the newest leads: "
-        f"{value['promised']:,.0f}; came: {value['observed']:,.0f}, {number(value['ratio'])} "
+        f"{value['predicted']:,.0f}; came: {value['observed']:,.0f}, {number(value['ratio'])} "
         f"[{number(value['ratio_low'])}, {number(value['ratio_high'])}] of it."
     )
 

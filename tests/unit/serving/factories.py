@@ -219,7 +219,9 @@ def running_app(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0
         ) as client:
             wait_until(lambda: server.started)
-            authenticator = getattr(app.state, "authenticator", None)  # bare apps of tests have none
+            authenticator = getattr(
+                app.state, "authenticator", None
+            )  # bare apps of tests have none
             if headers is None and authenticator is not None and authenticator.local is not None:
                 client.headers["Authorization"] = f"Bearer {authenticator.local.key}"
             yield client
