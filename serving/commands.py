@@ -54,7 +54,7 @@ def serve_command(
 
 
 def worker_command() -> None:
-    """Do the background work until stopped: live scores, what is to be sent, jobs."""
+    """Run the background work until stopped: live scores, outgoing messages, jobs."""
     with _refusals():
         settings = ServingSettings()
         import asyncio

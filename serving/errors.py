@@ -15,7 +15,7 @@ class ExposedWithoutTokenError(ServingError):
     def __init__(self, host: str) -> None:
         self.host = host
         super().__init__(
-            f"Refusing to listen on {host} without a token and without a store to keep keys in: "
+            f"Refusing to listen on {host} without a token and without a store for keys: "
             "nobody could be told from anybody. Set BATON_API_TOKEN to a secret of at least 16 "
             "characters, switch the store on, or listen on 127.0.0.1."
         )
@@ -85,7 +85,7 @@ class NoChampionError(RefusedError):
 class NoTimingError(RefusedError):
     """The model in use says nothing of the best moment."""
 
-    status, slug, title = 404, "no-timing", "The model knows no best moment"
+    status, slug, title = 404, "no-timing", "The model has no timing"
     fix = (
         "Train on a history with at least 600 handoffs that came to an end, 150 of them as an SQL "
         "(`baton train --timing`); the server takes it up by itself."
@@ -104,7 +104,7 @@ class NotReadyError(RefusedError):
     fix = "See `checks`: train a model with `baton train`, or make the log's folder writable."
 
     def __init__(self) -> None:
-        super().__init__("The server is alive, but cannot do its work.")
+        super().__init__("The server is running, but is not ready to serve.")
 
 
 class TokenRefusedError(RefusedError):
@@ -194,10 +194,12 @@ class InvalidBodyError(RefusedError):
 class AsOfBeforeCreationError(RefusedError):
     """The moment of looking lies before the lead existed."""
 
-    status, slug, title = 422, "as-of-before-creation", "Looked at before it was created"
+    status, slug, title = 422, "as-of-before-creation", "The moment is before the lead's creation"
 
     def __init__(self, created_at: str, as_of: str) -> None:
-        self.fix = "Give an `as_of` after `created_at`, or leave it out to look at the lead now."
+        self.fix = (
+            "Give an `as_of` after `created_at`, or leave it out to score the lead as of now."
+        )
         self.errors = (
             FieldProblem("as_of", f"{as_of} lies before created_at {created_at}", self.fix),
         )

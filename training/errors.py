@@ -39,7 +39,7 @@ class TimingPricesError(TrainingError):
     def __init__(self, problem: str) -> None:
         self.problem = problem
         super().__init__(
-            f"The prices of the best moment: {problem}. Give touch, work, sql, discount_by_day, "
+            f"The prices for timing: {problem}. Give touch, work, sql, discount_by_day, "
             "promised_delay_days, unit and capacity as in docs/how-to/when-to-hand-off.md."
         )
 
@@ -132,7 +132,7 @@ class SameModelError(TrainingError):
 
     def __init__(self, name: str, version: str) -> None:
         self.version = version
-        super().__init__(f"{name} {version} is the champion already; there is nothing to change.")
+        super().__init__(f"{name} {version} is already the champion; there is nothing to change.")
 
 
 class NoSuchModelError(TrainingError):

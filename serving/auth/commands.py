@@ -134,7 +134,7 @@ def add_user_command(
     name: Annotated[str, typer.Option(help="As colleagues call them.")] = "",
     password_stdin: FromInput = False,
 ) -> None:
-    """Let somebody sign in."""
+    """Add a user who may sign in."""
     at, password = clock.now(), _ask_password(from_input=password_stdin)
     with open_store(ServingSettings()) as store, store.work() as work:
         person = add_person(work, email, name or email.partition("@")[0], role, password, at)
@@ -151,7 +151,7 @@ def add_user_command(
 
 
 def set_password_command(email: Email, password_stdin: FromInput = False) -> None:
-    """Set somebody's new password, let them in again if they were disabled, end their sessions."""
+    """Set a user's new password, enable them again, end their sessions."""
     at, password = clock.now(), _ask_password(from_input=password_stdin)
     with open_store(ServingSettings()) as store, store.work() as work:
         person = set_password(work, email, password, at)
@@ -167,7 +167,7 @@ def set_password_command(email: Email, password_stdin: FromInput = False) -> Non
 
 
 def disable_user_command(email: Email) -> None:
-    """Let somebody sign in no more, and end the sessions there are."""
+    """Disable a user, and end their sessions."""
     at = clock.now()
     with open_store(ServingSettings()) as store, store.work() as work:
         person = disable_person(work, email, at)
@@ -183,7 +183,7 @@ def disable_user_command(email: Email) -> None:
 
 
 def list_users_command() -> None:
-    """List who may sign in."""
+    """List the users."""
     with open_store(ServingSettings()) as store, store.work(read_only=True) as work:
         users = list_users(work)
     for person in users:

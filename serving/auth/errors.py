@@ -29,17 +29,17 @@ class NotAllowedError(RefusedError):
         self.permission = permission
         self.role = role
         self.fix = f"Use a key of a role that may; {MANUAL} lists them."
-        super().__init__(f"The role {role or 'of nobody'} may not {permission}.")
+        super().__init__(f"The role {role or 'of nobody'} lacks the permission {permission}.")
 
 
 class ForeignPageError(RefusedError):
     """A browser sent its session along with a request that another site's page made."""
 
-    status, slug, title = 403, "foreign-page", "Asked from a page of another site"
+    status, slug, title = 403, "foreign-page", "Request from another site's page"
     fix = "Sign in and ask from this server's own pages, or send a key."
 
     def __init__(self) -> None:
-        super().__init__("A session only counts for what this server's own pages ask.")
+        super().__init__("A session is only valid for requests from this server's own pages.")
 
 
 class StaleFormError(RefusedError):
@@ -57,7 +57,9 @@ class TooOftenError(RefusedError):
 
     status, slug, title = 429, "too-often", "Too many requests"
 
-    def __init__(self, wait_seconds: float, what: str = "This caller asks too often.") -> None:
+    def __init__(
+        self, wait_seconds: float, what: str = "This caller sends requests too often."
+    ) -> None:
         self.retry_after = max(1, ceil(wait_seconds))
         self.fix = f"Wait {self.retry_after} s; send records in batches, which count once."
         super().__init__(what)

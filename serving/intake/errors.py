@@ -7,7 +7,7 @@ class NoSuchItemError(RefusedError):
     """No item of that number waits in the quarantine."""
 
     status, slug, title = 404, "no-such-item", "No such item in the quarantine"
-    fix = "GET /v1/quarantine lists those that wait."
+    fix = "GET /v1/quarantine lists the items that wait."
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -40,7 +40,7 @@ class LeadErasedError(RefusedError):
     """The lead was erased, and does not come back."""
 
     status, slug, title = 410, "lead-erased", "Lead erased"
-    fix = "Leave this lead out: what is sent of it is dropped."
+    fix = "Leave this lead out: records sent for it are dropped."
 
     def __init__(self) -> None:
         super().__init__("A lead that was named was erased at the person's wish.")
@@ -59,11 +59,11 @@ class SameLeadError(RefusedError):
 class OneAlreadyError(RefusedError):
     """Two leads that are one by now."""
 
-    status, slug, title = 409, "merged-already", "Merged already"
-    fix = "Nothing is left to do; GET /v1/leads/{lead_id}/merges tells since when."
+    status, slug, title = 409, "merged-already", "Already merged"
+    fix = "Nothing is left to do; GET /v1/leads/{lead_id}/merges shows since when."
 
     def __init__(self) -> None:
-        super().__init__("The two leads are one already.")
+        super().__init__("The two leads are already one.")
 
 
 class MergedElsewhereError(RefusedError):
@@ -74,18 +74,18 @@ class MergedElsewhereError(RefusedError):
 
     def __init__(self) -> None:
         super().__init__(
-            "One of the two is part of a third lead, which would be drawn in unasked."
+            "One of the two is part of a third lead, which would be merged without being named."
         )
 
 
 class UndoneBeforeError(RefusedError):
     """Two leads that somebody parted."""
 
-    status, slug, title = 409, "parted-before", "Parted before"
+    status, slug, title = 409, "parted-before", "Separated before"
     fix = "If they are one after all, merge them by hand: POST /v1/leads/{lead_id}/merge."
 
     def __init__(self) -> None:
-        super().__init__("The two were one before, and somebody parted them.")
+        super().__init__("The two were one before, and somebody separated them.")
 
 
 class BothKnownError(RefusedError):
@@ -115,8 +115,8 @@ class NoSuchMergeError(RefusedError):
 class MergeUndoneError(RefusedError):
     """A merge that was undone before."""
 
-    status, slug, title = 409, "merge-undone", "Undone already"
-    fix = "Nothing is left to do; GET /v1/leads/{lead_id}/merges tells since when."
+    status, slug, title = 409, "merge-undone", "Already undone"
+    fix = "Nothing is left to do; GET /v1/leads/{lead_id}/merges shows since when."
 
     def __init__(self, merge_id: int) -> None:
         self.merge_id = merge_id

@@ -55,7 +55,7 @@ def failed(
     before: Annotated[int | None, Query(ge=1, le=MOST_NUMBER)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> FailedJobs:
-    """List the jobs that were set aside, with the class of their latest error."""
+    """List the jobs that failed for good, with their latest error."""
     jobs = list_failed(work, before, limit + 1)
     more = len(jobs) > limit
     return FailedJobs(

@@ -10,23 +10,23 @@ class LeadNotFoundError(RefusedError):
     fix = "GET /v1/leads lists those there are; PUT /v1/leads/{id} or any event of it makes one."
 
     def __init__(self) -> None:
-        super().__init__("There is no lead of this id; it never was, or it was erased.")
+        super().__init__("There is no lead with this id: it never existed, or it was erased.")
 
 
 class NotScoredYetError(RefusedError):
     """A lead without a score."""
 
     status, slug, title = 404, "not-scored-yet", "Not scored yet"
-    fix = "Come again in a second, or POST to the same address to have it scored now."
+    fix = "Try again in a second, or POST to the same address to score it now."
 
     def __init__(self) -> None:
-        super().__init__("No score of this contract was given of the lead yet.")
+        super().__init__("The lead has no score of this contract yet.")
 
 
 class MomentsOutOfOrderError(RefusedError):
     """A change that would run backwards."""
 
-    status, slug, title = 422, "moments-out-of-order", "The moments are not in order"
+    status, slug, title = 422, "moments-out-of-order", "The times are not in order"
     fix = "Give a `from` before `to`."
 
     def __init__(self) -> None:

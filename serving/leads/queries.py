@@ -15,7 +15,7 @@ from serving.leads.errors import LeadNotFoundError
 from serving.store.session import UnitOfWork
 
 FIND = """
-SELECT l.lead_id, l.account_id, l.created_at, l.first_known_at, l.looked_at
+SELECT l.lead_id, l.account_id, l.created_at, l.first_known_at, l.last_scored_as_of
 FROM lead asked JOIN lead l ON l.lead_id = coalesce(asked.merged_into, asked.lead_id)
 WHERE asked.lead_id = %(id)s
 """

@@ -121,7 +121,7 @@ def _shape_short(row: object) -> ScoreInShort:
     responses=describe_problems(401, 404, 422, 503),
 )
 def card(work: Reading, lead_id: LeadId) -> LeadCard:
-    """Give who a lead is, where it stands, how much is known of it, and its latest scores."""
+    """Give a lead's attributes, stage, record counts and latest scores."""
     lead = get_lead(work, lead_id)
     members = list_members(work, lead.lead_id)
     stage, since = read_standing(work, members)
@@ -164,11 +164,11 @@ def score(
         bool, Query(description="With `as_of`: compute it from the records even if it was kept.")
     ] = False,
 ) -> Response:
-    """Give the latest score, or, with `as_of`, what would have been said at that moment.
+    """Give the latest score, or, with `as_of`, the score as of that moment.
 
-    A score that was given as of exactly that moment comes byte for byte as it was given; else it is
+    A score stored for exactly that moment is returned byte for byte; otherwise it is
     computed from what was known then, by the model that was in use then. Of a lead that was part of
-    another at that moment, that other one is spoken of.
+    another at that moment, the answer is about that other lead.
     """
     lead = get_lead(work, lead_id)
     if as_of is None:
@@ -198,7 +198,7 @@ def score(
     responses=describe_answers("LeadScore", 401, 404, 422, 503),
 )
 def score_now(request: Request, store: InStore, lead_id: LeadId, contract: Contract) -> Response:
-    """Score a lead now, from its packed history, and keep the score."""
+    """Score a lead now, from its packed history, and store the score."""
     with store.work(read_only=True) as work:
         lead = get_lead(work, lead_id)
     request.app.state.job_resources.scorer.score_lead(lead.lead_id, ["asked"])
@@ -222,7 +222,7 @@ def history(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> ScorePage:
-    """List the scores that were given, newest first; of every contract if none is named."""
+    """List the stored scores, newest first; of every contract if none is named."""
     lead = get_lead(work, lead_id)
     before = None
     if cursor is not None:
@@ -249,7 +249,7 @@ def timeline(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Timeline:
-    """List events, stage changes, attempts and scores in one, newest first; or some sorts of them."""
+    """List events, stage changes, attempts and scores together, newest first; or some kinds of them."""
     lead = get_lead(work, lead_id)
     members = list_members(work, lead.lead_id)
     entries, following = list_timeline(work, members, set(what or EVERYTHING), cursor, limit)
@@ -271,7 +271,7 @@ def changes(
     since: Annotated[AsOf, Query(alias="from")] = None,
     until: Annotated[AsOf, Query(alias="to")] = None,
 ) -> Changes:
-    """Take apart why a score moved: time passing, fields, account, events, stages, model.
+    """Explain why a score changed: time, fields, account, events, stages, model.
 
     Left out, `to` is the latest score and `from` the one before it. The parts add up to `delta`; each is
     put on top of those before it, so what two say together goes to the later one.
@@ -302,7 +302,7 @@ def what_if(
     contract: Contract,
     asked: WhatIfIn,
 ) -> WhatIf:
-    """Score a lead with one more event each: those sent, or every kind there is.
+    """Score a lead with one additional event each: those given, or every kind.
 
     A comparison by the model of what such leads did; no promise that an event brought about would work
     the same.

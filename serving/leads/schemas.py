@@ -63,10 +63,10 @@ class LeadPage(Shaped):
 
 
 class LeadCard(Shaped):
-    """All there is to say of a lead at a glance."""
+    """A lead at a glance."""
 
     lead_id: str
-    """The lead; if the one asked for was merged, that which it is now."""
+    """The lead; if the requested one was merged, the surviving lead."""
     asked_for: str
     also: list[str]
     """Leads that were merged into this one."""
@@ -90,7 +90,7 @@ class LeadCard(Shaped):
 
 
 class StoredScoreOut(Shaped):
-    """A score that was given."""
+    """A stored score."""
 
     number: int
     contract: str
@@ -115,13 +115,13 @@ class ScorePage(Shaped):
 
 
 class TimelineEntry(Shaped):
-    """Something that happened to a lead, or was said of it."""
+    """Something that happened to a lead, or a score of it."""
 
     what: Literal["event", "stage", "attempt", "score"]
     at: datetime
-    """When it happened; of a score, the moment looked at."""
+    """When it happened; of a score, its `as_of`."""
     known_at: datetime
-    """When we could know."""
+    """When it became known."""
     lead_id: str
     """The lead it was sent for: this one, or one that was merged into it."""
     name: str
@@ -178,7 +178,7 @@ class Changes(Shaped):
 
 
 class NextEventIn(BaseModel):
-    """An event that may come."""
+    """A possible next event."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -197,13 +197,13 @@ class WhatIfIn(BaseModel):
 
 
 class OutcomeOut(Shaped):
-    """The score a lead would have, were an event to happen now."""
+    """The score a lead would have if an event happened now."""
 
     kind: str
     channel: str | None
     words: str
     seen_before: int
-    """How often this lead did, or received, it already."""
+    """How often this lead has had the event so far."""
     points: float
     points_added: float
     """To the uncut points."""
@@ -212,7 +212,7 @@ class OutcomeOut(Shaped):
 
 
 class WhatIf(Shaped):
-    """What next events would do to a lead's score: what such leads did, no promise."""
+    """How next events would change a lead's score, by comparison with similar leads; not a causal claim."""
 
     lead_id: str
     contract: str

@@ -70,7 +70,7 @@ def _page(html: str, status: int = 200, headers: dict[str, str] | None = None) -
 
 @open_router.get("/healthz", summary="Whether the process is alive")
 async def health() -> dict[str, str]:
-    """Say that the process is alive."""
+    """Report that the process is alive."""
     return {"status": "alive"}
 
 
@@ -136,7 +136,7 @@ def check_readiness(
 async def readiness(
     request: Request, holder: ChampionHolder, settings: Settings, now: Now
 ) -> Response:
-    """Say whether a model is loaded, scored rows can be written, and the database answers.
+    """Report whether a model is loaded, scored rows can be written, and the database answers.
 
     That background work stands still is said under `checks`, and does not make it unready: this
     process answers as well as before.
@@ -305,7 +305,7 @@ async def drift(request: Request, champion: InUse, now: Now) -> Response:
     },
 )
 async def refresh_drift(request: Request, champion: InUse, now: Now) -> Response:
-    """Have a new drift report made in the background; until it is there, give the last one."""
+    """Start a new drift report in the background; until it is ready, give the last one."""
     holder: DriftReporter = request.app.state.drift_reporter
     await holder.start(champion.bundle, now, PATIENCE_SECONDS)
     return await _give_drift(request, champion)

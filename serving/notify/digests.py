@@ -103,7 +103,7 @@ def _list_queue(rows: list[Handoff]) -> Table:
         (str(row.handoff_id), row.state.replace("_", " "), row.priority, row.because)
         for row in rows
     )
-    return Table("In hand", ("Handoff", "State", "Priority", "Why"), cells, "No lead waits.")
+    return Table("Your queue", ("Handoff", "State", "Priority", "Why"), cells, "No lead waits.")
 
 
 def _read_running(
@@ -127,7 +127,7 @@ def _list_clocks(
         if is_today if part == "due_today" else one.reading.breached:
             cells.append((str(row.handoff_id), one.reading.because))
     title = {"overdue": "Overdue", "due_today": "Due today"}[part]
-    return Table(title, ("Handoff", "Promise"), tuple(cells))
+    return Table(title, ("Handoff", "Deadline"), tuple(cells))
 
 
 def _draw_scoreboard(
@@ -138,9 +138,7 @@ def _draw_scoreboard(
     cells = tuple(
         (line.side.value, line.promise.replace("_", " "), line.because) for line in lines
     )
-    return Table(
-        "What both sides promised, and did", ("Side", "Promise", "What came of it"), cells
-    )
+    return Table("SLA: agreed and achieved", ("Side", "Target", "Result"), cells)
 
 
 def _count_returns(work: UnitOfWork, span: ReportingPeriod) -> Table:
@@ -151,7 +149,7 @@ def _count_returns(work: UnitOfWork, span: ReportingPeriod) -> Table:
     )
     counts = Counter(reason or "not known" for reason in work.session.scalars(asked))
     cells = tuple((reason.replace("_", " "), str(n)) for reason, n in counts.most_common())
-    return Table("Given back", ("Reason", "Leads"), cells, "No lead was given back.")
+    return Table("Returned", ("Reason", "Leads"), cells, "No lead was returned.")
 
 
 def _list_cases(work: UnitOfWork) -> Table:
@@ -160,7 +158,7 @@ def _list_cases(work: UnitOfWork) -> Table:
         for case in list_cases(work)
         if case.finding is None
     )
-    return Table("Cases to look at", ("Case", "Until", "What the rule says"), cells[:MOST_ROWS])
+    return Table("Cases to review", ("Case", "Until", "What the rule says"), cells[:MOST_ROWS])
 
 
 @dataclass

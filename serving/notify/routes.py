@@ -26,7 +26,7 @@ class NotClosedError(RefusedError):
 
 
 class EndpointOut(BaseModel):
-    """Where webhooks go. Its address may hold a secret and is not told."""
+    """Where webhooks go. Its address may hold a secret and is not shown."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -47,7 +47,7 @@ class Endpoints(BaseModel):
 
 @router.get("/endpoints", responses=describe_problems(503))
 def endpoints(work: Reading, settings: Settings) -> Endpoints:
-    """List the endpoints of webhooks, and which said they are gone."""
+    """List the endpoints of webhooks, and which are closed."""
     closed = {(row.name, row.url_hash): row.closed_at for row in list_closed(work)}
     return Endpoints(
         endpoints=[
@@ -64,7 +64,7 @@ def endpoints(work: Reading, settings: Settings) -> Endpoints:
 
 @router.post("/endpoints/{name}/open", status_code=204, responses=describe_problems(404, 422, 503))
 def open_again(name: ShortName, work: Work) -> None:
-    """Send to an endpoint again that had said it is gone.
+    """Open an endpoint again that was closed by a 410 response.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def export_command(
     lead_id: LeadId,
     to: Annotated[Path, typer.Option(help="File to write; it holds personal data.")],
 ) -> None:
-    """Write all that is held on a person into a JSON file."""
+    """Export all data held on a person to a JSON file."""
     with open_store(ServingSettings()) as store, store.work() as work:
         held = export(work, lead_id, by=ACTOR, at=clock.now())
     if held is None:
@@ -41,7 +41,7 @@ def export_command(
 
 
 def readmit_command(lead_id: LeadId) -> None:
-    """Let somebody who was erased come in again, because they ask to be known."""
+    """Readmit somebody who was erased, at their request."""
     with open_store(ServingSettings()) as store, store.work() as work:
         was_erased = readmit(work, lead_id, by=ACTOR, at=clock.now())
     typer.echo("They may come in again." if was_erased else "Nobody of that id was erased.")

@@ -36,7 +36,7 @@ class ErasedOut(BaseModel):
 def erase_lead(lead_id: LeadId, caller: Caller, work: Work, now: Now) -> ErasedOut:
     """Erase the lead, all leads merged with it, and every mention of them in the store.
 
-    What arrives for them later is dropped. A person nobody knows is erased beforehand.
+    What arrives for them later is dropped. An unknown person is erased in advance.
     """
     erased = erase(work, lead_id, by=caller.actor, at=now)
     return ErasedOut(leads=erased.leads, rows=erased.rows, erased_at=erased.erased_at)

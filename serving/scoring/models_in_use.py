@@ -49,12 +49,12 @@ RESCORE = "baton.rescore_everyone"
 class ModelGoneError(RefusedError):
     """The model of then is not kept any more."""
 
-    status, slug, title = 410, "model-gone", "The model of then is gone"
+    status, slug, title = 410, "model-gone", "The model of that time is gone"
 
     def __init__(self, version: str) -> None:
         self.version = version
         self.fix = "Put its bundle back into the folder of BATON_SERVED, under its version."
-        super().__init__(f"The bundle {version} is not in the folder of those that were in use.")
+        super().__init__(f"The bundle {version} is not in the folder of earlier bundles.")
 
 
 class UnknownContractError(RefusedError):

@@ -21,7 +21,7 @@ from serving.store.session import UnitOfWork
 class NoModelThenError(RefusedError):
     """No model was in use at the moment asked about."""
 
-    status, slug, title = 404, "no-model-then", "No model was in use then"
+    status, slug, title = 404, "no-model-then", "No model was in use at that time"
     fix = "Ask about a later moment; GET /v1/leads/{id}/history lists the scores that were given."
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class NoModelThenError(RefusedError):
 class MomentAheadError(RefusedError):
     """The moment asked about has not come yet."""
 
-    status, slug, title = 422, "moment-ahead", "The moment lies ahead"
+    status, slug, title = 422, "moment-ahead", "The time is in the future"
     fix = "Ask about a moment that has passed; without `as_of` you get the latest score."
 
     def __init__(self) -> None:
-        super().__init__("What will be known by then is not known yet.")
+        super().__init__("`as_of` must not be in the future.")
 
 
 def find_champion_then(

@@ -74,7 +74,7 @@ async def score(request: Request, scoring: With) -> Response:
     """Score one lead, with its events and stage changes inline.
 
     The reasons are points: 50 (the typical lead) and all of them add up to `points_uncut`.
-    If too little is known, `status` says so and no score is made up.
+    If too little is known, `status` says so and no score is given.
     """
     body = await request.body()
     if len(body) > LONG_HISTORY_BYTES:
@@ -90,7 +90,7 @@ async def score(request: Request, scoring: With) -> Response:
     responses=describe_answers("LeadTiming", 401, 404, 413, 415, 422, 503),
 )
 async def time_lead(request: Request, scoring: With) -> Response:
-    """Say whether to hand a lead off now, in about so many days, or not, and what is gained.
+    """Recommend whether to hand a lead off now, later or not at all, and the expected gain.
 
     Where the gain of timing was not proven on logged handoffs, a threshold decides and
     `rule_because` says why.

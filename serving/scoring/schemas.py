@@ -51,7 +51,7 @@ class EventIn:
     known_at: Moment | None = None
     """When the company could know; as `occurred_at` if left out."""
     channel: Word | None = None
-    """How it came: web, email, ads, ..."""
+    """Its channel: web, email, ads, ..."""
     value: Number | None = None
     """What it is worth, in the unit the model was trained with."""
 
@@ -75,7 +75,7 @@ class StageIn:
 @with_config(_CLOSED)
 @dataclass(slots=True, kw_only=True)
 class VersionIn:
-    """Attributes that became known, or changed, after the lead came to be."""
+    """Attributes that became known, or changed, after the lead was created."""
 
     known_at: Moment
     """Since when they are known."""
@@ -89,7 +89,7 @@ class ColleagueIn:
     """Another lead of the same account."""
 
     created_at: Moment
-    """When this lead came to be, with its time zone."""
+    """When this lead was created, with its time zone."""
     account_known_at: Moment | None = None
     """Since when it is known to belong to the account; as `created_at` if left out."""
     attributes: Attributes = field(default_factory=dict)
@@ -116,9 +116,9 @@ class LeadIn(BaseModel):
     lead_id: Text
     """Your id of the lead; comes back in the answer and is kept nowhere."""
     created_at: Moment
-    """When the lead came to be, with its time zone."""
+    """When the lead was created, with its time zone."""
     as_of: Moment | None = None
-    """The moment to look at the lead; now if left out. What lies at or after it does not count."""
+    """The moment to score the lead as of; now if left out. Records at or after it do not count."""
     attributes: Attributes = {}
     """Who the lead is, as known since `created_at`: `industry`, `employees`, ... GET /v1/model lists
     the names the model knows, and the values of those with a list of them."""
@@ -151,7 +151,7 @@ _GIVEN = ConfigDict(use_attribute_docstrings=True)
 @with_config(_GIVEN)
 @dataclass(frozen=True, slots=True)
 class ModelOut:
-    """Which model said so."""
+    """The model that scored."""
 
     name: str
     version: str
@@ -161,20 +161,20 @@ class ModelOut:
 @with_config(_GIVEN)
 @dataclass(frozen=True, slots=True)
 class BandOut:
-    """The band a score falls in, and how far its promise was off when measured."""
+    """The band a score falls in, and its measured calibration error."""
 
     name: str
     """A is best."""
     points_from: float | None
     """Lower edge in points; null for the last band."""
     predicted: float | None
-    """Average chance the model promised in this band, on the newest data it was measured on."""
+    """Mean predicted probability in this band, on the newest data."""
     observed: float | None
     """Share that converted there."""
     calibration_error: float | None
     """Distance between the two; null where the band was empty."""
     leads: int
-    """How many examples that was measured on."""
+    """Number of leads measured."""
 
 
 @with_config(_GIVEN)
@@ -214,7 +214,7 @@ class LeadScore:
     lead_id: str
     status: Literal["scored", "not_enough_known"]
     as_of: datetime
-    """The moment the lead was looked at."""
+    """The moment the score is as of."""
     contract: str
     """What the chance means, e.g. P(SQL within 30 days)."""
     event: str
@@ -229,7 +229,7 @@ class LeadScore:
     """The score before the cut: `base.points` and all reasons add up to it."""
     band: BandOut | None
     expected_amount: float | None
-    """What the lead is expected to bring if it converts; null where amounts are not known."""
+    """Expected amount if the lead converts; null where amounts are not known."""
     expected_value: float | None
     """The chance times that amount."""
     base: BaseOut
@@ -242,7 +242,7 @@ class LeadScore:
     would_help: list[str]
     """What to send for a score to be given."""
     ignored: list[str]
-    """Attributes the model does not know; they had no part in the score."""
+    """Attributes the model does not know; they were not used."""
     warnings: list[str]
     """What the caller should know about the input."""
     model: ModelOut
@@ -253,7 +253,7 @@ class LeadScore:
 @with_config(_GIVEN)
 @dataclass(frozen=True, slots=True)
 class LeadRefused:
-    """A lead of a batch that could not be read; the others are not touched by it."""
+    """A lead of a batch that could not be read; the others are not affected."""
 
     lead_id: str | None
     """The id, if it could be read."""

@@ -73,7 +73,7 @@ class TimingOut:
     """Of all values."""
     advantage: AdvantageOut | None
     p_accept: float | None
-    """Chance that sales accepts a handoff made now and answered as promised."""
+    """Chance that sales accepts a handoff made now and answered within the agreed time."""
     p_sql: float | None
     """Chance that it becomes an SQL."""
     value_now: float | None

@@ -87,7 +87,9 @@ class StoreOffError(RefusedError):
     )
 
     def __init__(self) -> None:
-        super().__init__("This server runs without a store: it scores what it is sent, no more.")
+        super().__init__(
+            "This server runs without a store: it only scores what a request contains."
+        )
 
 
 class StoreUnavailableError(RefusedError):
@@ -98,7 +100,7 @@ class StoreUnavailableError(RefusedError):
     fix = "Send the same request again; with the same ids or Idempotency-Key it lands once."
 
     def __init__(self) -> None:
-        super().__init__("The database did not answer in time. Nothing of the request was kept.")
+        super().__init__("The database did not answer in time. Nothing of the request was stored.")
 
 
 class StoreNotEmptyError(ServingError):

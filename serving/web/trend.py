@@ -30,7 +30,7 @@ def draw_trend(promise: str, goal: float, reached: Sequence[float | None]) -> di
     values = ", ".join("-" if value is None else f"{value:.2f}" for value in reached)
     return {
         "promise": promise,
-        "words": f"{promise.replace('_', ' ')}: {values}; promised {goal:.2f}",
+        "words": f"{promise.replace('_', ' ')}: {values}; agreed {goal:.2f}",
         "goal_y": place(goal),
         "lines": [" ".join(points) for points in lines if len(points) > 1],
         "dots": dots,

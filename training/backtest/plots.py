@@ -55,7 +55,11 @@ def write_backtest_plot(
     _draw_losses(left, tables[:-1])
     _draw_calibration(right, periods)
     _dress(left, "Log loss by period", f"{promise}; 95 % intervals over leads")
-    _dress(right, "Predicted and came", "all periods; bins of equal size, 95 % intervals")
+    _dress(
+        right,
+        "Calibration: predicted and observed",
+        "all periods; bins of equal size, 95 % intervals",
+    )
     save_figure(figure, path)
 
 
@@ -115,8 +119,8 @@ def _draw_calibration(axes: Axes, periods: Sequence[PeriodPredictions]) -> None:
     edge = min(1.0, 1.05 * edge)
     axes.plot([0, edge], [0, edge], color=QUIET, linewidth=1, linestyle=":", label="perfect")
     axes.set(xlim=(0, edge), ylim=(0, edge))
-    axes.set_xlabel("mean predicted chance")
-    axes.set_ylabel("share that converted")
+    axes.set_xlabel("mean predicted probability")
+    axes.set_ylabel("observed conversion rate")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="upper left", frameon=False)

@@ -30,7 +30,7 @@ def find_ranking_cautions(quality: Quality) -> Iterator[str]:
             "Wait for more matured leads, or move the split back."
         )
     elif auc.value < 0.5 and not auc.interval.covers(0.5):
-        yield f"The order is upside down: AUC is {auc.value:.2f}, below .5 for certain."
+        yield f"The ranking is inverted: AUC is {auc.value:.2f}, below .5 beyond its interval."
     elif not quality.has_signal:
         yield (
             f"No signal: the interval of AUC ({auc.interval.low:.2f} to {auc.interval.high:.2f}) "
@@ -60,7 +60,7 @@ def find_calibration_cautions(quality: Quality) -> Iterator[str]:
             f"{promised:.1%}. Recalibrate on matured leads."
         )
     if not line.because and not line.slope_interval.covers(1):
-        manner = "too bold: extremes are less extreme" if line.slope < 1 else "too timid"
+        manner = "overconfident" if line.slope < 1 else "underconfident"
         yield f"The calibration slope is {line.slope:.2f}, so the chances are {manner}."
     if error.value > LARGE_CALIBRATION_ERROR and error.value > error.noise_floor:
         yield (

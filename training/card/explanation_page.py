@@ -8,8 +8,8 @@ from training.card.markdown import link, number, share, table
 PICTURES = {
     "summary.png": "The reasons of many moments, one line per feature",
     "dependence.png": "Points over value, for the features that move scores most",
-    "interactions.png": "How strongly business fields speak together",
-    "pairs.png": "What pairs of features say beyond what each says alone",
+    "interactions.png": "Interactions between business fields",
+    "pairs.png": "Pairs of features beyond their single contributions",
     "stability.png": "The weight of each business field, with its range over the refits",
 }
 """What each picture shows, in the order of the page."""

@@ -49,7 +49,7 @@ def render_head(card: Card) -> str:
     return (
         f"# Model card: {contract['text']}\n\n"
         f"Each score stands for the chance of **{contract['event']}** within "
-        f"**{contract['horizon_days']:g} days**, from what was known at the moment of looking.\n\n"
+        f"**{contract['horizon_days']:g} days**, from what was known at that moment.\n\n"
         f"Chosen: **{chosen['name']}**. {chosen['because']}"
     )
 
@@ -73,7 +73,7 @@ def render_folds(card: Card) -> str:
         for row in card.get("folds", ())
     ]
     header = ["model", "log loss", "behind the best", "standard error"]
-    return "## Comparison that chose\n\n" + table(header, rows) if rows else ""
+    return "## Model selection\n\n" + table(header, rows) if rows else ""
 
 
 def render_candidates(card: Card) -> str:
@@ -131,13 +131,13 @@ def list_measures(q: Mapping[str, Any]) -> list[list[str]]:
         [
             "calibration slope",
             number(line["slope"]) + interval(line["slope_interval"]),
-            "1 is perfect, under 1 too bold",
+            "1 is perfect, below 1: overconfident",
         ],
         ["calibration intercept", number(line["intercept"]), "0 is perfect"],
         [
             "calibration in the large",
             number(line["intercept_in_the_large"]) + interval(line["in_the_large_interval"]),
-            "0 is perfect, above 0 more came than predicted",
+            "0 is perfect, above 0: more conversions than predicted",
         ],
         ["lift at 10 %", number(q["lift_at_10"]), "1 is chance"],
     ]
@@ -228,8 +228,8 @@ def render_value(card: Card) -> str:
     each = "differs from lead to lead" if value["varies"] else "is the same for every lead"
     return (
         "## Value\n\nValue is chance times the amount expected if the lead converts, which "
-        f"{each} (fitted on {value['leads_with_amount']:,} leads). Promised to the newest leads: "
-        f"{value['predicted']:,.0f}; came: {value['observed']:,.0f}, {number(value['ratio'])} "
+        f"{each} (fitted on {value['leads_with_amount']:,} leads). Predicted for the newest leads: "
+        f"{value['predicted']:,.0f}; observed: {value['observed']:,.0f}, {number(value['ratio'])} "
         f"[{number(value['ratio_low'])}, {number(value['ratio_high'])}] of it."
     )
 

@@ -49,7 +49,7 @@ def write_card_plots(folder: Path, quality: Quality, promise: str) -> tuple[Path
 
 def write_reliability_plot(path: Path, bins: Sequence[Bin], promise: str) -> None:
     """Draw observed rate over predicted chance, with Wilson intervals, and write the PNG."""
-    figure, axes = build_figure("Predicted and came", promise)
+    figure, axes = build_figure("Calibration: predicted and observed", promise)
     predicted = np.array([row.predicted for row in bins])
     observed = np.array([row.observed for row in bins])
     low = np.array([row.observed_low for row in bins])
@@ -71,8 +71,8 @@ def write_reliability_plot(path: Path, bins: Sequence[Bin], promise: str) -> Non
         label="bins of equal size, 95 % interval",
     )
     axes.set(xlim=(0, edge), ylim=(0, edge))
-    axes.set_xlabel("mean predicted chance")
-    axes.set_ylabel("share that converted")
+    axes.set_xlabel("mean predicted probability")
+    axes.set_ylabel("observed conversion rate")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="upper left", frameon=False)
@@ -81,7 +81,7 @@ def write_reliability_plot(path: Path, bins: Sequence[Bin], promise: str) -> Non
 
 def write_gains_plot(path: Path, gains: Sequence[GainsPoint], lift_at_10: float) -> None:
     """Draw conversions found over leads contacted, and write the PNG."""
-    figure, axes = build_figure("Best leads first", f"Lift at 10 %: {lift_at_10:.2f}")
+    figure, axes = build_figure("Cumulative gains", f"Lift at 10 %: {lift_at_10:.2f}")
     shares = [point.share for point in gains]
     found = [point.found for point in gains]
     axes.fill_between(shares, found, shares, color=TEAL, alpha=0.10)
@@ -147,7 +147,9 @@ def write_reasons_plot(path: Path, fields: Sequence[str], points: ArrayLike) -> 
     """
     strength = np.abs(np.asarray(points, dtype=np.float64)).mean(axis=0)
     order = np.argsort(-strength, kind="stable")[:MOST_REASONS][::-1]
-    figure, axes = build_figure("What moves the score", "mean size of each reason over all leads")
+    figure, axes = build_figure(
+        "Mean contribution to the score", "mean absolute points of each reason over all leads"
+    )
     axes.barh([fields[position] for position in order], strength[order], color=BLUE, height=0.65)
     axes.set_xlabel("points, up or down")
     axes.grid(visible=False, axis="y")

@@ -192,7 +192,7 @@ def write_heat_map(path: Path, words: Sequence[str], strength: NDArray[np.float6
     chosen = np.argsort(-between.sum(axis=1), kind="stable")[:MOST_FIELDS]
     shown = between[np.ix_(chosen, chosen)]
     figure, axes = build_figure(
-        "What speaks together", "mean size of the interaction of two business fields, in points"
+        "Interactions", "mean absolute interaction of two business fields, in points"
     )
     hidden = np.ma.masked_array(shown, mask=np.triu(np.ones_like(shown, np.bool_)))
     image = axes.imshow(hidden, cmap="Blues", vmin=0.0, aspect="auto")

@@ -289,7 +289,7 @@ def write_stability_plot(path: Path, stability: Stability, shown: int = 15) -> N
     """Draw the business fields' weight with its range over the refits, and write the PNG."""
     spreads = stability.fields[:shown][::-1]
     figure, axes = build_figure(
-        "What moves the score, and how surely",
+        "Contributions to the score over refits",
         f"mean size of each reason; lines: from the least to the most in {stability.refits} refits "
         "on other leads",
     )

@@ -6,7 +6,7 @@ from typing import Any
 from training.card.markdown import interval, link, number, share, table
 
 PICTURES = {
-    "timing-value.png": "What each rule would have brought",
+    "timing-value.png": "Estimated value of each rule",
     "timing-overlap.png": "Overlap of the timing policy with the log",
     "timing-calibration.png": "P(SQL | handed off now), predicted and observed",
     "timing-curves.png": "Value of a handoff in so many days",

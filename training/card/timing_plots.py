@@ -39,7 +39,7 @@ def write_timing_plots(folder: Path, proof: Proof, curves: Curves, unit: str) ->
 
 def write_values(path: Path, proof: Proof, unit: str) -> None:
     """Draw the value of each policy with its interval, both ways of estimating."""
-    figure, axes = build_figure("What each rule would have brought", f"per lead, in {unit}")
+    figure, axes = build_figure("Estimated value of each rule", f"per lead, in {unit}")
     for place, row in enumerate(reversed(proof.rows)):
         for estimate, colour, shift, words in (
             (row.value, BLUE, 0.12, "advantage doubly robust"),
@@ -68,7 +68,7 @@ def write_overlap(path: Path, proof: Proof) -> None:
     """Draw how likely the log was to hand over where the timing policy does."""
     overlap = proof.row(TIMING).overlap
     figure, axes = build_figure(
-        "Overlap: would the log have handed over there?",
+        "Overlap: logged handoff probability where the policy hands over",
         f"{overlap.share:.0%} above the floor; {overlap.agreeing} handoffs agree and count as "
         f"{overlap.effective:.0f}",
     )
@@ -85,7 +85,7 @@ def write_calibration(path: Path, proof: Proof) -> None:
     """Draw the share of SQLs over the predicted chance, for held-out handoffs."""
     slope, low, high = proof.calibration
     figure, axes = build_figure(
-        "P(SQL | handed off now): predicted and observed",
+        "Calibration of P(SQL | handed off now): predicted and observed",
         f"slope {slope:.2f} ({low:.2f} to {high:.2f})",
     )
     order = np.array_split(np.argsort(proof.chances, kind="stable"), BINS)
@@ -99,8 +99,8 @@ def write_calibration(path: Path, proof: Proof) -> None:
     axes.errorbar(predicted, observed, yerr=whiskers, fmt="o-", color=BLUE, capsize=4)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("predicted by a model other leads taught")
-    axes.set_ylabel("share that became an SQL")
+    axes.set_xlabel("predicted probability (model of other leads)")
+    axes.set_ylabel("observed share of SQLs")
     save_figure(figure, path)
 
 
@@ -111,11 +111,11 @@ def write_curves(path: Path, curves: Curves, unit: str) -> None:
     low, middle, high = np.quantile(curves.value, [0.25, 0.5, 0.75], axis=0)
     axes.fill_between(days, low, high, color=BLUE, alpha=0.15, label="middle half of the leads")
     axes.plot(days, middle, color=BLUE, linewidth=2.4, label="middle lead")
-    axes.set_xlabel("days from the moment of looking")
+    axes.set_xlabel("days from now")
     axes.set_ylabel(unit)
     other = axes.twinx()
     other.plot(days, curves.p_moment.mean(axis=0), color=TEAL, linewidth=2.0)
-    other.set_ylabel("mean chance that the moment comes by then", color=TEAL)
+    other.set_ylabel("mean probability that the best moment has come", color=TEAL)
     other.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, loc="upper left")
     save_figure(figure, path)

@@ -39,7 +39,7 @@ def audit_command(
 ) -> None:
     """Audit every field for knowledge of the outcome; print rule, figure, threshold and advice.
 
-    The same gate that `baton train` closes. Exit code 1: a field leaks, or the audit was refused.
+    The same gate as in `baton train`. Exit code 1: a field leaks, or the audit was refused.
     """
     silence_telemetry()
     console = Console()

@@ -51,12 +51,15 @@ def backtest_command(
     seen_at: Annotated[
         str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
     ] = "24h",
-    every: Annotated[str, typer.Option(help="How often the model is trained anew.")] = "30d",
+    every: Annotated[str, typer.Option(help="How often the model is retrained.")] = "30d",
     begin: Annotated[
         str, typer.Option("--from", help="First day; by default as soon as enough is known.")
     ] = "",
     lookback: Annotated[
-        str, typer.Option(help="What a model learns from: 180d, '20000 leads'; default all.")
+        str,
+        typer.Option(
+            help="Lookback window of the training data: 180d, '20000 leads'; default all."
+        ),
     ] = "",
     tune_for: Annotated[
         str, typer.Option(help="How long to search LightGBM's settings at each origin; 0s: not.")
@@ -69,10 +72,10 @@ def backtest_command(
         typer.Option(help='FIELD="reason": learn from it although it is protected or a proxy.'),
     ] = None,
 ) -> None:
-    """Walk forward through a history: train on what was known then, score, wait for the truth.
+    """Walk forward through a history: train on what was known then, score, compare with the outcomes.
 
     Every period is predicted by the model retrained at its beginning, by the first one never
-    retrained, each also with its level kept by matured labels, by the points table and by the
+    retrained, each also recalibrated by matured labels, by the points table and by the
     base rate. Figures, picture and MLflow record have 95 % intervals over leads. Exit code 1:
     refused, with the reason.
     """

@@ -35,7 +35,7 @@ def cold_start_command(
         typer.Option(help='FIELD="reason": learn from it although it is protected or a proxy.'),
     ] = None,
 ) -> None:
-    """Make a champion of a points table, marked as not learned.
+    """Make a points table the champion, marked as not learned.
 
     ``baton train`` lets the same table compete, and chooses a model over it only where it is
     better by more than one standard error; ``baton promote`` compares a challenger with it as with any

@@ -59,11 +59,10 @@ def promote_command(
     ] = "",
     by: ByOption = "",
 ) -> None:
-    """Compare challenger and champion on leads neither knew; report the impact; change champion.
+    """Compare challenger and champion on leads neither was trained on; report the impact; promote.
 
     Exit code 0: promoted, or would be. 1: refused, with the reason. 6: kept, the challenger is no
-    better or worse. 7: kept, too few later leads to tell. 8: not confirmed. In each case but 1 a
-    report lies in var/promotions.
+    better or worse. 7: kept, too few later leads to tell. 8: not confirmed. Except for 1, a report is written to var/promotions.
     """
     console = Console(highlight=False)
     with _refusals(console):
@@ -77,7 +76,7 @@ def rollback_command(
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
     by: ByOption = "",
 ) -> None:
-    """Put the previous champion back. Done twice, it is undone.
+    """Restore the previous champion. A second rollback undoes the first.
 
     Exit code 1: there is none to go back to.
     """

@@ -108,7 +108,7 @@ def train_command(
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option(help="Draw what the model relies on, and refit it to see what stays."),
+        typer.Option(help="Explain the model (SHAP), and refit it to measure stability."),
     ] = True,
     timing: Annotated[
         bool, typer.Option(help="Learn the best moment to hand off, with a model for sql.")

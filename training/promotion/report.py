@@ -121,7 +121,7 @@ def list_groups(
 
 def list_top_changes(impact: Impact) -> tuple[list[str], list[list[str]]]:
     """List the leads that move most, and why."""
-    header = ["lead", "owner", "points", "band", "chance", "points of its facts"]
+    header = ["lead", "owner", "points", "band", "chance", "changed reasons"]
     rows = [
         [
             change.lead_id,
@@ -156,10 +156,10 @@ def print_review(console: Console, review: Review) -> None:
     for sentence in impact.words:
         console.print(f"  {sentence}")
     _print_table(console, "Leads by band", list_crossings(impact))
-    _print_table(console, "Where most cross", list_groups(impact.by_segment, GROUPS_SHOWN))
-    _print_table(console, "Whose leads cross", list_groups(impact.by_owner, GROUPS_SHOWN))
+    _print_table(console, "Band changes by segment", list_groups(impact.by_segment, GROUPS_SHOWN))
+    _print_table(console, "Band changes by owner", list_groups(impact.by_owner, GROUPS_SHOWN))
     _print_table(console, "Points", list_quantiles(impact))
-    _print_table(console, "The leads that move most", list_top_changes(impact))
+    _print_table(console, "Leads with the largest change", list_top_changes(impact))
     console.print(f"[bold]Verdict: {review.decision.verdict}[/bold]")
     for sentence in review.decision.because:
         console.print(f"  {sentence}", markup=False)
@@ -172,7 +172,7 @@ def _print_table(console: Console, title: str, listed: tuple[list[str], list[lis
     shown = Table(title=title, title_justify="left")
     for position, heading in enumerate(header):
         shown.add_column(heading, justify="left" if position == 0 else "right")
-    if header[-1] == "points of its facts":
+    if header[-1] == "changed reasons":
         shown.columns[-1].justify = "left"
     for row in rows:
         shown.add_row(*(cell.replace("[", "\\[") for cell in row))
@@ -198,7 +198,7 @@ def render(review: Review, action: PromotionAction) -> str:
         "### Points\n\n" + markdown.table(*list_quantiles(impact)),
         "### By owner\n\n" + markdown.table(*list_groups(impact.by_owner)),
         "### By segment\n\n" + markdown.table(*list_groups(impact.by_segment)),
-        "### The leads that move most\n\n" + markdown.table(*list_top_changes(impact)),
+        "### Leads with the largest change\n\n" + markdown.table(*list_top_changes(impact)),
         "### Compared by segment\n\n" + markdown.table(*_list_segments(review)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -249,7 +249,7 @@ def write_points_plot(path: Path, review: Review) -> None:
         facecolors="none",
         edgecolors=BLUE,
         linewidths=1.4,
-        label="the leads that move most",
+        label="leads with the largest change",
     )
     for draw, bundle in ((axes.axvline, review.champion), (axes.axhline, review.challenger)):
         for edge in (band.points_from for band in bundle.bands):

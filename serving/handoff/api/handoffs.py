@@ -103,7 +103,7 @@ def one(work: Reading, now: Now, handoff_id: HandoffId) -> HandoffOut:
 
 @router.get(
     "/{handoff_id}/packet",
-    summary="What sales is told: JSON, a memo, or Markdown",
+    summary="The packet for sales: JSON, a memo, or Markdown",
     dependencies=[READ],
     response_class=Response,
     responses=describe_problems(401, 404, 422, 503),
@@ -121,7 +121,7 @@ def packet(request: Request, work: Reading, handoff_id: HandoffId) -> Response:
 
 @action_route("", "Hand a lead over by a reason", HANDS_OVER, status_code=201)
 def start(work: Work, context: InActionContext, asked: HandOverIn) -> HandoffOut:
-    """Hand a lead over since somebody decided it; the playbook says what still keeps it back."""
+    """Hand a lead over by a person's decision; the playbook's suppressions still apply."""
     row = hand_over(work, asked.lead_id, asked.reason, context, np.random.default_rng())
     return _done(work, row.handoff_id, "handed over", context)
 
@@ -152,7 +152,7 @@ def reject(
 def hand_on(
     work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: NoteIn
 ) -> HandoffOut:
-    """Record that the seller cannot take it now, which says nothing of the lead."""
+    """Record that the seller cannot take it now; this does not judge the lead."""
     answer.hand_on(work, handoff_id, asked.note, context)
     return _done(work, handoff_id, "handed on", context)
 
@@ -170,7 +170,7 @@ def ask(
 def supply(
     work: Work, context: InActionContext, handoff_id: HandoffId, asked: NoteIn
 ) -> HandoffOut:
-    """Record that marketing supplied it; the packet is built anew from what is known by now."""
+    """Record that marketing supplied it; the packet is rebuilt from what is known now."""
     answer.supply(work, handoff_id, asked.note, context)
     return _done(work, handoff_id, "supplied", context)
 
@@ -197,7 +197,7 @@ def withdraw(
 def assign_to(
     work: Work, context: InActionContext, handoff_id: HandoffId, asked: AssignIn
 ) -> HandoffOut:
-    """Give a handoff to the seller somebody chose: outside the turn, but counted."""
+    """Assign a handoff to a chosen seller: outside the rotation, but counted."""
     assign(work, handoff_id, asked.seller, asked.reason, context)
     return _done(work, handoff_id, "assigned", context)
 
@@ -206,7 +206,7 @@ def assign_to(
 def attempt(
     work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: AttemptIn
 ) -> AttemptLogged:
-    """Log an attempt, once; the first takes the lead if nobody had said so."""
+    """Log an attempt, once; the first one also accepts the lead."""
     tried = pursue.Tried(
         asked.at or context.at, asked.channel.value, asked.result, asked.attempt_id
     )
@@ -214,7 +214,7 @@ def attempt(
     return AttemptLogged(handoff=shape_handoff(work, row, context.at), is_new=is_new)
 
 
-@action_route("/{handoff_id}/qualify", "Record what the lead told: a SQL", WORKS)
+@action_route("/{handoff_id}/qualify", "Record the qualification: a SQL", WORKS)
 def qualify(
     work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: QualifyIn
 ) -> HandoffOut:
@@ -227,7 +227,7 @@ def qualify(
 def return_it(
     work: Work, context: InActionContext, handoff_id: OwnHandoff, asked: ReturnIn
 ) -> HandoffOut:
-    """Give a lead back with a reason; it goes to the track and the rest the playbook says."""
+    """Return a lead with a reason; the playbook sets its track and cooling-down time."""
     give_back.give_back(work, handoff_id, asked.reason, asked.note, context)
     return _done(work, handoff_id, "given back", context)
 

@@ -32,9 +32,9 @@ router = APIRouter(
 
 @router.get("/{lead_id}/definitions", summary="What a lead is by the agreed definitions")
 def definitions(work: Reading, now: Now, lead_id: LeadId, as_of: AsOf = None) -> DefinitionsOut:
-    """Say which criteria hold, which fail and which are unknown, now or as of any moment.
+    """Evaluate the criteria, now or as of any moment: met, failed or unknown.
 
-    The playbook in effect is asked, whenever the moment was.
+    The playbook in effect now is used, whatever the moment.
     """
     agreed = read_agreed(work)
     moment = as_of or now
@@ -67,7 +67,7 @@ def decisions(
 ) -> DecisionPage:
     """List decisions to hand a lead over or to keep it, newest first.
 
-    To keep it again for the same causes is written down once a day.
+    Repeated decisions to keep it for the same causes are recorded once a day.
     """
     lead = get_lead(work, lead_id)
     before = None

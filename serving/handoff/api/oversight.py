@@ -55,7 +55,7 @@ class FoundOut(BaseModel):
 
 
 class CaseOut(BaseModel):
-    """A rejected lead that the lot laid before the overseer."""
+    """A rejected lead, drawn at random for the overseer."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -73,11 +73,11 @@ class CaseOut(BaseModel):
     playbook_version: str
     stratum: list[str]
     weight: float
-    """Rejections of its corner that it stands for."""
+    """Number of rejections of its stratum that it represents."""
     drawn_at: datetime
     due_at: datetime
     found: FoundOut | None
-    """The newest finding; who is left out on purpose is the seller."""
+    """The newest finding; the seller is left out on purpose."""
 
 
 class Cases(BaseModel):
@@ -93,7 +93,7 @@ class FindingIn(BaseModel):
 
     finding: ReviewFinding
     note: Annotated[str, Field(max_length=2_000, pattern=NO_NUL)] | None = None
-    """In the overseer's words; it stays here and is sent to nobody."""
+    """In the overseer's words; it is not sent to anybody."""
 
 
 def shape_case(case: Case) -> CaseOut:
@@ -124,7 +124,7 @@ def shape_case(case: Case) -> CaseOut:
 
 @router.post("/{month}/draw", responses=describe_problems(409, 422, 503))
 def draw(month: Month, work: Work, now: Now) -> Cases:
-    """Draw a month's sample by lot, or give the one that was drawn."""
+    """Draw a month's random sample, or give the one already drawn."""
     return Cases(cases=[shape_case(case) for case in draw_month(work, month, now)])
 
 
@@ -136,7 +136,7 @@ def cases(work: Reading, month: str | None = None) -> Cases:
 
 
 class NoMonthError(RefusedError):
-    """What was asked for is no month."""
+    """The parameter is not a month."""
 
     status, slug, title = 422, "no-month", "No such month"
     fix = "Write it as 2026-03."
@@ -168,7 +168,7 @@ def case(case_id: CaseId, work: Reading) -> CaseOut:
     responses=describe_problems(404, 415, 422, 503),
 )
 def find(case_id: CaseId, sent: FindingIn, work: Work, now: Now, caller: Caller) -> CaseOut:
-    """Say what was found; the newest finding counts."""
+    """Record a finding; the newest one counts."""
     return shape_case(add_finding(work, case_id, sent.finding, sent.note, caller.actor, now))
 
 

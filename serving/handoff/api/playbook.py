@@ -104,7 +104,7 @@ def version(work: Reading, now: Now, number: Number) -> PlaybookOut:
     responses=describe_problems(401, 404, 422, 503),
 )
 def diff(work: Reading, number: Number) -> PlaybookChecked:
-    """Say in words what a version says that the one in effect does not."""
+    """Describe how a version differs from the one in effect."""
     return _compare(work, read_version(get_version(work, number)).playbook)
 
 
@@ -120,7 +120,7 @@ def _compare(work: UnitOfWork, new: Playbook) -> PlaybookChecked:
     responses=REFUSED,
 )
 def check(work: Reading, asked: PlaybookIn) -> PlaybookChecked:
-    """Check a draft without keeping it; every error names section, field and fix."""
+    """Check a draft without storing it; every error names section, field and fix."""
     return _compare(work, read_playbook(asked.body))
 
 
@@ -132,7 +132,7 @@ def check(work: Reading, asked: PlaybookIn) -> PlaybookChecked:
     responses=REFUSED,
 )
 def add_version(work: Work, context: InActionContext, asked: PlaybookIn) -> VersionOut:
-    """Keep a draft as a version, which takes effect once both sides have agreed to it."""
+    """Store a draft as a version, which takes effect once both sides have agreed to it."""
     row = propose(work, asked.body, by=context.by, at=context.at, note=asked.note)
     _note(work, "proposed", row.number, context)
     return shape_version(row, find_standing(work, row, context.at))

@@ -21,7 +21,7 @@ router = APIRouter(tags=["handoff"], dependencies=[require("scoreboard:read")])
 
 
 class RateOut(BaseModel):
-    """A share with its interval; without both where there are too few to tell."""
+    """A share with its interval; both null where there are too few leads."""
 
     share: float | None
     low: float | None
@@ -30,7 +30,7 @@ class RateOut(BaseModel):
 
 
 class ChannelOut(BaseModel):
-    """How much a channel was used, beside the plans."""
+    """How much a channel was used, compared with the plans."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -54,7 +54,7 @@ class ResultOut(BaseModel):
 
 
 class PursuitOut(BaseModel):
-    """How the leads of a span were pursued."""
+    """How the leads of a period were pursued."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -63,7 +63,7 @@ class PursuitOut(BaseModel):
     playbook_version: str
     """Whose plans these are."""
     leads: int
-    """Handed over in the span and taken by sales."""
+    """Handed over in the period and accepted by sales."""
     never_tried: int
     """Of these, without any attempt so far."""
     attempts: int
@@ -77,7 +77,7 @@ def _shape_rate(rate: Rate) -> RateOut:
 
 @router.get("/v1/pursuit", responses=describe_problems(401, 422, 503))
 def pursuit(work: Reading, now: Now, since: AsOf = None, until: AsOf = None) -> PursuitOut:
-    """Tell how leads handed over in a span were pursued: channels, attempts, and what came of them."""
+    """Report how leads handed over in a period were pursued: channels, attempts and results."""
     span, agreed = choose_span(since, until, now), read_agreed(work)
     section = agreed.playbook.pursuit
     pursuits = read_pursuits(work, section, span)

@@ -78,27 +78,27 @@ class AttemptIn(Sent):
     at: Moment | None = None
     """When; now, if left out."""
     result: Text | None = None
-    """What came of it; reached, answered, replied or meeting mean that the lead was reached."""
+    """The result; reached, answered, replied or meeting mean that the lead was reached."""
     attempt_id: Text | None = None
     """Yours; the same one counts once."""
 
 
 class QualifyIn(Sent):
-    """What the lead told after contact."""
+    """What the lead answered after contact."""
 
     answers: dict[Text, Value] = Field(max_length=50)
     """By name, as the playbook's criteria ask for them: need, budget, authority, timeline_months."""
 
 
 class ActorIn(Sent):
-    """Who asks in a seller's name."""
+    """Who acts for a seller."""
 
     actor: Text | None
     """As the audit log names them: `person:...`, `key:...`; null for nobody."""
 
 
 class AbsenceIn(Sent):
-    """Days on which a seller takes nothing; both count."""
+    """Days on which a seller is away, both included."""
 
     first: date
     last: date
@@ -138,7 +138,7 @@ class ListedHandoff(Shaped):
     priority: str
     value: float | None
     next_at: datetime | None
-    """When time alone next asks for a look."""
+    """When the handoff is checked next if nothing happens before."""
     reason: str | None
 
 
@@ -174,7 +174,7 @@ class MoveOut(Shaped):
 
 
 class AssignmentOut(Shaped):
-    """That a handoff was given to a seller."""
+    """An assignment of a handoff to a seller."""
 
     seller_id: str
     at: datetime
@@ -186,7 +186,7 @@ class AssignmentOut(Shaped):
 
 
 class HandoffOut(ListedHandoff):
-    """A handoff with all that happened to it."""
+    """A handoff with its whole history."""
 
     reason_text: str | None
     definition: dict[str, Any]
@@ -223,7 +223,7 @@ class StageOut(Shaped):
 
 
 class DefinitionsOut(Shaped):
-    """Everything the agreed definitions say of a lead at a moment."""
+    """Result of the agreed definitions for a lead at a moment."""
 
     lead_id: str
     as_of: datetime
@@ -239,7 +239,7 @@ class DefinitionsOut(Shaped):
 
 
 class DecisionOut(Shaped):
-    """What was decided of a lead, and why."""
+    """A decision about a lead, and why."""
 
     decision_number: int
     at: datetime
@@ -257,7 +257,7 @@ class DecisionOut(Shaped):
 
 
 class DecisionPage(Shaped):
-    """A page of decisions, and where the lead lies with marketing."""
+    """A page of decisions, and the lead's nurture track."""
 
     lead_id: str
     track: str | None
@@ -267,7 +267,7 @@ class DecisionPage(Shaped):
 
 
 class AbsenceOut(Shaped):
-    """Days on which a seller takes nothing."""
+    """Days on which a seller is away."""
 
     absence_id: int
     first: date
@@ -328,14 +328,14 @@ class Versions(Shaped):
 
 
 class PlaybookChecked(Shaped):
-    """A draft that is sound, and what it would change."""
+    """A valid draft, and what it would change."""
 
     fingerprint: str
     changes: list[str]
 
 
 class Signed(Shaped):
-    """What came of a signature."""
+    """Result of a signature."""
 
     because: str
     version: VersionOut

@@ -1,4 +1,4 @@
-"""GET /v1/sla and /sla: what both sides promised, did and broke, and how it changes."""
+"""GET /v1/sla and /sla: SLA targets of both sides, what was achieved, and the trend."""
 
 from datetime import datetime, timedelta
 
@@ -31,19 +31,19 @@ MOST_POINTS = 12
 
 
 class Trend(BaseModel):
-    """How one promise went, span by span."""
+    """How one SLA target was met, period by period."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     promise: str
     goal: float
-    """Of the whole span; the number of leads is that of each of its parts."""
+    """Of the whole period; a number of leads is that of each of its parts."""
     reached: list[float | None]
-    """Oldest first; null where nothing can be said."""
+    """Oldest first; null where there are too few leads."""
 
 
 class Scoreboard(BaseModel):
-    """What both sides promised and did."""
+    """SLA of both sides: agreed and achieved."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -53,7 +53,7 @@ class Scoreboard(BaseModel):
     playbook_version: str
     """Whose shares are the goals; each lead's times are those of the version it was handed over by."""
     lines: list[Line]
-    """Marketing's promises first."""
+    """Marketing's targets first."""
     by: Axis | None
     parts: dict[str, list[Line]]
     """The same by team, seller or source, where that was asked for."""
@@ -63,7 +63,7 @@ class Scoreboard(BaseModel):
 def read_scoreboard(
     work: UnitOfWork, span: ReportingPeriod, at: datetime, by: Axis | None = None
 ) -> Scoreboard:
-    """Compute the scoreboard of a span from what was recorded and the moment of looking."""
+    """Compute the scoreboard of a period from the records known at a moment."""
     agreed = read_agreed(work)
     section = agreed.playbook.sla
     clocks, handoffs = read_records(work, agreed, span, at)
@@ -100,7 +100,7 @@ def read_scoreboard(
 def sla(
     work: Reading, now: Now, since: AsOf = None, until: AsOf = None, by: Axis | None = None
 ) -> Scoreboard:
-    """Tell what both sides promised, did and broke, and how it changes."""
+    """Give the SLA of both sides: what was agreed, what was achieved, and the trend."""
     return read_scoreboard(work, choose_span(since, until, now), now, by)
 
 

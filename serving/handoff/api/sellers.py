@@ -45,7 +45,7 @@ AbsenceId = Annotated[int, PathParameter(ge=1, le=MOST_NUMBER)]
     responses=describe_problems(401, 503),
 )
 def sellers(work: Reading) -> Sellers:
-    """List the sellers the playbook in effect names, with what they hold and when they are away."""
+    """List the sellers the playbook in effect names, with their open handoffs and absences."""
     asked = select(Handoff.seller_id, func.count()).where(Handoff.closed_at.is_(None))
     held = {row[0]: row[1] for row in work.session.execute(asked.group_by(Handoff.seller_id))}
     return Sellers(
@@ -76,7 +76,7 @@ def sellers(work: Reading) -> Sellers:
 def set_actor(
     work: Work, context: InActionContext, seller_id: SellerPath, asked: ActorIn
 ) -> Response:
-    """Say which person or key is this seller: it may act on the seller's own handoffs."""
+    """Set which person or key acts for this seller."""
     ensure_sellers(work, read_agreed(work), context.at)
     name_actor(work, seller_id, asked.actor)
     note(
@@ -100,7 +100,7 @@ def set_actor(
 def note_absence(
     work: Work, context: InActionContext, seller_id: SellerPath, asked: AbsenceIn
 ) -> AbsenceOut:
-    """Note days on which a seller takes nothing; their clocks stand still then."""
+    """Record days on which a seller is away; their clocks pause."""
     ensure_sellers(work, read_agreed(work), context.at)
     row = add_absence(work, seller_id, asked.first, asked.last, by=context.by, at=context.at)
     return AbsenceOut(absence_id=row.absence_id, first=row.first_day, last=row.last_day)
@@ -116,6 +116,6 @@ def note_absence(
 def end_absence(
     work: Work, context: InActionContext, seller_id: SellerPath, absence_id: AbsenceId
 ) -> Response:
-    """Take back that a seller is away."""
+    """Remove an absence."""
     remove_absence(work, seller_id, absence_id, context.at)
     return Response(status_code=204)

@@ -33,7 +33,7 @@ class NotYourHandoffError(RefusedError):
 
     def __init__(self, handoff_id: int) -> None:
         self.handoff_id = handoff_id
-        super().__init__(f"Handoff {handoff_id} lies in other hands than yours.")
+        super().__init__(f"Handoff {handoff_id} is assigned to another seller.")
 
 
 class SellerNotFoundError(RefusedError):
@@ -61,12 +61,12 @@ class AbsenceNotFoundError(RefusedError):
 class ActorTakenError(RefusedError):
     """Somebody who already asks in another seller's name."""
 
-    status, slug, title = 409, "actor-taken", "Asks for another seller already"
+    status, slug, title = 409, "actor-taken", "Already acts for another seller"
     fix = "Take them off that seller first, or name somebody else."
 
     def __init__(self, seller_id: str) -> None:
         self.seller_id = seller_id
-        super().__init__(f"They ask in the name of the seller {seller_id!r} already.")
+        super().__init__(f"They already act for the seller {seller_id!r}.")
 
 
 class NotQualifiedError(RefusedError):

@@ -15,7 +15,7 @@ class ImpossibleMoveError(RefusedError):
         self.fix = (
             f"Possible now: {', '.join(possible)}."
             if possible
-            else "It is closed. Hand the lead over anew, once it is ready."
+            else "It is closed. Hand the lead over again once it is ready."
         )
         super().__init__(f"A handoff that is {state} cannot take the signal {signal}. {self.fix}")
 
@@ -23,7 +23,7 @@ class ImpossibleMoveError(RefusedError):
 class MissingFactError(RefusedError):
     """A move that must say something with it, and does not."""
 
-    status, slug, title = 422, "missing-fact", "Something must be told with this"
+    status, slug, title = 422, "missing-fact", "A required field is missing"
 
     def __init__(self, signal: str, missing: tuple[str, ...]) -> None:
         self.signal = signal

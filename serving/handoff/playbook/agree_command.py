@@ -26,7 +26,7 @@ def agree_command(
 ) -> None:
     """Agree to a playbook for one side. It takes effect once both sides have.
 
-    The text is kept as a new version, unless the newest one says just the same and is not in effect.
+    The text is stored as a new version, unless the newest one is identical and not in effect.
     """
     try:
         body = file.read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def init_command(
 def check_command(
     file: Annotated[Path, typer.Argument(help="A playbook (TOML).")],
 ) -> None:
-    """Check a playbook. Exit code 1 if something is wrong, with every place and what to do."""
+    """Check a playbook. Exit code 1 if it is invalid, with every error and its fix."""
     playbook = _read(file)
     changes = list_changes(Playbook(), playbook)
     headline = (
@@ -58,7 +58,7 @@ def show_command(
     ] = None,
     section: Annotated[str, typer.Option(help="Only this section, e.g. sla.")] = "",
 ) -> None:
-    """Say in words what a playbook holds, with what is left out filled in."""
+    """Describe a playbook, with defaults filled in."""
     playbook = Playbook() if file is None else _read(file)
     if section and section not in Playbook.model_fields:
         _refuse(
@@ -73,7 +73,7 @@ def diff_command(
     old: Annotated[Path, typer.Argument(help="The playbook there is.")],
     new: Annotated[Path, typer.Argument(help="The draft.")],
 ) -> None:
-    """Say in words what would change. Exit code 0 whether something does or not."""
+    """Describe what would change. Exit code 0 either way."""
     changes = list_changes(_read(old), _read(new))
     for change in changes:
         _print(change.sentence)

@@ -18,7 +18,7 @@ class PlaybookSyntaxError(PlaybookError):
     def __init__(self, file: str, problem: str) -> None:
         self.file = file
         self.problem = problem
-        self.fix = "Mend that line; `baton playbook init` writes a playbook to begin with."
+        self.fix = "Correct that line; `baton playbook init` writes a playbook to begin with."
         super().__init__(f"{file} is not valid TOML: {problem}. {self.fix}")
 
 
@@ -52,7 +52,7 @@ class SignatureRefusedError(PlaybookError):
     """A word on a version that does not count."""
 
     status, slug, title = 409, "signature-refused", "The signature does not count"
-    fix = "GET /v1/playbook/versions tells where each version stands."
+    fix = "GET /v1/playbook/versions lists the state of each version."
 
     def __init__(self, because: str) -> None:
         self.because = because

@@ -65,7 +65,7 @@ def replay_command(
         "var/replay"
     ),
 ) -> None:
-    """Tell what a draft would have done: handoffs, precision, recall, load, and the best cut.
+    """Simulate a draft on recorded history: handoffs, precision, recall, load, and the best cut.
 
     Nothing is changed, and nobody is handed over.
     """

@@ -49,7 +49,7 @@ def _draw_quality(axes: "Axes", report: ReplayReport) -> None:
         axes.axhline(report.base.share, color=LIMIT, linestyle=":", label="all leads")
     _mark(axes, report)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("handed over from so many points on")
+    axes.set_xlabel("score threshold (points)")
     axes.set_title(f"SQL within {report.horizon_days:g} days")
     axes.legend()
 
@@ -67,7 +67,7 @@ def _draw_load(axes: "Axes", report: ReplayReport) -> None:
     axes.axhline(report.load.capacity_per_week, color=LIMIT, linestyle=":", label="capacity")
     _mark(axes, report)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("handed over from so many points on")
+    axes.set_xlabel("score threshold (points)")
     axes.set_title("Handoffs a week")
     axes.legend()
 

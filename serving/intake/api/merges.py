@@ -61,7 +61,7 @@ def _json(answer: msgspec.Struct) -> Response:
     responses=describe_answers("MergeRecord", 401, 404, 409, 410, 415, 422, 503),
 )
 def merge(lead_id: LeadId, asked: MergeIn, work: Work, intake: With, caller: Caller) -> Response:
-    """Have two leads be one from now on. No record is lost: the merge can be undone."""
+    """Merge two leads. No record is lost: the merge can be undone."""
     actor = Actor(caller.actor, intake.received_at, intake.catalog)
     both_known = asked.although_both_known
     return _json(
@@ -76,7 +76,7 @@ def merge(lead_id: LeadId, asked: MergeIn, work: Work, intake: With, caller: Cal
     responses=describe_answers("Merges", 401, 404, 410, 422, 503),
 )
 def merges(lead_id: LeadId, work: Reading) -> Response:
-    """List the merges a lead took part in, those that tools brought about among them."""
+    """List the merges a lead took part in, including those made by tools."""
     return _json(Merges(list_merges(work, lead_id)))
 
 
@@ -87,7 +87,7 @@ def merges(lead_id: LeadId, work: Reading) -> Response:
     responses=describe_answers("MergeRecord", 401, 404, 409, 422, 503),
 )
 def undo(merge_id: MergeId, work: Work, intake: With, caller: Caller) -> Response:
-    """Part two leads: each has what it had before, and what came for it since."""
+    """Undo a merge: each lead has its own records again, including those received since."""
     return _json(
         undo_merge(work, merge_id, Actor(caller.actor, intake.received_at, intake.catalog))
     )

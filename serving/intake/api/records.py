@@ -139,7 +139,7 @@ WHEN = "2026-03-05T10:31:00Z"
     responses=ANSWERS,
 )
 async def events(request: Request, store: InStore, intake: With) -> Response:
-    """Land events, one or many; each once. A lead not known yet comes to be with its first event."""
+    """Store events, one or many; each once. An unknown lead is created with its first event."""
     return await _take_body(request, store, "event", intake, await request.body())
 
 
@@ -152,7 +152,7 @@ async def events(request: Request, store: InStore, intake: With) -> Response:
     responses=ANSWERS,
 )
 async def stages(request: Request, store: InStore, intake: With) -> Response:
-    """Land stage changes, one or many; each once."""
+    """Store stage changes, one or many; each once."""
     return await _take_body(request, store, "stage", intake, await request.body())
 
 
@@ -165,7 +165,7 @@ async def stages(request: Request, store: InStore, intake: With) -> Response:
     responses=ANSWERS,
 )
 async def attempts(request: Request, store: InStore, intake: With) -> Response:
-    """Land attempts, one or many; each once."""
+    """Store attempts, one or many; each once."""
     return await _take_body(request, store, "attempt", intake, await request.body())
 
 
@@ -182,7 +182,7 @@ UNNAMED = {name: value for name, value in LEAD.items() if name != "lead_id"}
     responses=ANSWERS,
 )
 async def leads(request: Request, store: InStore, intake: With) -> Response:
-    """Land leads, one or many. Attributes left out stay as they were."""
+    """Store leads, one or many. Attributes left out stay as they were."""
     return await _take_body(request, store, "lead", intake, await request.body())
 
 
@@ -195,7 +195,7 @@ async def leads(request: Request, store: InStore, intake: With) -> Response:
     responses=ANSWERS,
 )
 async def lead(lead_id: str, request: Request, store: InStore, intake: With) -> Response:
-    """Land one lead; the id of the address is the one that counts."""
+    """Store one lead; the id in the path counts."""
     body = _with_id(lead_id, await request.body())
     return await _take_body(request, store, "lead", intake, body)
 
@@ -233,7 +233,7 @@ def waiting(
     after: Number = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
-    """List items with their problems, oldest first, without what they hold."""
+    """List items with their problems, oldest first, without their bodies."""
     return _json(list_items(work, state=state, record=record, after=after, limit=limit))
 
 
@@ -244,7 +244,7 @@ def waiting(
     responses=describe_answers("WaitingItem", 401, 404, 422, 503),
 )
 def item(number: ItemNumber, work: Reading) -> Response:
-    """Give an item with what it holds."""
+    """Give an item with its body."""
     return _json(get_item(work, number))
 
 
@@ -255,7 +255,7 @@ def item(number: ItemNumber, work: Reading) -> Response:
     responses=describe_answers("ItemResult", 401, 404, 415, 422, 503),
 )
 async def replay(number: ItemNumber, request: Request, store: InStore, intake: With) -> Response:
-    """Land an item: as sent now, or, with an empty body, as it came."""
+    """Store an item: as sent now, or, with an empty body, as it was received."""
     mended = await request.body()
     if mended:
         await check_json(request)
@@ -272,7 +272,7 @@ async def replay(number: ItemNumber, request: Request, store: InStore, intake: W
     responses=describe_answers("Landed", 401, 422, 503),
 )
 def replay_all(work: Work, intake: With, record: Sent | None = None) -> Response:
-    """Land up to a thousand items as they came: after the cause was mended on this side."""
+    """Store up to a thousand items as they were received, once the cause is fixed on this side."""
     found = list_items(work, state="waiting", record=record, after=0, limit=MOST_REPLAYED)
     landed: Landed = try_all_again(work, [one.item_number for one in found.items], intake)
     return _json(landed)
@@ -286,7 +286,7 @@ def replay_all(work: Work, intake: With, record: Sent | None = None) -> Response
     responses=describe_problems(401, 404, 422, 503),
 )
 def drop(number: ItemNumber, work: Work, now: Now) -> Response:
-    """Give an item up; what it held is forgotten."""
+    """Drop an item; its body is deleted."""
     if not settle(work, [number], "dropped", now):
         raise NoSuchItemError(number)
     return Response(status_code=204)

@@ -41,7 +41,7 @@ ANSWERS = describe_answers("ToolResponse", 401, 413, 415, 422, 503)
     responses=ANSWERS,
 )
 async def batch(request: Request, store: InStore, intake: With) -> Response:
-    """Land messages, each once by its `messageId`. One that cannot be read touches no other."""
+    """Store messages, each once by its `messageId`. An unreadable one does not affect the others."""
     return await take_body(request, store, "segment", intake, await read_packed_body(request))
 
 
@@ -66,7 +66,7 @@ def _add_route(kind: str) -> None:
         responses=ANSWERS,
     )
     async def one(request: Request, store: InStore, intake: With) -> Response:
-        """Land one message; the path tells its type."""
+        """Store one message; the path gives its type."""
         body = _with_type(kind, await read_packed_body(request))
         return await take_body(request, store, "segment", intake, body)
 

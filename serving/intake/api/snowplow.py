@@ -29,5 +29,5 @@ router = APIRouter(
     responses=describe_answers("ToolResponse", 401, 413, 415, 422, 503),
 )
 async def tp2(request: Request, store: InStore, intake: With) -> Response:
-    """Land events, each once by its `eid`. One that cannot be read touches no other."""
+    """Store events, each once by its `eid`. An unreadable one does not affect the others."""
     return await take_body(request, store, "snowplow", intake, await read_packed_body(request))

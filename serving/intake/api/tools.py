@@ -25,7 +25,7 @@ from serving.web_api.problems import shape_refusal
 
 
 class ToolResponse(msgspec.Struct):
-    """What became of each message, in their order."""
+    """The result of each message, in their order."""
 
     success: bool
     """Always true: what cannot be read is kept, and counted under `quarantined`."""

@@ -68,7 +68,7 @@ SELECT EXISTS (SELECT 1 FROM merge WHERE undone_at IS NOT NULL AND (
 # After every look at one of them, and not before anything that made or parted them: as of every
 # moment, the merges that held then form a forest, and say what was seen then.
 MOMENT = """
-SELECT greatest(%(at)s, max(l.looked_at) + interval '1 microsecond',
+SELECT greatest(%(at)s, max(l.last_scored_as_of) + interval '1 microsecond',
     max(m.merged_at), max(m.undone_at))
 FROM lead l LEFT JOIN merge m ON l.lead_id IN (m.kept_lead_id, m.merged_lead_id)
 WHERE l.lead_id = ANY(%(ids)s) OR l.merged_into = ANY(%(ids)s)

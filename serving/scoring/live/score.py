@@ -46,7 +46,7 @@ SELECT lead_id, merged_into, last_scored_as_of FROM lead WHERE lead_id = ANY(%(i
 ORDER BY lead_id FOR NO KEY UPDATE
 """
 RECORD_LAST_SCORED = """
-UPDATE lead l SET last_scored_as_of = greatest(l.looked_at, n.at)
+UPDATE lead l SET last_scored_as_of = greatest(l.last_scored_as_of, n.at)
 FROM unnest(%(ids)s::text[], %(at)s::timestamptz[]) AS n (lead_id, at) WHERE l.lead_id = n.lead_id
 """
 PLAYBOOK = "SELECT version FROM playbook_version WHERE state = 'in_effect'"
