@@ -15,7 +15,7 @@ def _list_lines(report: MonthlyReport) -> Iterator[str]:
     yield ""
     versions = ", ".join(report.versions) or "none"
     yield f"Rejections: {report.rejections}, handed over under playbook {versions}."
-    yield f"Looked at: {report.reviewed}. In corners the lot did not reach: {report.not_reviewed}."
+    yield f"Reviewed: {report.reviewed}. In strata that the sample did not reach: {report.not_reviewed}."
     yield "Shares carry their interval; those of few leads are not shown."
     yield from _list_breakdown("Accepted by sales", report.acceptance)
     yield from ("", "## What the rule says of every rejection", "")

@@ -42,7 +42,7 @@ if HAS_SOCKETS:
     library.ensure_prefix_permissions = let_pass  # type: ignore[attr-defined]
 
 
-class NotReadyError(Exception):
+class ServerStartingError(Exception):
     """The server is there, but does not answer yet."""
 
 
@@ -96,7 +96,7 @@ class PrivateServer(library.PostgresServer):
         ------
         EmbeddedNotPrivateError
             If others could reach it.
-        NotReadyError
+        ServerStartingError
             If it does not answer yet.
         """
         found = PostmasterInfo.read_from_pgdata(self.pgdata)
@@ -104,7 +104,7 @@ class PrivateServer(library.PostgresServer):
             self._launch()
             found = PostmasterInfo.read_from_pgdata(self.pgdata)
         if found is None or not found.is_running() or found.status != "ready":
-            raise NotReadyError
+            raise ServerStartingError
         self._postmaster_info = found
         if find_secret(self.pgdata) is None:
             raise EmbeddedNotPrivateError(

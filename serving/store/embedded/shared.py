@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from serving.store.embedded.server import NotReadyError, PrivateServer
+from serving.store.embedded.server import PrivateServer, ServerStartingError
 from serving.store.errors import EmbeddedNotStartedError
 
 DATABASE = "baton"
@@ -40,7 +40,7 @@ PATIENCE_SECONDS = 60.0
 
 # The library asserts that a server it finds is ready: one that replays its log is not.
 NOT_YET = (
-    NotReadyError,
+    ServerStartingError,
     subprocess.SubprocessError,
     psycopg.OperationalError,
     OSError,
