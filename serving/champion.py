@@ -15,6 +15,7 @@ from features.contracts.records import EventRecord, LeadRecord, LeadVersion, Sta
 from features.lifecycle.stages import Stage
 from serving.errors import NoChampionError
 from serving.explain.reasons import Explainer, build_explainer
+from serving.faults import describe_fault
 from training.bundle import Bundle, load_bundle
 
 MANIFEST = "manifest.json"
@@ -228,7 +229,7 @@ class ModelHolder:
         log.error(
             self._event("refused"),
             folder=str(self.folder),
-            error=type(error).__name__,
+            **describe_fault(error),
             kept=self._champion.bundle.version if self._champion else None,
         )
 

@@ -1,6 +1,6 @@
 """Jobs as they stand in procrastinate's tables: those whose worker died, those that failed for good."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,12 +17,22 @@ WHERE j.status = 'doing' AND (
 AGAIN = "SELECT procrastinate_retry_job_v2(%(job)s, now(), NULL, NULL, NULL)"
 GIVE_UP = "SELECT procrastinate_finish_job_v1(%(job)s, 'failed', false)"
 NOTE = """
-INSERT INTO job_problem (job_id, problem, at) VALUES (%(job)s, %(problem)s, %(at)s)
-ON CONFLICT (job_id) DO UPDATE SET problem = excluded.problem, at = excluded.at
+INSERT INTO job_problem (job_id, problem, "where", at)
+VALUES (%(job)s, %(problem)s, %(where)s::text[], %(at)s)
+ON CONFLICT (job_id)
+DO UPDATE SET problem = excluded.problem, "where" = excluded."where", at = excluded.at
+"""
+# Jobs of a name that no task has never begin; others failed while the database was away.
+NOTE_UNEXPLAINED = """
+INSERT INTO job_problem (job_id, problem, at)
+SELECT j.id, CASE WHEN j.task_name = ANY(%(tasks)s) THEN %(unknown)s ELSE %(no_task)s END, %(at)s
+FROM procrastinate_jobs j
+WHERE j.status = 'failed' AND NOT EXISTS (SELECT 1 FROM job_problem p WHERE p.job_id = j.id)
+ON CONFLICT (job_id) DO NOTHING RETURNING job_id, problem
 """
 FAILED = """
-SELECT j.id, j.task_name, j.attempts, j.args, p.problem, p.at
-FROM procrastinate_jobs j LEFT JOIN job_problem p ON p.job_id = j.id
+SELECT j.id, j.task_name, j.attempts, j.args, p.problem, p."where", p.at
+FROM procrastinate_jobs j JOIN job_problem p ON p.job_id = j.id
 WHERE j.status = 'failed' AND j.id < %(before)s ORDER BY j.id DESC LIMIT %(limit)s
 """
 IS_FAILED = "SELECT status = 'failed' FROM procrastinate_jobs WHERE id = %(job)s FOR UPDATE"
@@ -30,6 +40,10 @@ COUNTS = "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status"
 
 WORKER_DIED = "WorkerDied"
 """The problem of a job whose worker went away, again and again."""
+NO_TASK = "TaskNotFound"
+"""The problem of a job that is called as none of ours, after a change of version for example."""
+NOT_NOTED = "NotNoted"
+"""The problem of a job that failed when nothing could be noted."""
 
 MOST_NUMBER = 2**63 - 1
 
@@ -42,13 +56,43 @@ class FailedJob:
     task: str
     attempts: int
     arguments: dict[str, Any]
-    problem: str | None
-    failed_at: datetime | None
+    problem: str
+    """Class of the latest error."""
+    where: list[str]
+    """Where it was raised, as ``file:line function``, the outermost call first."""
+    failed_at: datetime
 
 
-def note_problem(work: UnitOfWork, job_id: int, problem: str, at: datetime) -> None:
-    """Note why a job failed."""
-    work.execute(NOTE, {"job": job_id, "problem": problem, "at": at})
+@dataclass(frozen=True, slots=True)
+class JobFault:
+    """Why a job failed, as ``serving.faults`` describes it."""
+
+    error: str
+    where: Sequence[str] = ()
+
+
+def note_fault(work: UnitOfWork, job_id: int, fault: JobFault, at: datetime) -> None:
+    """Note why a job failed, and where."""
+    values = {"job": job_id, "problem": fault.error, "where": list(fault.where), "at": at}
+    work.execute(NOTE, values)
+
+
+def note_unexplained(
+    work: UnitOfWork, tasks: Iterable[str], at: datetime
+) -> Sequence[tuple[int, str]]:
+    """Note what is known of failed jobs of which nothing is noted; give their numbers and problems.
+
+    Parameters
+    ----------
+    work
+        To note with.
+    tasks
+        The names of all tasks.
+    at
+        Now.
+    """
+    values = {"tasks": list(tasks), "unknown": NOT_NOTED, "no_task": NO_TASK, "at": at}
+    return [tuple(row) for row in work.execute(NOTE_UNEXPLAINED, values)]
 
 
 def recover_stalled(
@@ -68,7 +112,7 @@ def recover_stalled(
     for job, _ in stalled:
         if job in given_up:
             work.execute(GIVE_UP, {"job": job})
-            note_problem(work, job, WORKER_DIED, at)
+            note_fault(work, job, JobFault(WORKER_DIED), at)
         else:
             work.execute(AGAIN, {"job": job})
     return len(stalled) - len(given_up), len(given_up)

@@ -55,7 +55,7 @@ def failed(
     before: Annotated[int | None, Query(ge=1, le=MOST_NUMBER)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> FailedJobs:
-    """List the jobs that failed for good, with their latest error."""
+    """List the jobs that failed for good: of which class their latest error is, and where it was raised."""
     jobs = list_failed(work, before, limit + 1)
     more = len(jobs) > limit
     return FailedJobs(

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from typing import TYPE_CHECKING
 
 from features import clock
 from serving.handoff.lifecycle.jobs import DECIDE, SWEEP, decide_job, sweep_job
 from serving.handoff.oversight.service import draw_last_month
-from serving.jobs.queries import note_problem
 from serving.notify.outbox import Outbox
 from serving.scoring.live.scoring_queue import add_everyone_due
 from serving.scoring.live.worker import SCORE_LEAD, LiveScorer
@@ -20,7 +17,7 @@ from serving.store.session import Store, UnitOfWork
 from serving.web_api.idempotency import forget_expired
 
 if TYPE_CHECKING:
-    from procrastinate import App, JobContext, RetryStrategy
+    from procrastinate import App, RetryStrategy
 
 ATTEMPTS = 5
 """Times a job is tried before it is set aside; times a job may take its worker down with it."""
@@ -35,6 +32,9 @@ DIGESTS = "baton.announce_digests"
 STALE_DAYS = 30
 """Days after which jobs that failed for good are forgotten."""
 
+TASKS = frozenset({RESCORE, SCORE_LEAD, TIDY, DRAW, DIGESTS, DECIDE, SWEEP})
+"""The names of all jobs."""
+
 IS_IN_USE = """
 SELECT EXISTS (SELECT 1 FROM bundle_version WHERE version = %(version)s AND retired_at IS NULL)
 """
@@ -46,9 +46,6 @@ DELETE FROM procrastinate_jobs j WHERE status = 'failed' AND EXISTS (
 FORGET_PROBLEMS = """
 DELETE FROM job_problem p WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.id = p.job_id)
 """
-
-log = structlog.get_logger(__name__)
-
 
 JobAction = Callable[[UnitOfWork, datetime], object]
 """What a job does in one transaction, at a moment."""
@@ -109,27 +106,14 @@ def build_jobs(resources: JobResources, url: str) -> "App":
         max_attempts=ATTEMPTS - 1, exponential_wait=resources.retry_seconds
     )
 
-    def record_failure(context: "JobContext", action: Callable[[], object]) -> None:
-        """Run a job's action; record why it failed, since procrastinate does not."""
-        try:
-            action()
-        except Exception as error:
-            log.error("job_failed", job=context.job.id, task=context.job.task_name)  # noqa: TRY400 - a traceback may hold values
-            with resources.store.work() as work:
-                note_problem(work, context.job.id or 0, type(error).__name__, resources.now())
-            raise
+    @app.task(name=RESCORE, queue=QUEUE, retry=retry)
+    def rescore_everyone(version: str, after: str) -> None:
+        with resources.store.work() as work:
+            rescore_next(work, version, after, resources.now())
 
-    @app.task(name=RESCORE, queue=QUEUE, retry=retry, pass_context=True)
-    def rescore_everyone(context: "JobContext", version: str, after: str) -> None:
-        def action() -> None:
-            with resources.store.work() as work:
-                rescore_next(work, version, after, resources.now())
-
-        record_failure(context, action)
-
-    @app.task(name=SCORE_LEAD, queue=QUEUE, retry=retry, pass_context=True)
-    def score_lead(context: "JobContext", lead_id: str) -> None:
-        record_failure(context, lambda: resources.scorer.score_lead(lead_id, ["retry"]))
+    @app.task(name=SCORE_LEAD, queue=QUEUE, retry=retry)
+    def score_lead(lead_id: str) -> None:
+        resources.scorer.score_lead(lead_id, ["retry"])
 
     own = (
         ()
@@ -137,8 +121,8 @@ def build_jobs(resources: JobResources, url: str) -> "App":
         else ((DIGESTS, EVERY_5, resources.announce_digests),)
     )
     for name, cron, action in (*PERIODIC, *own):
-        _add_periodic(app, resources, retry, record_failure, name, cron, action)
-    add_handoff_jobs(app, resources, retry, record_failure)
+        _add_periodic(app, resources, retry, name, cron, action)
+    add_handoff_jobs(app, resources, retry)
     return app
 
 
@@ -146,7 +130,6 @@ def _add_periodic(
     app: "App",
     resources: JobResources,
     retry: "RetryStrategy",
-    record_failure: Callable[["JobContext", Callable[[], object]], None],
     name: str,
     cron: str,
     action: JobAction,
@@ -154,38 +137,23 @@ def _add_periodic(
     """Add what is done again and again, each time in one transaction."""
 
     @app.periodic(cron=cron)
-    @app.task(name=name, queue=QUEUE, retry=retry, pass_context=True)
-    def repeated(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
-        def run_once() -> None:
-            with resources.store.work() as work:
-                action(work, resources.now())
-
-        record_failure(context, run_once)
+    @app.task(name=name, queue=QUEUE, retry=retry)
+    def repeated(timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+        with resources.store.work() as work:
+            action(work, resources.now())
 
 
-def add_handoff_jobs(
-    app: "App",
-    resources: JobResources,
-    retry: Any,
-    record_failure: Callable[["JobContext", Callable[[], object]], None],
-) -> None:
+def add_handoff_jobs(app: "App", resources: JobResources, retry: "RetryStrategy") -> None:
     """Add the jobs of handoffs; where Baton does not hand over, they find nothing to do."""
     model_holders = resources.scorer.model_holders
 
-    @app.task(name=DECIDE, queue=QUEUE, retry=retry, pass_context=True)
-    def decide_leads(context: "JobContext", lead_ids: list[str], contract: str) -> None:
+    @app.task(name=DECIDE, queue=QUEUE, retry=retry)
+    def decide_leads(lead_ids: list[str], contract: str) -> None:
         if resources.hands_over:
-            record_failure(
-                context,
-                lambda: decide_job(
-                    resources.store, model_holders, lead_ids, contract, resources.now
-                ),
-            )
+            decide_job(resources.store, model_holders, lead_ids, contract, resources.now)
 
     @app.periodic(cron="* * * * *")
-    @app.task(name=SWEEP, queue=QUEUE, lock=SWEEP, retry=retry, pass_context=True)
-    def sweep_handoffs(context: "JobContext", timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
+    @app.task(name=SWEEP, queue=QUEUE, lock=SWEEP, retry=retry)
+    def sweep_handoffs(timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
         if resources.hands_over:
-            record_failure(
-                context, lambda: sweep_job(resources.store, model_holders, resources.now)
-            )
+            sweep_job(resources.store, model_holders, resources.now)

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import structlog
 
-from serving.jobs.queries import count_jobs, recover_stalled
-from serving.jobs.tasks import ATTEMPTS, JobResources, build_jobs
+from serving.faults import describe_fault
+from serving.jobs.failures import build_recorder
+from serving.jobs.queries import count_jobs, note_unexplained, recover_stalled
+from serving.jobs.tasks import ATTEMPTS, TASKS, JobResources, build_jobs
 from serving.store.errors import StoreUnavailableError
 
 HEARTBEAT_SECONDS, STALLED_SECONDS = 5.0, 20.0
@@ -88,7 +90,7 @@ class Worker:
                 log.warning("store_unavailable", loop=name)
                 pause = max(pause, PATIENCE_SECONDS)
             except Exception as error:  # noqa: BLE001 - edge of a job: the loop goes on
-                log.error("loop_failed", loop=name, error=type(error).__name__)  # noqa: TRY400 - may hold values
+                log.error("loop_failed", loop=name, **describe_fault(error))  # noqa: TRY400 - may hold values
                 pause = max(pause, PATIENCE_SECONDS)
             await self._pause(pause)
 
@@ -96,6 +98,9 @@ class Worker:
         resources = self.resources
         with resources.store.work() as work:
             again, given_up = recover_stalled(work, STALLED_SECONDS, ATTEMPTS, resources.now())
+            unexplained = note_unexplained(work, TASKS, resources.now())
+        for job_id, problem in unexplained:
+            log.error("job_failed", job=job_id, error=problem, where=[])
         self.recovered += again
         self.given_up += given_up
         with resources.store.work(read_only=True) as work:
@@ -109,7 +114,7 @@ class Worker:
             try:
                 await self._work_on_jobs()
             except Exception as error:  # noqa: BLE001 - edge of a job: without the database there is no worker
-                log.warning("jobs_interrupted", error=type(error).__name__)
+                log.warning("jobs_interrupted", **describe_fault(error))
             await self._pause(PATIENCE_SECONDS)
 
     async def _work_on_jobs(self) -> None:
@@ -125,6 +130,7 @@ class Worker:
                     delete_jobs="successful",
                     update_heartbeat_interval=HEARTBEAT_SECONDS,
                     stalled_worker_timeout=STALLED_SECONDS,
+                    worker_middleware=[build_recorder(self.resources)],
                 )
             )
             stopping = asyncio.create_task(self._stop.wait())

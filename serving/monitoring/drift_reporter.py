@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from serving.faults import describe_fault
 from serving.monitoring.report import DriftReport, Guest, TooFewRows, make_drift_report
 from serving.settings import ServingSettings
 from training.bundle import Bundle
@@ -70,9 +71,7 @@ class DriftReporter:
         except Exception as error:  # noqa: BLE001 - edge of a job: told to whoever asks for the report
             self.problem = f"The last drift report failed ({type(error).__name__})."
             self._found = None
-            log.error(  # noqa: TRY400 - what failed is told by its name; values stay out of the log
-                "drift_report_failed", error=type(error).__name__
-            )
+            log.error("drift_report_failed", **describe_fault(error))  # noqa: TRY400 - a traceback may hold values
         else:
             self._found, self.problem = found, None
             log.info("drift_report_made", version=bundle.version, outcome=type(found).__name__)

@@ -11,6 +11,7 @@ import structlog
 from numpy.typing import NDArray
 
 from features import clock
+from serving.faults import describe_fault
 from serving.scoring.log import PLAIN_COLUMNS, STATUSES
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _read_part(path: Path) -> "pa.Table | None":
             return part.read()
     except (OSError, pa.ArrowInvalid) as error:
         # Deleted by its age in this very moment, or cut off by a full disk: the others will do.
-        log.warning("scored_part_unreadable", part=path.name, error=type(error).__name__)
+        log.warning("scored_part_unreadable", part=path.name, **describe_fault(error))
         return None
 
 

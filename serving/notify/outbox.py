@@ -16,6 +16,7 @@ import structlog
 
 from features import clock
 from serving.errors import ServingError
+from serving.faults import describe_fault
 from serving.store.session import Store
 
 RETRY_AFTER = tuple(
@@ -150,14 +151,18 @@ class Outbox:
         try:
             self.senders[effect.topic](effect)
         except SendFailedError as error:
-            self._settle_failure(by, effect, error)
+            self._settle_failure(by, effect, error, {"reason": error.reason})
         except Exception as error:  # noqa: BLE001 - edge of a job: any failure of a sender is one attempt
-            self._settle_failure(by, effect, SendFailedError(type(error).__name__))
+            fault = describe_fault(error)
+            reason = f"{fault['error']} in {fault['where'][-1]}"
+            self._settle_failure(by, effect, SendFailedError(reason), fault)
         else:
             self._count("sent")
             self._settle(by, effect, "done", None, None)
 
-    def _settle_failure(self, by: str, effect: Effect, error: SendFailedError) -> None:
+    def _settle_failure(
+        self, by: str, effect: Effect, error: SendFailedError, fault: Mapping[str, Any]
+    ) -> None:
         self._count("failed")
         is_last = effect.attempt > len(RETRY_AFTER)
         gives_up = error.for_good or is_last
@@ -167,6 +172,7 @@ class Outbox:
             topic=effect.topic,
             attempt=effect.attempt,
             given_up=gives_up,
+            **fault,
         )
         if gives_up:
             self._count("given_up")

@@ -20,6 +20,7 @@ import structlog
 from numpy.typing import NDArray
 
 from features import clock
+from serving.faults import describe_fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -225,9 +226,7 @@ class ScoredLog:
         except OSError as error:
             self.failures += 1
             self.problem = f"{type(error).__name__}: {error.strerror or 'cannot write'}"
-            log.error(  # noqa: TRY400 - a full disk needs no traceback
-                "scored_log_not_written", error=type(error).__name__
-            )
+            log.error("scored_log_not_written", **describe_fault(error))  # noqa: TRY400 - a full disk needs no traceback
 
     async def keep_flushing(
         self, every_seconds: float, now: Callable[[], datetime] = clock.now

@@ -16,6 +16,7 @@ import structlog
 
 from serving.champion import Champion, ModelHolder, load_champion
 from serving.errors import RefusedError
+from serving.faults import describe_fault
 from serving.store.deferring import defer
 from serving.store.session import UnitOfWork
 
@@ -126,7 +127,7 @@ class ModelCache:
         try:
             champion = load_champion(self.folder / version, at)
         except Exception as error:
-            log.warning("past_bundle_refused", version=version, error=type(error).__name__)
+            log.warning("past_bundle_refused", version=version, **describe_fault(error))
             raise ModelGoneError(version) from error
         if champion.bundle.version != version:
             raise ModelGoneError(version)

@@ -1,7 +1,6 @@
 """Refusals as RFC 9457 problem details: one shape for everything that goes wrong."""
 
 import secrets
-import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.lifecycle.stages import Stage
 from serving.errors import FieldProblem, InvalidBodyError, RefusedError
+from serving.faults import describe_fault
 
 PROBLEM_TYPE = "urn:baton:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -233,12 +233,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
 
 
-def _where(error: BaseException) -> list[str]:
-    """Places of the traceback, without the values: those may be personal."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-
-
 class FaultMiddleware:
     """Answers our own faults with a problem that names a log entry and nothing else."""
 
@@ -265,8 +259,7 @@ class FaultMiddleware:
                 "request_failed",
                 log_id=log_id,
                 path=scope["path"],
-                error=type(error).__name__,
-                where=_where(error),
+                **describe_fault(error),
             )
             if started:
                 raise

@@ -9,6 +9,7 @@ import structlog
 from features import clock
 from features.compute.online import compute_packed_rows
 from serving.champion import Champion, ModelHolder
+from serving.faults import describe_fault
 from serving.scoring.answers import build_scored_rows
 from serving.scoring.lead_histories import find_moment, leave_out_not_yet_created, read_people
 from serving.scoring.live.score import AfterScores, Pass, score_due, score_leads
@@ -102,7 +103,7 @@ class LiveScorer:
         except StoreUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - edge of a job: one bad lead must not stop the others
-            log.error("scoring_pass_failed", error=type(error).__name__)  # noqa: TRY400 - may hold values
+            log.error("scoring_pass_failed", **describe_fault(error))  # noqa: TRY400 - may hold values
             return self._score_one_by_one()
         self._account_for(served, done)
         return done.taken
@@ -138,7 +139,7 @@ class LiveScorer:
                 raise
             except Exception as error:  # noqa: BLE001 - edge of a job: it is named, and tried again by itself
                 self.set_aside += 1
-                log.error("lead_set_aside", error=type(error).__name__)  # noqa: TRY400 - may hold values
+                log.error("lead_set_aside", **describe_fault(error))  # noqa: TRY400 - may hold values
                 with self.store.work() as work:
                     self._set_aside(work, lead_id, at)
         return len(due)
@@ -171,7 +172,7 @@ class LiveScorer:
             self._shadow_score_with(shadow, challenger, champion, scored)
         except Exception as error:  # noqa: BLE001 - edge of a job: a failing shadow hurts nobody
             shadow.failures += 1
-            log.error("shadow_failed", error=type(error).__name__)  # noqa: TRY400 - may hold values
+            log.error("shadow_failed", **describe_fault(error))  # noqa: TRY400 - may hold values
 
     def _shadow_score_with(
         self, shadow: Shadow, challenger: Champion, champion: Champion, scored: PackedScores

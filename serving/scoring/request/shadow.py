@@ -19,6 +19,7 @@ from features import clock
 from features.compute.online import compute_rows
 from serving.champion import Champion, ModelHolder, find_mark
 from serving.errors import RefusedError
+from serving.faults import describe_fault
 from serving.scoring.log import STATUSES, ScoredLog, ScoredRows
 from serving.scoring.request.records import ScorableLead, read_lead
 from serving.scoring.schemas import LeadIn, LeadScore
@@ -171,7 +172,7 @@ class Shadow:
             log.error(  # noqa: TRY400 - a traceback could hold what a lead sent
                 "shadow_failed",
                 challenger=challenger.bundle.version,
-                error=type(error).__name__,
+                **describe_fault(error),
                 leads=len(waiting),
             )
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger
+from sqlalchemy import ARRAY, BigInteger, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from serving.store.tables.base import Base
@@ -17,4 +17,6 @@ class JobProblem(Base):
     """Of procrastinate's table; no foreign key, since that table is theirs."""
     problem: Mapped[str]
     """Class of the error; its words may hold values."""
+    where: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    """Files, lines and functions it was raised in."""
     at: Mapped[datetime]
