@@ -90,7 +90,7 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
     if app.state.authenticator.local is not None:
         await asyncio.to_thread(app.state.authenticator.local.open)
-    holders = [*app.state.holders, *([] if shadow is None else [shadow.holder])]
+    holders = [*app.state.model_holders, *([] if shadow is None else [shadow.holder])]
     logs = [scored_log, *([] if shadow is None else [shadow.log])]
     for one in holders:
         await asyncio.to_thread(one.refresh, clock.now())
@@ -131,7 +131,7 @@ def _build_job_resources(app: FastAPI) -> JobResources | None:
     return build_job_resources(
         state.settings,
         state.store,
-        state.holders,
+        state.model_holders,
         state.model_cache,
         state.scored_log,
         state.shadow,
@@ -164,8 +164,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.settings = settings
     app.state.store = Store(settings) if settings.has_store else None
     app.state.authenticator = build_authenticator(settings, app.state.store)
-    app.state.holders = build_model_holders(settings)
-    app.state.champion_holder = app.state.holders[0]
+    app.state.model_holders = build_model_holders(settings)
+    app.state.champion_holder = app.state.model_holders[0]
     app.state.model_cache = ModelCache(settings.served)
     app.state.scored_log = ScoredLog(
         settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days

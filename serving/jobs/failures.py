@@ -21,15 +21,15 @@ CallNext = Callable[[], Awaitable[Any]]
 Recorder = Callable[[CallNext, "JobContext", "Worker"], Awaitable[Any]]
 
 
-def build_recorder(house: JobResources) -> Recorder:
+def build_recorder(resources: JobResources) -> Recorder:
     """Build what procrastinate's worker wraps around each job: it notes why a job failed, and where.
 
     Around the job as a whole, so that arguments a task cannot take are noted like all else.
     """
 
     def note(job_id: int, fault: JobFault) -> None:
-        with house.store.work() as work:
-            note_fault(work, job_id, fault, house.now())
+        with resources.store.work() as work:
+            note_fault(work, job_id, fault, resources.now())
 
     async def record_failure(call_next: CallNext, context: "JobContext", worker: "Worker") -> Any:  # noqa: ARG001 - procrastinate hands it over
         try:

@@ -61,7 +61,7 @@ def check_said(logged: list[Any], event: str) -> dict[str, Any]:
     return output
 
 
-def make_house(store: Store, folder: Path, **changes: Any) -> JobResources:
+def make_resources(store: Store, folder: Path, **changes: Any) -> JobResources:
     given: dict[str, Any] = {
         "hands_over": True,
         "announce_digests": break_down,
@@ -71,14 +71,14 @@ def make_house(store: Store, folder: Path, **changes: Any) -> JobResources:
     return JobResources(store, scorer, Outbox(store, {"mail": break_down}), **{**given, **changes})
 
 
-def work_until(job_resources: JobResources, is_there: Callable[[], bool]) -> None:
+def work_until(resources: JobResources, is_there: Callable[[], bool]) -> None:
     """Let a worker work until something has happened."""
 
     def wait() -> None:
         wait_until(is_there, seconds=SECONDS)
 
     async def work() -> None:
-        worker = Worker(job_resources, check_seconds=0.05)
+        worker = Worker(resources, check_seconds=0.05)
         worker.start()
         try:
             await asyncio.to_thread(wait)
@@ -92,11 +92,11 @@ def work_until(job_resources: JobResources, is_there: Callable[[], bool]) -> Non
 def test_a_loop_that_fails_states_where_and_goes_on(
     loop: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_resources = make_house(store, tmp_path)
+    resources = make_resources(store, tmp_path)
     where = {
-        "scores": (job_resources.scorer, "run_once"),
-        "outbox": (job_resources.outbox, "run_once"),
-        "watch": (job_resources.scorer, "look_at_queue"),
+        "scores": (resources.scorer, "run_once"),
+        "outbox": (resources.outbox, "run_once"),
+        "watch": (resources.scorer, "look_at_queue"),
     }
     calls: list[int] = []
 
@@ -109,7 +109,7 @@ def test_a_loop_that_fails_states_where_and_goes_on(
     monkeypatch.setattr(worker_module, "PATIENCE_SECONDS", 0.05)
 
     with capture_logs() as logged:
-        work_until(job_resources, lambda: len(calls) > 1)
+        work_until(resources, lambda: len(calls) > 1)
 
     assert check_said(logged, "loop_failed")["loop"] == loop
 
@@ -121,7 +121,7 @@ def test_a_worker_of_jobs_that_cannot_begin_states_where(
 
     with capture_logs() as logged:
         work_until(
-            make_house(store, tmp_path),
+            make_resources(store, tmp_path),
             lambda: any(one["event"] == "jobs_interrupted" for one in logged),
         )
 
@@ -156,13 +156,13 @@ def test_a_job_that_fails_states_where_in_the_log_and_in_its_row(
         monkeypatch.setattr(tasks_module, action, break_down)
     periodic = tuple((n, cron, break_down) for n, cron, _ in tasks_module.PERIODIC)
     monkeypatch.setattr(tasks_module, "PERIODIC", periodic)
-    job_resources = make_house(store, tmp_path)
-    monkeypatch.setattr(job_resources.scorer, "score_lead", break_down)
+    resources = make_resources(store, tmp_path)
+    monkeypatch.setattr(resources.scorer, "score_lead", break_down)
     with store.work() as work:
         defer(work, name, ARGUMENTS[name])
 
     with capture_logs() as logged:
-        work_until(job_resources, lambda: bool(read_noted(store, name)))
+        work_until(resources, lambda: bool(read_noted(store, name)))
 
     mine = [one for one in logged if one.get("task") == name]
     check_said(mine, "job_failed")
@@ -171,7 +171,7 @@ def test_a_job_that_fails_states_where_in_the_log_and_in_its_row(
 
 
 def test_the_jobs_that_are_named_are_those_there_are(store: Store, tmp_path: Path) -> None:
-    app = build_jobs(make_house(store, tmp_path), "postgresql://nowhere/baton")
+    app = build_jobs(make_resources(store, tmp_path), "postgresql://nowhere/baton")
 
     ours = {name for name, task in app.tasks.items() if task.queue == QUEUE}
     assert ours == TASKS == ARGUMENTS.keys()
@@ -181,7 +181,7 @@ def test_what_procrastinate_fails_by_itself_is_noted_too(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "WATCH_SECONDS", 0.05)
-    job_resources = make_house(store, tmp_path)
+    resources = make_resources(store, tmp_path)
     with store.work() as work:
         defer(work, "baton.of_another_version", {"timestamp": 0})
         defer(work, SCORE_LEAD, {"lead": "misnamed"})
@@ -197,7 +197,7 @@ def test_what_procrastinate_fails_by_itself_is_noted_too(
             return {job.task: job for job in list_failed(work, None, 10)}
 
     with capture_logs() as logged:
-        work_until(job_resources, lambda: len(find()) == 3)
+        work_until(resources, lambda: len(find()) == 3)
 
     failed = find()
     assert failed["baton.of_another_version"].problem == NO_TASK
@@ -210,13 +210,13 @@ def test_what_procrastinate_fails_by_itself_is_noted_too(
 
 
 def test_a_sender_that_fails_states_where(store: Store, tmp_path: Path) -> None:
-    job_resources = make_house(store, tmp_path)
-    job_resources.outbox.now = job_resources.scorer.now
+    resources = make_resources(store, tmp_path)
+    resources.outbox.now = resources.scorer.now
     with store.work() as work:
-        work.enqueue_effect("a", "mail", {"to": ADDRESS}, job_resources.scorer.now())
+        work.enqueue_effect("a", "mail", {"to": ADDRESS}, resources.scorer.now())
 
     with capture_logs() as logged:
-        job_resources.outbox.run_once()
+        resources.outbox.run_once()
 
     check_said(logged, "effect_not_sent")
     assert ask(store, "SELECT last_problem FROM outbox_effect") == [
