@@ -52,7 +52,7 @@ def break_down(*_: Any, **__: Any) -> int:
 PLACE = f"tests/integration/scores/test_failures.py:{break_down.__code__.co_firstlineno + 2} break_down"
 
 
-def check_said(logged: list[Any], event: str) -> dict[str, Any]:
+def check_logged(logged: list[Any], event: str) -> dict[str, Any]:
     """Check that an event of the log names the class and the place of `break_down`."""
     output: dict[str, Any] = next(one for one in logged if one["event"] == event)
     assert output["error"] == "ZeroDivisionError"
@@ -111,7 +111,7 @@ def test_a_loop_that_fails_states_where_and_goes_on(
     with capture_logs() as logged:
         work_until(resources, lambda: len(calls) > 1)
 
-    assert check_said(logged, "loop_failed")["loop"] == loop
+    assert check_logged(logged, "loop_failed")["loop"] == loop
 
 
 def test_a_worker_of_jobs_that_cannot_begin_states_where(
@@ -125,7 +125,7 @@ def test_a_worker_of_jobs_that_cannot_begin_states_where(
             lambda: any(one["event"] == "jobs_interrupted" for one in logged),
         )
 
-    check_said(logged, "jobs_interrupted")
+    check_logged(logged, "jobs_interrupted")
 
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -165,7 +165,7 @@ def test_a_job_that_fails_states_where_in_the_log_and_in_its_row(
         work_until(resources, lambda: bool(read_noted(store, name)))
 
     mine = [one for one in logged if one.get("task") == name]
-    check_said(mine, "job_failed")
+    check_logged(mine, "job_failed")
     ((problem, where), *_) = read_noted(store, name)
     assert (problem, where[-1]) == ("ZeroDivisionError", PLACE)
 
@@ -218,7 +218,7 @@ def test_a_sender_that_fails_states_where(store: Store, tmp_path: Path) -> None:
     with capture_logs() as logged:
         resources.outbox.run_once()
 
-    check_said(logged, "effect_not_sent")
+    check_logged(logged, "effect_not_sent")
     assert ask(store, "SELECT last_problem FROM outbox_effect") == [
         (f"ZeroDivisionError in {PLACE}",)
     ]
@@ -233,8 +233,8 @@ def test_a_pass_and_a_lead_that_fail_state_where(store: Store, tmp_path: Path) -
     with capture_logs() as logged:
         scorer.run_once()
 
-    check_said(logged, "scoring_pass_failed")
-    check_said(logged, "lead_set_aside")
+    check_logged(logged, "scoring_pass_failed")
+    check_logged(logged, "lead_set_aside")
 
 
 def test_a_shadow_that_fails_states_where(
@@ -254,8 +254,8 @@ def test_a_shadow_that_fails_states_where(
     with capture_logs() as asked:
         scorer.shadow.score([])
 
-    check_said(live, "shadow_failed")
-    check_said(asked, "shadow_failed")
+    check_logged(live, "shadow_failed")
+    check_logged(asked, "shadow_failed")
 
 
 def test_a_bundle_that_cannot_be_loaded_states_where(
@@ -269,8 +269,8 @@ def test_a_bundle_that_cannot_be_loaded_states_where(
 
     with capture_logs() as logged, pytest.raises(ModelGoneError):
         model_cache.get("v", clock())
-    check_said(logged, "past_bundle_refused")
+    check_logged(logged, "past_bundle_refused")
     holder.forget()
     with capture_logs() as logged:
         holder.refresh(clock())
-    check_said(logged, "champion_refused")
+    check_logged(logged, "champion_refused")
