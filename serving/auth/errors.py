@@ -28,7 +28,7 @@ class NotAllowedError(RefusedError):
     def __init__(self, permission: str, role: str | None) -> None:
         self.permission = permission
         self.role = role
-        self.fix = f"Use a key of a role that may; {MANUAL} lists them."
+        self.fix = f"Use a key of a role that has it; {MANUAL} lists them."
         super().__init__(f"The role {role or 'of nobody'} lacks the permission {permission}.")
 
 

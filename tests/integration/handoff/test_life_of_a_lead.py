@@ -1,6 +1,6 @@
 """Sixty days in the life of four leads, over HTTP; the page of the manual is what came out.
 
-``BATON_WRITE_STORY=1 pytest tests/integration/handoff/test_life_of_a_lead.py`` writes the page anew.
+``BATON_WRITE_TUTORIAL=1 pytest tests/integration/handoff/test_life_of_a_lead.py`` writes the page again.
 """
 
 import os
@@ -334,6 +334,6 @@ def test_the_page_tells_what_happens(town: Town) -> None:
     assert count(town.store, newest) == "keep"
     assert count(town.store, "SELECT finding FROM oversight_finding") == "definition_unclear"
     assert count(town.store, "SELECT count(*) FROM audit_entry WHERE subject_kind = 'handoff'") > 5
-    if os.environ.get("BATON_WRITE_STORY"):
+    if os.environ.get("BATON_WRITE_TUTORIAL"):
         PAGE.write_text(page, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == page
