@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from serving.store.session import UnitOfWork
-from serving.store.tombstones import Name
+from serving.store.tombstones import ErasableName
 
 SHORTEST_BARE = 4
 """Names shorter than this only count in quotes: ``7`` is no trace of the lead 7."""
@@ -29,7 +29,7 @@ class Subject:
 
     lead_ids: tuple[str, ...]
     """The lead and all that were merged with it."""
-    names: tuple[Name, ...]
+    names: tuple[ErasableName, ...]
 
     @property
     def spoken(self) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class StoreUnavailableError(RefusedError):
 
     status, slug, title = 503, "store-unavailable", "The store does not answer"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
-    fix = "Send the same request again; with the same ids or Idempotency-Key it lands once."
+    fix = "Send the same request again; with the same ids or Idempotency-Key it is stored once."
 
     def __init__(self) -> None:
         super().__init__("The database did not answer in time. Nothing of the request was stored.")

@@ -18,7 +18,7 @@ ON CONFLICT (id_hash) DO NOTHING
 """
 LIFT = "DELETE FROM tombstone WHERE id_hash = ANY(%(hashes)s)"
 
-Name = tuple[str, str]
+ErasableName = tuple[str, str]
 """Kind and value of an identity, as the table ``identity`` holds it."""
 
 
@@ -27,7 +27,7 @@ def hash_id(lead_id: str) -> bytes:
     return sha256(lead_id.encode()).digest()
 
 
-def hash_name(name: Name) -> bytes:
+def hash_name(name: ErasableName) -> bytes:
     """Hash another name a lead was known by, as tombstones hold it."""
     kind, value = name
     return sha256(f"{kind}\x1f{value}".encode()).digest()
@@ -46,7 +46,7 @@ def find_erased(work: UnitOfWork, lead_ids: Iterable[str]) -> set[str]:
     return {hashes[found] for found in _find(work, hashes)}
 
 
-def find_erased_names(work: UnitOfWork, names: Iterable[Name]) -> set[Name]:
+def find_erased_names(work: UnitOfWork, names: Iterable[ErasableName]) -> set[ErasableName]:
     """Find which of some names belonged to leads that were erased."""
     hashes = {hash_name(name): name for name in names}
     return {hashes[found] for found in _find(work, hashes)}
@@ -57,7 +57,9 @@ def wait_for_adders(work: UnitOfWork) -> None:
     work.execute(TAKE, {"key": TURN})
 
 
-def bury(work: UnitOfWork, lead_ids: Sequence[str], names: Sequence[Name], at: datetime) -> None:
+def bury(
+    work: UnitOfWork, lead_ids: Sequence[str], names: Sequence[ErasableName], at: datetime
+) -> None:
     """Remember that leads were erased."""
     hashes = [*map(hash_id, lead_ids), *map(hash_name, names)]
     work.execute(BURY, {"hashes": sorted(hashes), "at": at})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from serving.intake.identity.identity_keys import Name
+from serving.intake.identity.identity_keys import IdentityKey
 from serving.store.session import UnitOfWork
 
 FIND = """
@@ -17,16 +17,16 @@ ON CONFLICT (kind, value) DO NOTHING
 """
 
 
-def find_holders(work: UnitOfWork, names: Iterable[Name]) -> dict[Name, str]:
+def find_holders(work: UnitOfWork, names: Iterable[IdentityKey]) -> dict[IdentityKey, str]:
     """Find the leads that have names; without names nobody has."""
     asked = sorted(set(names))
     if not asked:
         return {}
     values = {"kinds": [n.kind for n in asked], "values": [n.value for n in asked]}
-    return {Name(kind, value): lead for kind, value, lead in work.execute(FIND, values)}
+    return {IdentityKey(kind, value): lead for kind, value, lead in work.execute(FIND, values)}
 
 
-def add_names(work: UnitOfWork, holders: Mapping[Name, str], at: datetime) -> None:
+def add_identity_keys(work: UnitOfWork, holders: Mapping[IdentityKey, str], at: datetime) -> None:
     """Give leads names; a name somebody has stays theirs."""
     # In one order, as everywhere: two units that add the same names wait, and do not deadlock.
     asked = sorted(holders)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
-NameKind = Literal["anonymous_id", "user_id", "email"]
+IdentityKeyKind = Literal["anonymous_id", "user_id", "email"]
 
 ANONYMOUS = "anonymous:"
 """In front of an anonymous id, so that no visitor is taken for a lead of the same id."""
@@ -13,10 +13,10 @@ MOST_CHARACTERS = 480
 """Of a name: with what stands in front of it, it is the id of a lead."""
 
 
-class Name(NamedTuple):
-    """One name of somebody."""
+class IdentityKey(NamedTuple):
+    """One key under which a source knows somebody."""
 
-    kind: NameKind
+    kind: IdentityKeyKind
     value: str
     """Of an e-mail address only a hash: to tell that two are the same, more is not needed."""
 
@@ -24,7 +24,7 @@ class Name(NamedTuple):
     def lead_id(self) -> str:
         """The lead that comes to be under this name, where no other lead has it.
 
-        >>> Name("anonymous_id", "a1").lead_id, Name("user_id", "u1").lead_id
+        >>> IdentityKey("anonymous_id", "a1").lead_id, IdentityKey("user_id", "u1").lead_id
         ('anonymous:a1', 'u1')
         """
         return ANONYMOUS + self.value if self.kind == "anonymous_id" else self.value
@@ -33,14 +33,14 @@ class Name(NamedTuple):
 class Join(NamedTuple):
     """That two names are said to be of one person."""
 
-    merged: Name
-    kept: Name
+    merged: IdentityKey
+    kept: IdentityKey
     """Whose lead remains, if nothing else decides."""
     is_asked: bool = False
     """Whether to say so was all the sender wanted: then a refusal is kept for people to see."""
 
 
-def read_email(address: object) -> Name | None:
+def read_email(address: object) -> IdentityKey | None:
     """Read an e-mail address as a name; None if it is none.
 
     >>> read_email(" Ann@Example.com ") == read_email("ann@example.com")
@@ -54,4 +54,4 @@ def read_email(address: object) -> Name | None:
     before, at, behind = folded.rpartition("@")
     if not (before and at and "." in behind) or any(c.isspace() for c in folded):
         return None
-    return Name("email", sha256(folded.encode("utf-8", "replace")).hexdigest())
+    return IdentityKey("email", sha256(folded.encode("utf-8", "replace")).hexdigest())

@@ -39,12 +39,12 @@ MOST_ATTRIBUTES, MOST_CHARACTERS = 1_000, 2_000
 
 
 class EventItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Something the lead did or received. Lands once by `source` and `event_id`."""
+    """Something the lead did or received. Stored once by `source` and `event_id`."""
 
     lead_id: Id
     occurred_at: Moment
     event_id: Word | None = None
-    """Left out, an event that is the same in everything lands once."""
+    """Left out, an event that is the same in everything is stored once."""
     name: Word | None = None
     kind: Word | None = None
     channel: Word | None = None
@@ -54,7 +54,7 @@ class EventItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class StageItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A move of the lead. Lands once by `source` and `change_id`, or by lead, moment and stage."""
+    """A move of the lead. Stored once by `source` and `change_id`, or by lead, moment and stage."""
 
     lead_id: Id
     stage: Annotated[str, Meta(max_length=50)]
@@ -69,7 +69,7 @@ class StageItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class AttemptItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What sales did to reach the lead. Lands once by `source` and `attempt_id`."""
+    """What sales did to reach the lead. Stored once by `source` and `attempt_id`."""
 
     lead_id: Id
     at: Moment

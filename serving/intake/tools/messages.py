@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from serving.errors import RefusedError
-from serving.intake.identity.identities import add_names, find_holders
-from serving.intake.identity.identity_keys import Join, Name, read_email
+from serving.intake.identity.identities import add_identity_keys, find_holders
+from serving.intake.identity.identity_keys import IdentityKey, Join, read_email
 from serving.intake.identity.joining import MergeVerdict
 from serving.intake.identity.merging import (
     REFUSALS,
@@ -81,28 +81,28 @@ def _read_record(parsed: ParsedMessage, lead_id: str, intake: Intake) -> _ReadMe
     return _ReadMessage(parsed, lead_id, None, result)
 
 
-def _find_holders(work: UnitOfWork, parsed: Sequence[ParsedMessage]) -> dict[Name, str]:
+def _find_holders(work: UnitOfWork, parsed: Sequence[ParsedMessage]) -> dict[IdentityKey, str]:
     """Find whose the names of messages are: who has them, or else a lead of the same id."""
     joins = [join for one in parsed for join in one.joins]
     names = {one.about for one in parsed} | {n for join in joins for n in (join.merged, join.kept)}
     asked = sorted({join.merged.value for join in joins if join.is_asked})
-    holders = find_holders(work, names | {Name("user_id", value) for value in asked})
+    holders = find_holders(work, names | {IdentityKey("user_id", value) for value in asked})
     if asked:
         # Who asks to join a name may mean a visitor's or a lead's; the visitor comes first.
         existing = set(work.execute(EXISTING, {"ids": asked}).scalars())
         existing |= {one.about.value for one in parsed if one.about.kind == "user_id"}
         for value in asked:
-            held = holders.get(Name("user_id", value), value if value in existing else None)
+            held = holders.get(IdentityKey("user_id", value), value if value in existing else None)
             if held is not None:
-                holders.setdefault(Name("anonymous_id", value), held)
+                holders.setdefault(IdentityKey("anonymous_id", value), held)
     return holders
 
 
-def _holder(holders: Mapping[Name, str], name: Name) -> str:
+def _holder(holders: Mapping[IdentityKey, str], name: IdentityKey) -> str:
     return holders.get(name, name.lead_id)
 
 
-def _involved(holders: Mapping[Name, str], parsed: Iterable[ParsedMessage]) -> set[str]:
+def _involved(holders: Mapping[IdentityKey, str], parsed: Iterable[ParsedMessage]) -> set[str]:
     """List the leads that messages are of, or join."""
     joined = {name for one in parsed for join in one.joins for name in (join.merged, join.kept)}
     names = {one.about for one in parsed} | {
@@ -132,7 +132,7 @@ def _land(work: UnitOfWork, read_messages: Sequence[_ReadMessage], intake: Intak
 def _name(
     work: UnitOfWork,
     read_messages: Sequence[_ReadMessage],
-    holders: dict[Name, str],
+    holders: dict[IdentityKey, str],
     intake: Intake,
 ) -> set[str]:
     """Give leads the names that are new; tell which of the leads there are."""
@@ -140,7 +140,7 @@ def _name(
     parsed = [one.parsed for one in read_messages]
     involved = _involved(holders, parsed)
     alive = set(lock_leads(work, dict.fromkeys(involved, at), at, bare=True))
-    new: dict[Name, str] = {}
+    new: dict[IdentityKey, str] = {}
     for one in read_messages:
         for name in (one.parsed.about, *(n for j in one.parsed.joins for n in (j.merged, j.kept))):
             lead_id = one.lead_id if name.kind == "email" else _holder(holders, name)
@@ -149,7 +149,7 @@ def _name(
     gone = find_erased_names(work, new)
     new = {name: lead_id for name, lead_id in new.items() if name not in gone}
     if new:
-        add_names(work, new, at)
+        add_identity_keys(work, new, at)
         # What another added at the same time is theirs.
         holders |= find_holders(work, new)
     return alive
@@ -176,7 +176,7 @@ def _join_all(
     work: UnitOfWork,
     tool: Tool,
     read_messages: Sequence[_ReadMessage],
-    holders: Mapping[Name, str],
+    holders: Mapping[IdentityKey, str],
     alive: set[str],
     intake: Intake,
 ) -> None:
@@ -255,7 +255,7 @@ def _take_up(
     work: UnitOfWork,
     tool: Tool,
     read_messages: Sequence[_ReadMessage],
-    holders: dict[Name, str],
+    holders: dict[IdentityKey, str],
     intake: Intake,
 ) -> None:
     # All locks at once and in order, before anything lands: messages that cross each other wait.
@@ -267,7 +267,7 @@ def _take_up(
 
 def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake) -> None:
     """Give leads their e-mail addresses as names, and join the visitors who gave the same ones."""
-    emails: dict[Name, str] = {}
+    emails: dict[IdentityKey, str] = {}
     for lead in leads:
         email = read_email(lead.attributes.get("email"))
         if email is not None:
@@ -276,7 +276,7 @@ def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake)
         return
     at = intake.received_at
     alive = set(work.execute(EXISTING, {"ids": sorted(emails.values())}).scalars())
-    add_names(work, {name: lead for name, lead in emails.items() if lead in alive}, at)
+    add_identity_keys(work, {name: lead for name, lead in emails.items() if lead in alive}, at)
     holders = find_holders(work, emails)
     pairs = {
         (lead_id, holders[name]): "email"
@@ -302,5 +302,5 @@ def find_person(raw: bytes) -> str | None:
     ):
         value = fields.get(field)
         if isinstance(value, str) and value.strip():
-            return Name(kind, value.strip()).lead_id  # type: ignore[arg-type]
+            return IdentityKey(kind, value.strip()).lead_id  # type: ignore[arg-type]
     return None

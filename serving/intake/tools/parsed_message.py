@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from features.taxonomy import OTHER, Taxonomy
 from serving.errors import FieldProblem, InvalidBodyError
-from serving.intake.identity.identity_keys import MOST_CHARACTERS, Join, Name
+from serving.intake.identity.identity_keys import MOST_CHARACTERS, IdentityKey, Join
 from serving.scoring.moments import read_moment
 
 
@@ -18,7 +18,7 @@ from serving.scoring.moments import read_moment
 class ParsedMessage:
     """One message: whom it is about, what they did, who they are."""
 
-    about: Name
+    about: IdentityKey
     """Whose history it belongs to."""
     sent_at: datetime | None
     """By the sender's clock, where the message tells."""

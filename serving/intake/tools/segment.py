@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from features.taxonomy import Taxonomy
-from serving.intake.identity.identity_keys import Join, Name, read_email
+from serving.intake.identity.identity_keys import IdentityKey, Join, read_email
 from serving.intake.tools.attribute_mapping import map_attributes, map_group_attributes
 from serving.intake.tools.parsed_message import (
     EventName,
@@ -63,17 +63,17 @@ def _id(value: Id) -> str | None:
     return None if value is None else _text(str(value))
 
 
-def _named(message: SegmentMessage) -> tuple[Name | None, Name | None]:
+def _named(message: SegmentMessage) -> tuple[IdentityKey | None, IdentityKey | None]:
     """Give the anonymous and the known name of a message's person."""
     anonymous = check_name("anonymousId", _id(message.anonymous_id))
     user = check_name("userId", _id(message.user_id))
     return (
-        None if anonymous is None else Name("anonymous_id", anonymous),
-        None if user is None else Name("user_id", user),
+        None if anonymous is None else IdentityKey("anonymous_id", anonymous),
+        None if user is None else IdentityKey("user_id", user),
     )
 
 
-def _about(message: SegmentMessage) -> tuple[Name, tuple[Join, ...]]:
+def _about(message: SegmentMessage) -> tuple[IdentityKey, tuple[Join, ...]]:
     """Tell whom a message is about, and which names it says to be one person's."""
     anonymous, user = _named(message)
     if user is not None:
@@ -211,7 +211,7 @@ def _read_alias(
         fix = "Send the former name as `previousId`, or nothing at all."
         raise refuse("previousId", "is the same as userId", fix)
     # Either kind of name: who aliases a user id means the user, if there is one.
-    former = Name("anonymous_id", previous)
+    former = IdentityKey("anonymous_id", previous)
     return ParsedMessage(user, sent_at, (Join(former, user, is_asked=True),))
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from features import clock
 from features.taxonomy import Taxonomy
-from serving.intake.identity.identity_keys import Join, Name
+from serving.intake.identity.identity_keys import IdentityKey, Join
 from serving.intake.tools.parsed_message import (
     EventName,
     ParsedMessage,
@@ -50,7 +50,7 @@ def _moment(payload: Payload, name: str) -> datetime | None:
     return clock.from_us(min(int(text), MOST_MILLISECONDS) * 1_000)
 
 
-def _about(payload: Payload) -> tuple[Name, tuple[Join, ...]]:
+def _about(payload: Payload) -> tuple[IdentityKey, tuple[Join, ...]]:
     user = check_name("uid", _text(payload, "uid"))
     # The cookie of the site first: the network's may be of several sites, or blocked.
     visitor = next((v for n in ("duid", "tnuid", "nuid") if (v := _text(payload, n))), None)
@@ -58,11 +58,11 @@ def _about(payload: Payload) -> tuple[Name, tuple[Join, ...]]:
         fix = "Have the tracker set a user id (uid) or a domain user id (duid)."
         raise refuse("", "has neither uid nor duid, tnuid or nuid", fix)
     check_name("duid", visitor)
-    anonymous = None if visitor is None else Name("anonymous_id", visitor)
+    anonymous = None if visitor is None else IdentityKey("anonymous_id", visitor)
     if user is None:
         assert anonymous is not None  # noqa: S101 - one of the two is there
         return anonymous, ()
-    known = Name("user_id", user)
+    known = IdentityKey("user_id", user)
     return known, () if anonymous is None else (Join(anonymous, known),)
 
 

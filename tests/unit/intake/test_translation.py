@@ -9,7 +9,7 @@ import pytest
 
 from features.taxonomy import default_taxonomy
 from serving.errors import InvalidBodyError
-from serving.intake.identity.identity_keys import Name, read_email
+from serving.intake.identity.identity_keys import IdentityKey, read_email
 from serving.intake.identity.joining import MergeCandidate, MergeVerdict, decide_join
 from serving.intake.tools import segment, snowplow
 from serving.intake.tools.parsed_message import ParsedMessage
@@ -43,7 +43,7 @@ def test_a_track_message_is_an_event_of_its_user() -> None:
         type="track", event="Demo Requested", properties={"revenue": 12, "plan": "pro"}
     )
 
-    assert parsed.about == Name("user_id", "u-1")
+    assert parsed.about == IdentityKey("user_id", "u-1")
     assert event_of(parsed) == {
         "event_id": "m-1",
         "name": "Demo Requested",
@@ -190,7 +190,7 @@ def test_a_page_view_of_snowplow_is_an_event_of_the_visitor() -> None:
         stm="1772706661000",
     )
 
-    assert parsed.about == Name("anonymous_id", "d-1")
+    assert parsed.about == IdentityKey("anonymous_id", "d-1")
     assert parsed.sent_at == datetime(2026, 3, 5, 10, 31, 1, tzinfo=UTC)
     event = event_of(parsed)
     assert (event["name"], event["event_id"], event["occurred_at"]) == ("pricing", "e-1", WHEN)
