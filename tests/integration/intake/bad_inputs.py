@@ -19,7 +19,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 PUT = "/v1/leads/ann"
 
-EXPECTED = (
+FURTHER = (
     ("POST", "/v1/timing"),
     ("POST", "/v1/handoffs"),
     ("POST", "/v1/handoffs/7/attempts"),
@@ -33,7 +33,7 @@ EXPECTED = (
     ("POST", "/v1/sellers/nobody/absences"),
     ("PUT", "/v1/sellers/nobody/actor"),
 )
-"""Further routes that are told something, of things there are not."""
+"""Further routes with a body, for things that do not exist."""
 
 NUMBERED = (
     ("DELETE", "/v1/quarantine/{}"),
@@ -275,7 +275,7 @@ def _with_missing_fields() -> Iterator[BadInput]:
 
 
 def _with_bad_tales() -> Iterator[BadInput]:
-    for method, path in EXPECTED:
+    for method, path in FURTHER:
         for name, body in BODIES.items():
             yield BadInput(f"{method} {path}: {name}", method, path, body)
 
