@@ -26,17 +26,13 @@ from features.sources.cells.convert import (
     Converters,
     steady_offset_us,
 )
-from features.sources.cells.plain_cells import ABSOLUTE, EMPTY, LOCAL, UNREAD
+from features.sources.cells.plain_cells import BLANKS, INSTANT, ON_CLOCK, parse_pattern
 from features.sources.mapping.model import Cell, FieldType
 from features.sources.readers.batches import RowBatch
 from features.sources.readers.rows import RawRow
-from features.sources.text_hash import text_buffers
 
 Flags = NDArray[np.bool_]
 Times = NDArray[np.int64]
-
-BLANKS = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
-"""The blanks of ASCII, as str.strip() knows them."""
 
 EPOCH_UNITS = {"epoch seconds": SECOND_US, "epoch milliseconds": SECOND_US // 1000}
 
@@ -104,17 +100,8 @@ class ColumnReaders:
         if cell.column is None or cell.words is not None:
             read_texts = self.texts(name, cell)
             return lambda batch, marks: read_texts(batch, marks).array()
-        key, missing = self._key_of(cell.column), pa.array(sorted(cell.missing | {""}))
-
-        def read(batch: RowBatch, marks: Marks) -> pa.Array:
-            trimmed = pc.ascii_trim(batch.texts(key), BLANKS)
-            plain_cells.mark_foreign_edges(*text_buffers(trimmed), marks.unsure)
-            empty = pc.is_in(trimmed, missing)
-            if not pc.any(empty).as_py():
-                return trimmed
-            return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
-
-        return read
+        key = self._key_of(cell.column)
+        return lambda batch, _: _given(batch.texts(key), cell)
 
     def numbers(self, name: str, cell: Cell) -> ReadNumbers:
         """Read a number."""
@@ -126,37 +113,46 @@ class ColumnReaders:
         def read(batch: RowBatch, marks: Marks) -> pa.Array:
             typed = batch.column(key)
             if is_usual and not cell.missing and _is_number(typed.type):
-                return _as_numbers(typed, marks)
-            texts = batch.texts(key)
-            numbers, kinds = np.empty(len(texts)), np.empty(len(texts), np.int8)
-            plain_cells.read_numbers(*text_buffers(texts), numbers, kinds)
+                numbers = typed.cast(pa.float64(), safe=False)
+                return _in_range(pc.if_else(pc.is_nan(numbers), None, numbers), numbers, marks)
+            texts = _given(batch.texts(key), cell)
             if not is_usual:
-                kinds[kinds == LOCAL] = UNREAD
-            _mark_missing(texts, cell, kinds)
-            marks.unsure |= kinds == UNREAD
-            return pa.array(numbers, mask=kinds != LOCAL)
+                return _in_range(texts, pa.nulls(len(texts), pa.float64()), marks)
+            return _in_range(texts, plain_cells.read_numbers(texts), marks)
 
         return read
 
     def times(self, cell: Cell) -> ReadTimes:
         """Read a time, of a cell that ``has_plain_times``."""
-        unit, steps = EPOCH_UNITS.get(cell.format, 0), _steps(cell)
-        key, zone = self._key_of(cell.column or ""), _Zone(cell)
+        key, zone, pattern = (
+            self._key_of(cell.column or ""),
+            _Zone(cell),
+            parse_pattern(cell.format),
+        )
+        unit_us = EPOCH_UNITS.get(cell.format, 0)
 
         def read(batch: RowBatch, marks: Marks) -> tuple[Times, Flags]:
-            typed = batch.column(key)
-            if cell.format == "iso" and not cell.missing and pa.types.is_timestamp(typed.type):
-                times, kinds = _as_times(typed)
+            texts = batch.column(key)
+            local, instants = pa.nulls(len(texts), ON_CLOCK), pa.nulls(len(texts), INSTANT)
+            if cell.format == "iso" and not cell.missing and pa.types.is_timestamp(texts.type):
+                typed = texts.cast(pa.timestamp("us", texts.type.tz), safe=False)
+                local, instants = (typed, instants) if typed.type.tz is None else (local, typed)
             else:
-                texts = batch.texts(key)
-                times, kinds = np.empty(len(texts), np.int64), np.empty(len(texts), np.int8)
-                if unit:
-                    plain_cells.read_counts(*text_buffers(texts), unit, times, kinds)
+                texts = _given(batch.texts(key), cell)
+                if unit_us:
+                    instants = pc.multiply(plain_cells.read_counts(texts), unit_us).cast(INSTANT)
+                elif pattern is not None:
+                    local = plain_cells.read_pattern(texts, pattern)
                 else:
-                    plain_cells.read_times(*text_buffers(texts), steps, times, kinds)
-                _mark_missing(texts, cell, kinds)
-            zone.to_utc(times, kinds)
-            return _moved(times, kinds, cell.offset_us, marks)
+                    local, instants = plain_cells.read_iso(texts)
+            there = _flags(texts.is_valid())
+            times, is_steady = zone.to_utc(local)
+            is_local = _flags(local.is_valid())
+            times = np.where(is_local, times, _counts(instants)) + cell.offset_us
+            is_read = (is_local & is_steady) | _flags(instants.is_valid())
+            in_range = (times >= EARLIEST_US) & (times < LATEST_US)
+            marks.unsure |= there & ~(is_read & in_range)
+            return times, there
 
         return read
 
@@ -192,14 +188,8 @@ class ColumnReaders:
 
 def has_plain_times(cell: Cell) -> bool:
     """Tell whether a time is written in a way that is read by columns."""
-    return cell.column is not None and _steps(cell) is not None
-
-
-def _steps(cell: Cell) -> NDArray[np.int64] | None:
-    """Give the steps of a time's pattern: none if it has its own reader."""
-    if cell.format == "iso" or cell.format in EPOCH_UNITS:
-        return np.empty((0, 2), np.int64)
-    return plain_cells.parse_pattern(cell.format)
+    is_usual = cell.format == "iso" or cell.format in EPOCH_UNITS
+    return cell.column is not None and (is_usual or parse_pattern(cell.format) is not None)
 
 
 def coded(texts: pa.Array) -> tuple[list[str], NDArray[np.int32]]:
@@ -209,68 +199,50 @@ def coded(texts: pa.Array) -> tuple[list[str], NDArray[np.int32]]:
 
 
 class _Zone:
-    """Turns local times into instants, an hour at a time."""
+    """Turns times on the clock into instants, an hour at a time."""
 
     def __init__(self, cell: Cell) -> None:
         self._zone = cell.zone
-        self._offsets: dict[int, int | None] = {}
+        n_hours = (LATEST_US - EARLIEST_US) // HOUR_US
+        self._asked, self._steady = np.zeros((2, n_hours), np.bool_)
+        self._offsets = np.zeros(n_hours, np.int64)
 
-    def to_utc(self, times: Times, kinds: NDArray[np.int8]) -> None:
-        """Subtract the zone's offset; times in an hour in which it changes are left unread."""
-        local = np.flatnonzero(kinds == LOCAL)
-        if not len(local):
-            return
-        hours = times[local] // HOUR_US
-        first = int(hours.min())
-        hours -= first
-        seen = np.zeros(int(hours.max()) + 1, np.bool_)
-        seen[hours] = True
-        offsets = np.zeros(len(seen), np.int64)
-        steady = np.ones(len(seen), np.bool_)
-        for hour in np.flatnonzero(seen).tolist():
-            offset = self._offset(first + hour)
-            offsets[hour], steady[hour] = offset or 0, offset is not None
-        times[local] -= offsets[hours]
-        kinds[local[~steady[hours]]] = UNREAD
-
-    def _offset(self, hour: int) -> int | None:
-        if hour not in self._offsets:
-            moment = LOCAL_EPOCH + timedelta(hours=hour)
-            self._offsets[hour] = steady_offset_us(moment, self._zone)
-        return self._offsets[hour]
+    def to_utc(self, local: pa.Array) -> tuple[Times, Flags]:
+        """Subtract the zone's offset; tell where it is the same for the whole hour."""
+        times = _counts(local)
+        hours = np.clip((times - EARLIEST_US) // HOUR_US, 0, len(self._asked) - 1)
+        for hour in np.unique(hours[~self._asked[hours]]).tolist():
+            moment = LOCAL_EPOCH + timedelta(microseconds=EARLIEST_US, hours=hour)
+            offset = steady_offset_us(moment, self._zone)
+            self._asked[hour], self._steady[hour] = True, offset is not None
+            self._offsets[hour] = offset or 0
+        return times - self._offsets[hours], self._steady[hours]
 
 
-def _mark_missing(texts: pa.Array, cell: Cell, kinds: NDArray[np.int8]) -> None:
-    """Mark cells that hold one of the mapping's words for an empty one."""
-    if cell.missing:
-        words = pa.array(sorted(cell.missing))
-        is_word = pc.is_in(pc.ascii_trim(texts, BLANKS), words)
-        kinds[is_word.to_numpy(zero_copy_only=False)] = EMPTY
+def _given(texts: pa.Array, cell: Cell) -> pa.Array:
+    """Strip texts; null where a cell is empty, or has one of the mapping's words for it."""
+    stripped = pc.utf8_trim(texts, BLANKS)
+    empty = pc.is_in(stripped, pa.array(sorted(cell.missing | {""}), stripped.type))
+    if not pc.any(empty).as_py():
+        return stripped
+    return pc.if_else(empty, pa.scalar(None, stripped.type), stripped)
 
 
-def _moved(
-    times: Times, kinds: NDArray[np.int8], offset_us: int, marks: Marks
-) -> tuple[Times, Flags]:
-    times += offset_us
-    there = kinds != EMPTY
-    out_of_range = (times < EARLIEST_US) | (times >= LATEST_US)
-    marks.unsure |= (kinds == UNREAD) | (there & out_of_range)
-    return times, there
+def _flags(mask: pa.Array) -> Flags:
+    return np.asarray(mask.to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _as_times(column: pa.Array) -> tuple[Times, NDArray[np.int8]]:
-    counts = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
-    kinds = np.full(len(column), LOCAL if column.type.tz is None else ABSOLUTE, np.int8)
-    kinds[column.is_null().to_numpy(zero_copy_only=False)] = EMPTY
-    return np.array(counts.fill_null(0)), kinds
+def _counts(times: pa.Array) -> Times:
+    return np.asarray(times.cast(pa.int64()).fill_null(0))
 
 
 def _is_number(type_: pa.DataType) -> bool:
     return bool(pa.types.is_float64(type_) or pa.types.is_integer(type_))
 
 
-def _as_numbers(column: pa.Array, marks: Marks) -> pa.Array:
-    numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    empty = np.isnan(numbers)
-    marks.unsure |= ~empty & ~(np.abs(numbers) <= LARGEST_NUMBER)
-    return pa.array(numbers, mask=empty)
+def _in_range(given: pa.Array, numbers: pa.Array, marks: Marks) -> pa.Array:
+    """Mark the rows whose number is none, or too large."""
+    found = numbers.to_numpy(zero_copy_only=False)
+    usable = np.abs(found) <= LARGEST_NUMBER
+    marks.unsure |= _flags(given.is_valid()) & ~usable
+    return pa.array(found, mask=~usable)

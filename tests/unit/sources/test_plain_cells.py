@@ -1,27 +1,35 @@
 """What is read by columns is what the row reader reads; anything else is left to it."""
 
 import math
+import sys
 from collections import Counter
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from features.clock import SECOND_US
 from features.sources.cells import plain_cells
-from features.sources.cells.convert import Converters, RowSpan, UnusableCellError
-from features.sources.cells.plain_cells import ABSOLUTE, EMPTY, LOCAL, UNREAD, parse_pattern
+from features.sources.cells.convert import (
+    EARLIEST_US,
+    LARGEST_NUMBER,
+    LATEST_US,
+    Converters,
+    RowSpan,
+    UnusableCellError,
+)
+from features.sources.cells.plain_cells import parse_pattern
 from features.sources.mapping.model import Cell, FieldType
 from features.sources.readers.rows import RawRow
-from features.sources.text_hash import text_buffers
 from tests.unit.sources.factories import EVENTS, LEADS, TOP, mapping_of
 
 UTC_CELL = mapping_of(TOP.replace("Europe/Amsterdam", "UTC"), LEADS, EVENTS)
 PATTERNS = ("%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y", "%d.%m.%Y %H.%M")
 UNUSABLE = object()
+FOUND = {FieldType.TIME: pa.int64(), FieldType.NUMBER: pa.float64()}
 FIRST, LAST = datetime(1890, 1, 1), datetime(2210, 1, 1)  # noqa: DTZ001 -- clocks on the wall
 
 moments = st.datetimes(FIRST, LAST)
@@ -64,33 +72,41 @@ def _judged(text: str, type_: FieldType, **cell: str) -> object:
         return UNUSABLE
 
 
-def _read_times(texts: list[str], steps: np.ndarray) -> tuple[list[int], list[int]]:
-    times, kinds = np.empty(len(texts), np.int64), np.empty(len(texts), np.int8)
-    buffers = text_buffers(pa.array(texts, pa.string()))
-    plain_cells.read_times(*buffers, steps, times, kinds)
-    return times.tolist(), kinds.tolist()
+def _texts(texts: list[str]) -> pa.Array:
+    return pa.array([text.strip() or None for text in texts], pa.string())
+
+
+def _check_alike(texts: list[str], found: pa.Array, type_: FieldType, **cell: str) -> None:
+    """What was found is what the row reader finds; a time that is out of range is found out later."""
+    for text, value in zip(texts, found.cast(FOUND[type_]).to_pylist(), strict=True):
+        if value is not None:
+            judged = _judged(text, type_, **cell)
+            assert judged == value or (judged is UNUSABLE and not _is_in_range(value, type_))
+            assert judged is UNUSABLE or math.copysign(1, judged) == math.copysign(1, value)
+
+
+def _is_in_range(value: float, type_: FieldType) -> bool:
+    if type_ is FieldType.NUMBER:
+        return abs(value) <= LARGEST_NUMBER
+    return EARLIEST_US <= value < LATEST_US
 
 
 @given(st.lists(_mended(iso_texts) | letters, max_size=60))
 def test_times_read_by_columns_are_those_of_the_row_reader(texts: list[str]) -> None:
-    times, kinds = _read_times(texts, np.empty((0, 2), np.int64))
-    for text, time, kind in zip(texts, times, kinds, strict=True):
-        if kind == EMPTY:
-            assert not text.strip()
-        elif kind != UNREAD:
-            # A time that is out of range is found out later.
-            assert _judged(text, FieldType.TIME, format="iso") in (time, UNUSABLE)
+    for some in (texts, *([text] for text in texts)):
+        local, instants = plain_cells.read_iso(_texts(some))
+        assert not pc.any(pc.and_(local.is_valid(), instants.is_valid())).as_py()
+        for found in (local, instants):
+            _check_alike(some, found, FieldType.TIME, format="iso")
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @given(texts=st.lists(_mended(pattern_texts) | letters, max_size=60))
 def test_times_of_a_pattern_are_those_of_the_row_reader(pattern: str, texts: list[str]) -> None:
-    steps = parse_pattern(pattern)
-    assert steps is not None
-    times, kinds = _read_times(texts, steps)
-    for text, time, kind in zip(texts, times, kinds, strict=True):
-        if kind == LOCAL:
-            assert _judged(text, FieldType.TIME, format=pattern) == time
+    read = parse_pattern(pattern)
+    assert read is not None
+    found = plain_cells.read_pattern(_texts(texts), read)
+    _check_alike(texts, found, FieldType.TIME, format=pattern)
 
 
 @pytest.mark.parametrize(
@@ -102,36 +118,40 @@ def test_other_patterns_are_left_to_the_row_reader(pattern: str) -> None:
 
 @given(st.lists(_mended(number_texts), max_size=60))
 def test_numbers_read_by_columns_are_those_of_the_row_reader(texts: list[str]) -> None:
-    numbers, kinds = np.empty(len(texts)), np.empty(len(texts), np.int8)
-    plain_cells.read_numbers(*text_buffers(pa.array(texts, pa.string())), numbers, kinds)
-    for text, number, kind in zip(texts, numbers.tolist(), kinds.tolist(), strict=True):
-        if kind == LOCAL:
-            judged = _judged(text, FieldType.NUMBER)
-            assert judged == number
-            assert math.copysign(1, judged) == math.copysign(1, number)
+    for some in (texts, *([text] for text in texts)):
+        found = plain_cells.read_numbers(_texts(some))
+        _check_alike(some, pc.if_else(pc.is_nan(found), None, found), FieldType.NUMBER)
 
 
 @given(st.lists(_mended(st.integers(-(10**14), 10**14).map(str)), max_size=60))
 def test_counts_since_the_epoch_are_those_of_the_row_reader(texts: list[str]) -> None:
-    times, kinds = np.empty(len(texts), np.int64), np.empty(len(texts), np.int8)
-    buffers = text_buffers(pa.array(texts, pa.string()))
-    plain_cells.read_counts(*buffers, SECOND_US, times, kinds)
-    for text, time, kind in zip(texts, times.tolist(), kinds.tolist(), strict=True):
-        if kind == ABSOLUTE:
-            assert _judged(text, FieldType.TIME, format="epoch seconds") in (time, UNUSABLE)
+    found = pc.multiply(plain_cells.read_counts(_texts(texts)), SECOND_US)
+    _check_alike(texts, found, FieldType.TIME, format="epoch seconds")
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"),
+    ("text", "pattern", "is_read"),
     [
-        ("2024-02-29", LOCAL),
-        ("2023-02-29", UNREAD),
-        ("2024-01-10 09:00:00", LOCAL),
-        (" 2024-01-10T09:00:00.123Z", ABSOLUTE),
-        ("2024-01-10T09:00:00+02:00", ABSOLUTE),
-        ("2024-01-10T24:00", UNREAD),
-        ("  ", EMPTY),
+        ("2024-02-29", "iso", True),
+        ("2023-02-29", "iso", False),
+        ("2024-01-10 09:00:00", "iso", True),
+        ("2024-01-10T09:00:00.123Z", "iso", True),
+        ("2024-01-10T09:00:00+02:00", "iso", True),
+        ("2024-01-10T24:00", "iso", False),
+        ("29/02/2024 10:00", "%d/%m/%Y %H:%M", True),
+        ("30/02/2024 10:00", "%d/%m/%Y %H:%M", False),
     ],
 )
-def test_the_usual_writings_are_read(text: str, kind: int) -> None:
-    assert _read_times([text], np.empty((0, 2), np.int64))[1] == [kind]
+@pytest.mark.parametrize("neighbours", [[], ["never", "2024-01-10", "2024-01-10T09:00Z"]])
+def test_the_usual_writings_are_read_whatever_stands_beside_them(
+    text: str, pattern: str, is_read: bool, neighbours: list[str]
+) -> None:
+    texts, read = _texts([text, *neighbours]), parse_pattern(pattern)
+    found = (
+        plain_cells.read_iso(texts) if read is None else [plain_cells.read_pattern(texts, read)]
+    )
+    assert any(array[0].is_valid for array in found) is is_read
+
+
+def test_blanks_are_what_python_strips() -> None:
+    assert set(plain_cells.BLANKS) == {c for c in map(chr, range(sys.maxunicode)) if c.isspace()}
