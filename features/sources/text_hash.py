@@ -82,13 +82,27 @@ def text_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     return raw, ends
 
 
-def hash_texts(texts: pa.Array, seed: int = 0) -> NDArray[np.uint64]:
-    """Hash each text's UTF-8 bytes by XXH64; a missing text hashes as the empty one.
+def text_buffer(text: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Give the UTF-8 bytes of one text as ``text_buffers`` would."""
+    raw = text.encode()
+    ends = np.array([0, len(raw)])
+    ends.flags.writeable = False
+    return np.frombuffer(raw or b"\0", np.uint8), ends
+
+
+def hash_buffers(
+    raw: NDArray[np.uint8], ends: NDArray[np.int64], seed: int = 0
+) -> NDArray[np.uint64]:
+    """Hash texts by XXH64, from their buffers.
 
     Source: the xxHash fast digest algorithm, specification of XXH64 (Yann Collet, version 0.1.1).
     """
-    hashes = np.empty(len(texts), np.uint64)
-    if len(texts):
-        raw, ends = text_buffers(texts)
+    hashes = np.empty(len(ends) - 1, np.uint64)
+    if len(hashes):
         _hash_all(raw, ends, np.uint64(seed), hashes)
     return hashes
+
+
+def hash_texts(texts: pa.Array) -> NDArray[np.uint64]:
+    """Hash each text's UTF-8 bytes by XXH64; a missing text hashes as the empty one."""
+    return hash_buffers(*text_buffers(texts))

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from features.sources.text_hash import hash_texts
+from features.sources.text_hash import hash_buffers, text_buffer, text_buffers
 
 Words = NDArray[np.uint64]
 Checks = NDArray[np.uint32]
@@ -59,13 +59,11 @@ class HashedIds:
 
     def add(self, event_id: str) -> bool:
         """Take an id; False if it was met before."""
-        return bool(self.add_all(*self.hashes(pa.array([event_id])))[0])
+        return bool(self.add_all(*_hash(*text_buffer(event_id)))[0])
 
     def hashes(self, event_ids: pa.Array) -> tuple[Words, Checks]:
         """Hash ids to 64 and 32 bits."""
-        words = hash_texts(event_ids)
-        words[words == 0] = 1  # zero marks a free place
-        return words, hash_texts(event_ids, SECOND_SEED).astype(np.uint32)
+        return _hash(*text_buffers(event_ids))
 
     def add_all(self, words: Words, checks: Checks) -> NDArray[np.bool_]:
         """Take the ids of these hashes in order; tell of each whether it is new."""
@@ -80,6 +78,12 @@ class HashedIds:
         self._words = np.zeros(2 * len(words), np.uint64)
         self._checks = np.zeros(2 * len(words), np.uint32)
         _move(self._words, self._checks, words, checks)
+
+
+def _hash(raw: NDArray[np.uint8], ends: NDArray[np.int64]) -> tuple[Words, Checks]:
+    words = hash_buffers(raw, ends)
+    words[words == 0] = 1  # zero marks a free place
+    return words, hash_buffers(raw, ends, SECOND_SEED).astype(np.uint32)
 
 
 def make_event_ids(explicit: Sequence[bool], *, exact: bool) -> ExactIds | HashedIds | UniqueIds:

@@ -5,7 +5,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from features.sources.text_hash import hash_texts, text_buffers
+from features.sources.text_hash import hash_buffers, text_buffers
 
 UNKNOWN = -1
 
@@ -15,16 +15,16 @@ class LeadIndex:
 
     def __init__(self, lead_ids: pa.Array) -> None:
         self.lead_ids = lead_ids
-        self._hashes = hash_texts(lead_ids)
         self._texts = text_buffers(lead_ids)
+        self._hashes = hash_buffers(*self._texts)
         self._table = np.full(1 << (2 * len(lead_ids)).bit_length(), UNKNOWN, np.int32)
         _fill(self._table, self._hashes)
 
     def find(self, lead_ids: pa.Array) -> NDArray[np.int32]:
         """Give the number of each lead, ``UNKNOWN`` if it is missing or not in the list."""
-        wanted, texts = hash_texts(lead_ids), text_buffers(lead_ids)
+        sought = text_buffers(lead_ids)
         numbers: NDArray[np.int32] = _look_up(
-            self._table, self._hashes, *self._texts, wanted, *texts
+            self._table, self._hashes, *self._texts, hash_buffers(*sought), *sought
         )
         if lead_ids.null_count:
             numbers[lead_ids.is_null().to_numpy(zero_copy_only=False)] = UNKNOWN

@@ -1,19 +1,20 @@
 """A CSV file by blocks: lines that cannot be misread go by columns, all others row by row.
 
 A line is plain if it has as many cells as the header, quotes only around whole cells, no control
-character, no more bytes than a cell may have, and an ending of its own. Of such a line every
-reader makes the same cells, and no other line has a part in it.
+character, fewer bytes than a cell may have, and an ending of its own. Of such a line every
+reader makes the same cells, and no other line has a part in it. Arrow reads the plain ones.
 """
 
 import codecs
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pcsv
-from numba import njit
 
 from features.sources.readers.batches import Lines
 from features.sources.readers.rows import HUGE_FIELD, READ_FAILURES, RawRow
@@ -24,7 +25,7 @@ BLOCK = 8 * 1024 * 1024
 LIKE_ASCII = ("ascii", "latin-1", "iso8859-", "cp125")
 """Encodings in which every ASCII byte is itself; UTF-8 is the other one that is read by blocks."""
 
-QUOTE, NEWLINE, RETURN, TAB, BLANK, DELETE, FOREIGN = 34, 10, 13, 9, 32, 127, 128
+NEWLINE = 10
 
 
 def block_encoding(encoding: str) -> str | None:
@@ -56,11 +57,14 @@ class BlockStream:
             raise self._failure
         return line + self._stream.readline(limit - len(line))
 
-    def fill(self) -> bool:
-        """Hold whole lines ready; False at the end of the file, or where it breaks off."""
-        if self.at == len(self.held) and self._failure is None:
-            self.held, self.at = self._read_lines(), 0
+    def has_more(self) -> bool:
+        """Whether lines are held ready."""
         return self.at < len(self.held)
+
+    def fill(self) -> None:
+        """Hold whole lines ready; none at the end of the file, or where it breaks off."""
+        if not self.has_more() and self._failure is None:
+            self.held, self.at = self._read_lines(), 0
 
     def _read_lines(self) -> bytes:
         if not self._by_line:
@@ -80,22 +84,65 @@ class BlockStream:
         return b"".join(lines)
 
 
+class Run(NamedTuple):
+    """Plain lines of a block that follow each other."""
+
+    first: int
+    """Which line of the block is the first."""
+    stop: int
+    line: int
+    """Line in the file of the first, from 1."""
+    number: int
+    """How many rows of the file came before the first."""
+
+
+class Block:
+    """The lines of a block, and which of them are plain."""
+
+    def __init__(self, held: bytes, at: int, plain: str) -> None:
+        ends = np.flatnonzero(np.frombuffer(held, np.uint8, offset=at) == NEWLINE) + at + 1
+        self._starts = np.concatenate([[at], ends])
+        buffers = [None, pa.py_buffer(self._starts.astype(np.int32)), pa.py_buffer(held)]
+        self._lines = pa.Array.from_buffers(pa.binary(), len(ends), buffers)
+        is_plain = pc.match_substring_regex(self._lines, plain).to_numpy(zero_copy_only=False)
+        self._odd = np.flatnonzero(~is_plain | (np.diff(self._starts) >= HUGE_FIELD))
+
+    def find_plain(self, at: int) -> tuple[int, int, int]:
+        """Find the plain lines from a place on: the first, the line behind them, and its place."""
+        first = min(int(np.searchsorted(self._starts, at)), len(self._lines))
+        odd = int(np.searchsorted(self._odd, first))
+        stop = int(self._odd[odd]) if odd < len(self._odd) else len(self._lines)
+        return first, stop, max(at, int(self._starts[stop]))
+
+    def take(self, runs: Sequence[Run]) -> pa.Array:
+        """Take the lines of some runs."""
+        if len(runs) == 1:
+            return self._lines.slice(runs[0].first, runs[0].stop - runs[0].first)
+        chosen = np.zeros(len(self._lines), np.bool_)
+        for run in runs:
+            chosen[run.first : run.stop] = True
+        return self._lines.filter(pa.array(chosen))
+
+
 class CsvBatch:
-    """Plain lines of a CSV file."""
+    """Plain lines of a CSV file, and rows read on their own."""
 
     def __init__(
         self,
-        lines: list[bytes],
-        numbers: tuple[Lines, Lines],
+        lines: pa.Array,
+        runs: Sequence[Run],
         odd: list[RawRow],
-        parse: Callable[[bytes], pa.Table],
-        read: Callable[[bytes], list[str]],
+        parser: "BatchParser",
     ) -> None:
-        self.lines, self.numbers = numbers
+        none = [np.empty(0, np.int64)]
+        sizes = [run.stop - run.first for run in runs]
+        begun = [(run.line, run.number, n) for run, n in zip(runs, sizes, strict=True)]
+        self.lines: Lines = np.concatenate([*none, *(np.arange(a, a + n) for a, _, n in begun)])
+        self.numbers: Lines = np.concatenate([*none, *(np.arange(b, b + n) for _, b, n in begun)])
         self.odd = odd
-        self._bytes = b"".join(lines)
-        self._table = parse(self._bytes) if lines else None
-        self._read = read
+        self._texts = lines
+        self._parser = parser
+        self._table = parser.parse(lines) if len(lines) else None
 
     def column(self, key: int | str) -> pa.Array:
         """Give the texts of a column."""
@@ -108,17 +155,13 @@ class CsvBatch:
 
     def rows_at(self, positions: Iterable[int]) -> Iterator[RawRow]:
         """Give some of the rows as rows."""
-        starts: Lines | None = None
         for position in positions:
-            if starts is None:
-                ends = np.flatnonzero(np.frombuffer(self._bytes, np.uint8) == NEWLINE) + 1
-                starts = np.concatenate([[0], ends])
-            line = self._bytes[starts[position] : starts[position + 1]]
-            yield RawRow(int(self.lines[position]), int(self.numbers[position]), self._read(line))
+            cells = self._parser.read(self._texts[position].as_py())
+            yield RawRow(int(self.lines[position]), int(self.numbers[position]), cells)
 
 
 class BatchParser:
-    """Turns plain lines into columns."""
+    """Finds plain lines, and turns them into columns."""
 
     def __init__(
         self, width: int, delimiter: str, encoding: str, keys: Sequence[int | str]
@@ -128,13 +171,27 @@ class BatchParser:
         self._encoding = encoding
         self._keys = [str(key) for key in dict.fromkeys(keys)]
 
-    def parse(self, lines: bytes) -> pa.Table:
+    def find_lines(self, held: bytes, at: int, *, foreign: bool) -> Block:
+        """Find the lines of a block; ``foreign`` lets plain ones have letters beyond ASCII."""
+        beyond = "" if foreign else r"\x80-\xff"
+        text = rf"[^\x00-\x08\x0a-\x1f\x7f{beyond}"
+        bare = rf'{text}"{re.escape(self._delimiter)}]'
+        cell = rf'(?:{bare}*|"(?:{text}"]|"")*")'
+        # The only cell of a line is not empty: that would be a blank line, which is no row.
+        first = cell if self._width > 1 else rf'(?:{bare}+|"(?:{text}"]|"")*")'
+        further = rf"(?:{re.escape(self._delimiter)}{cell}){{{self._width - 1}}}"
+        return Block(held, at, rf"^{first}{further}\r?\n$")
+
+    def parse(self, lines: pa.Array) -> pa.Table:
         """Parse lines into one text column per key."""
+        _, offsets, text = lines.buffers()
+        ends = np.frombuffer(offsets, np.int32)[lines.offset :]
+        block = text.slice(int(ends[0]), int(ends[len(lines)] - ends[0]))
         return pcsv.read_csv(
-            pa.BufferReader(lines),
+            pa.BufferReader(block),
             read_options=pcsv.ReadOptions(
                 column_names=[str(n) for n in range(self._width)],
-                block_size=len(lines) + 1,
+                block_size=block.size + 1,
                 use_threads=False,
             ),
             parse_options=pcsv.ParseOptions(delimiter=self._delimiter),
@@ -150,60 +207,3 @@ class BatchParser:
         """Read one line as the row reader does."""
         text = line.decode(self._encoding)
         return next(csv.reader([text], delimiter=self._delimiter, strict=True))
-
-
-def count_plain(
-    held: bytes, at: int, delimiter: str, width: int, *, utf8: bool
-) -> tuple[int, int]:
-    """Count the plain lines from a place on, and tell where the first other line begins."""
-    count, end = _count_plain(np.frombuffer(held, np.uint8), at, ord(delimiter), width, utf8)
-    return int(count), int(end)
-
-
-@njit(cache=True, nogil=True)
-def _count_plain(block, start, delimiter, width, foreign_allowed):  # type: ignore[no-untyped-def]
-    count, end = 0, start
-    while end < len(block):
-        after = _plain_line_end(block, end, delimiter, width, foreign_allowed)
-        if after < 0:
-            break
-        count += 1
-        end = after
-    return count, end
-
-
-@njit(cache=True, nogil=True)
-def _plain_line_end(block, start, delimiter, width, foreign_allowed):  # type: ignore[no-untyped-def]
-    """Find where a plain line ends; -1 if the line is not plain."""
-    cells, at, stop = 1, start, min(len(block), start + HUGE_FIELD)
-    in_quotes, at_start, closed = False, True, False
-    while at < stop:
-        byte = block[at]
-        at += 1
-        if byte == QUOTE:
-            if in_quotes:
-                if at < stop and block[at] == QUOTE:
-                    at += 1
-                else:
-                    in_quotes, closed = False, True
-            elif at_start:
-                in_quotes, at_start = True, False
-            else:
-                return -1
-        elif byte == delimiter and not in_quotes:
-            cells += 1
-            at_start, closed = True, False
-        elif byte == NEWLINE or byte == RETURN:  # noqa: SIM109 -- compiled: no tuple
-            if byte == RETURN and (at >= stop or block[at] != NEWLINE):
-                return -1
-            blank = at - 1 == start
-            if in_quotes or cells != width or blank:
-                return -1
-            return at + (byte == RETURN)
-        else:
-            if closed or byte == DELETE or (byte < BLANK and byte != TAB):
-                return -1
-            if byte >= FOREIGN and not foreign_allowed:
-                return -1
-            at_start = False
-    return -1

@@ -2,25 +2,33 @@
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO
-
-import numpy as np
 
 from features.sources.errors import SourceFileError
 from features.sources.readers.csv_blocks import (
     BatchParser,
+    Block,
     BlockStream,
     CsvBatch,
+    Run,
     block_encoding,
-    count_plain,
 )
 from features.sources.readers.rows import HUGE_FIELD, READ_FAILURES, InputFile, RawRow
 from features.sources.rejects import Reason
 
 LINE_LIMIT = 4 * 1024 * 1024
 """Bytes of one line that are kept; the rest of a longer line is skipped and its row rejected."""
+
+ROW_LIMIT = 4 * 1024 * 1024
+"""Characters of one row, over however many lines; a quote never closed would take in the whole file."""
+
+MOST_COLUMNS = 1_000
+"""A file with more is read row by row."""
+
+ODD_AT_ONCE = 10_000
+"""Rows of a batch that are read on their own."""
 
 
 class CsvRows:
@@ -79,57 +87,51 @@ class CsvRows:
         encoding = block_encoding(self._encoding)
         if encoding is None or not self._delimiter.isascii() or not keys:
             return None
+        if len(self._header) > MOST_COLUMNS:
+            return None
         parser = BatchParser(len(self._header), self._delimiter, self._encoding, keys)
         return self._read_batches(parser, is_utf8=encoding == "utf-8")
 
     def _read_batches(self, parser: BatchParser, *, is_utf8: bool) -> Iterator[CsvBatch]:
         packed = self._file.path.suffix == ".gz"
         stream = BlockStream(self._file.stream(), LINE_LIMIT, by_line=packed)
-        lines = _Lines(stream, self._encoding)
-        reading = _RowReading(lines, self._reader)
+        reading = _RowReading(_Lines(stream, self._encoding), self._reader)
         reading.skip_header()
         while not reading.ended:
-            if lines.has_returned or not stream.fill():
-                row = reading.next_row(len(self._header))
-                odd = [row] if row is not None else []
-                yield _as_batch([], [], odd, parser)
-                continue
-            yield self._read_block(stream, reading, parser, is_utf8=is_utf8)
+            stream.fill()
+            foreign = is_utf8 and _is_utf8(stream.held)
+            block = parser.find_lines(stream.held, stream.at, foreign=foreign)
+            yield self._read_batch(stream, reading, block, parser)
+            while reading.lines.n_returned or stream.has_more():
+                yield self._read_batch(stream, reading, block, parser)
 
-    def _read_block(
-        self,
-        stream: BlockStream,
-        reading: "_RowReading",
-        parser: BatchParser,
-        *,
-        is_utf8: bool,
+    def _read_batch(
+        self, stream: BlockStream, reading: "_RowReading", block: Block, parser: BatchParser
     ) -> CsvBatch:
-        """Read what the stream holds: runs of plain lines, and the rows between them."""
-        width, utf8 = len(self._header), is_utf8 and _is_utf8(stream.held)
-        parts: list[bytes] = []
-        runs: list[tuple[int, int, int]] = []
+        """Read runs of plain lines, and the rows between them."""
+        runs: list[Run] = []
         odd: list[RawRow] = []
-        held = stream.held
-        while stream.held is held and stream.at < len(held) and not reading.lines.has_returned:
-            count, end = count_plain(held, stream.at, self._delimiter, width, utf8=utf8)
-            if count:
-                parts.append(held[stream.at : end])
-                runs.append((reading.lines.line + 1, reading.number, count))
-                reading.skip(count)
-                stream.at = end
-            if end < len(held):
-                row = reading.next_row(width)
-                odd += [row] if row is not None else []
-        return _as_batch(parts, runs, odd, parser)
+        while len(odd) < ODD_AT_ONCE:
+            if stream.has_more() and not reading.lines.n_returned:
+                first, stop, stream.at = block.find_plain(stream.at)
+                runs.append(Run(first, stop, reading.lines.line + 1, reading.number))
+                reading.skip(stop - first)
+                if not stream.has_more():
+                    break
+            row = reading.next_row(len(self._header))
+            odd += [row] if row is not None else []
+            if reading.ended or not (stream.has_more() or reading.lines.n_returned):
+                break
+        return CsvBatch(block.take(runs), runs, odd, parser)
 
-    def _reader(self, lines: "_Lines") -> "_CsvReader":
+    def _reader(self, lines: Iterable[str]) -> "_CsvReader":
         # strict: a stray quote is an error to count, not text to guess at.
-        return csv.reader(lines.read(), delimiter=self._delimiter, strict=True)
+        return csv.reader(lines, delimiter=self._delimiter, strict=True)
 
     def _read_header(self) -> tuple[str, ...]:
         lines = _Lines(self._file.stream(), self._encoding)
         try:
-            header = next(self._reader(lines), [])
+            header = next(self._reader(lines.read()), [])
         except csv.Error as error:
             raise SourceFileError(
                 str(self._file.path), f"the header cannot be read: {error}."
@@ -153,12 +155,14 @@ _CsvReader = Iterator[list[str]]
 class _RowReading:
     """Reads one row after the other, and knows the place of each."""
 
-    def __init__(self, lines: "_Lines", make_reader: Callable[["_Lines"], _CsvReader]) -> None:
+    def __init__(
+        self, lines: "_Lines", make_reader: Callable[[Iterable[str]], _CsvReader]
+    ) -> None:
         self.lines = lines
         self.number = 0
         self.ended = False
         self._make_reader = make_reader
-        self._reader = make_reader(lines)
+        self._reader = make_reader(lines.read())
 
     def skip_header(self) -> None:
         """Read past the header."""
@@ -174,8 +178,11 @@ class _RowReading:
         lines = self.lines
         lines.start_row()
         line, problem, detail = lines.line + 1, None, ""
+        # Of lines that stood in a broken row only the last, where it broke, may begin a row of several.
+        alone = lines.n_returned > 1
+        reader = self._make_reader([next(lines.read())]) if alone else self._reader
         try:
-            cells = next(self._reader)
+            cells = next(reader)
         except StopIteration:
             self.ended = True
             if lines.cut_off:
@@ -183,7 +190,7 @@ class _RowReading:
             return None
         except csv.Error as error:
             cells, problem, detail = self._give_up_first_line(error)
-            self._reader = self._make_reader(lines)
+            self._reader = self._make_reader(lines.read())
         if not cells:
             return None
         if problem is None:
@@ -212,16 +219,6 @@ def _is_utf8(block: bytes) -> bool:
     return True
 
 
-def _as_batch(
-    parts: list[bytes], runs: list[tuple[int, int, int]], odd: list[RawRow], parser: BatchParser
-) -> CsvBatch:
-    places = [
-        np.concatenate([np.empty(0, np.int64), *(np.arange(r[n], r[n] + r[2]) for r in runs)])
-        for n in (0, 1)
-    ]
-    return CsvBatch(parts, (places[0], places[1]), odd, parser.parse, parser.read)
-
-
 class _Lines:
     """Decoded lines of a file, with the lines of the row being read kept at hand."""
 
@@ -230,19 +227,21 @@ class _Lines:
         self._encoding = encoding
         self._returned: deque[str] = deque()
         self._of_row: list[str] = []
+        self._row_size = 0
         self._too_long = False
         self.line = 0
         self.undecodable = False
         self.cut_off = ""
 
     @property
-    def has_returned(self) -> bool:
-        """Whether lines that were put back wait to be read again."""
-        return bool(self._returned)
+    def n_returned(self) -> int:
+        """How many lines that were put back wait to be read again."""
+        return len(self._returned)
 
     def start_row(self) -> None:
         """Forget the lines of the row before."""
         self._of_row.clear()
+        self._row_size = 0
         self._too_long = self.undecodable = False
 
     def problem(self, cells: list[str]) -> Reason | None:
@@ -252,7 +251,7 @@ class _Lines:
         if self._too_long:
             return Reason.HUGE_FIELD
         # Measuring the lines first spares measuring every cell of every row.
-        if sum(map(len, self._of_row)) > HUGE_FIELD and max(map(len, cells)) > HUGE_FIELD:
+        if self._row_size > HUGE_FIELD and max(map(len, cells)) > HUGE_FIELD:
             return Reason.HUGE_FIELD
         return None
 
@@ -263,13 +262,16 @@ class _Lines:
         return self._of_row[0] if self._of_row else ""
 
     def read(self) -> Iterator[str]:
-        """Read lines until the file ends or breaks."""
+        """Read lines until the file ends or breaks; csv.Error if a row has too many."""
         while True:
             text = self._next_returned() if self._returned else self._next_line()
             if text is None:
                 return
             self.line += 1
+            self._row_size += len(text)
             self._of_row.append(text)
+            if self._row_size > ROW_LIMIT and len(self._of_row) > 1:
+                raise csv.Error("the row has no end")
             yield text
 
     def _next_returned(self) -> str:

@@ -24,7 +24,7 @@ from features.sources.gathering.event_ids import HashedIds
 from features.sources.gathering.lead_index import UNKNOWN, LeadIndex
 from features.sources.import_history import ImportReport, run_import
 from features.sources.mapping.model import ImportMapping
-from features.sources.readers import csv_blocks
+from features.sources.readers import csv_blocks, csv_rows
 from tests.unit.sources.factories import EVENTS, LEADS, TOP, mapping_of
 
 LOCAL = (datetime(2023, 6, 1), datetime(2024, 9, 1))  # noqa: DTZ001 -- clocks on the wall
@@ -131,6 +131,7 @@ def _blocks_of(size: int) -> Iterator[None]:
     bits = {1: 0, 40: 1}.get(size, 4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK", size)
+        patch.setattr(csv_rows, "ODD_AT_ONCE", max(1, size // 10))
         patch.setattr(event_spill, "RUN_ROWS", size)
         patch.setattr(event_spill, "BUCKET_BITS", 2)
         patch.setattr(gathering, "MOST_AS_DICT", size)

@@ -1,14 +1,19 @@
 """Nothing is lost silently: each kind of bad row, with its line and its reason."""
 
+import csv
 import gzip
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from features.sources.errors import NothingUsableError, SourceFileError
 from features.sources.import_history import run_import
 from features.sources.mapping.model import Record
+from features.sources.readers import csv_rows
 from tests.unit.sources.factories import (
     ANN,
     CALLS,
@@ -207,6 +212,42 @@ def test_a_quote_never_closed_costs_its_own_line_only(tmp_path: Path) -> None:
     assert places(report) == [
         ("leads.csv", 2, "quote never closed, or text after a closing quote")
     ]
+
+
+def test_lines_that_each_open_a_quote_are_each_read_a_few_times_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each line ends the cell that the line before has opened, and opens another: no row ever ends.
+    pulled = 0
+
+    def read(lines: Iterable[str], **how: Any) -> Iterator[list[str]]:
+        def count() -> Iterator[str]:
+            nonlocal pulled
+            for line in lines:
+                pulled += 1
+                yield line
+
+        return csv.reader(count(), **how)
+
+    monkeypatch.setattr(csv_rows, "csv", SimpleNamespace(reader=read, Error=csv.Error))
+    leads = ANN + "".join(f'{n}","x\n' for n in range(3_000))
+    report = import_texts(tmp_path, mapping_of(TOP, LEADS), leads=leads)
+    assert report.lead_count == 1
+    assert [line for _, line, _ in places(report)] == list(range(3, 3_003))
+    assert pulled < 10_000
+
+
+def test_a_row_without_end_is_given_up_before_it_takes_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_rows, "ROW_LIMIT", 40)
+    broken = '"oops' + "\n1,2024-01-01" * 10 + '",never\n'
+    report = import_texts(tmp_path, mapping_of(TOP, LEADS), leads=ANN + broken + "8,2024-01-02\n")
+    assert report.history.leads["lead_id"].to_pylist() == ["007", "1", "8"]
+    assert places(report)[0] == (
+        *("leads.csv", 3),
+        "quote never closed, or text after a closing quote",
+    )
 
 
 def test_undecodable_bytes_behind_a_quote_never_closed_are_still_seen(tmp_path: Path) -> None:
