@@ -5,7 +5,6 @@ null and is left to the row reader: never guessed at.
 """
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,15 +81,14 @@ def read_pattern(texts: pa.Array, pattern: Pattern) -> pa.Array:
 
 def read_iso(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Read ISO times: those on a clock somewhere, and those that say which instant they are."""
-    with suppress(pa.ArrowInvalid):
-        return texts.cast(ON_CLOCK), pa.nulls(len(texts), INSTANT)
-    with suppress(pa.ArrowInvalid):
-        return pa.nulls(len(texts), ON_CLOCK), texts.cast(INSTANT)
-    local, instants = (
-        _choose(texts, f"^{_DAY}(?:{_CLOCK})?$"),
-        _choose(texts, f"^{_DAY}{_CLOCK}{_ZONE}$"),
-    )
-    return local.cast(ON_CLOCK), instants.cast(INSTANT)
+    local = _cast_whole(texts, ON_CLOCK)
+    if local is not None:
+        return local, pa.nulls(len(texts), INSTANT)
+    instants = _cast_whole(texts, INSTANT)
+    if instants is not None:
+        return pa.nulls(len(texts), ON_CLOCK), instants
+    local = _choose(texts, f"^{_DAY}(?:{_CLOCK})?$").cast(ON_CLOCK)
+    return local, _choose(texts, f"^{_DAY}{_CLOCK}{_ZONE}$").cast(INSTANT)
 
 
 def read_counts(texts: pa.Array) -> pa.Array:
@@ -100,9 +98,20 @@ def read_counts(texts: pa.Array) -> pa.Array:
 
 def read_numbers(texts: pa.Array) -> pa.Array:
     """Read numbers with a point for decimals; infinity and "nan" may be among them."""
-    with suppress(pa.ArrowInvalid):
-        return texts.cast(pa.float64())
+    whole = _cast_whole(texts, pa.float64())
+    if whole is not None:
+        return whole
     return _choose(texts, r"^-?\d{1,30}(?:\.\d{1,30})?$").cast(pa.float64())
+
+
+def _cast_whole(texts: pa.Array, type_: pa.DataType) -> pa.Array | None:
+    """Cast texts; None if one of them is not written as the type."""
+    try:
+        # Arrow words a failure for each text: better that the first one alone fails.
+        texts.drop_null()[:1].cast(type_)
+        return texts.cast(type_)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _choose(texts: pa.Array, usual: str) -> pa.Array:

@@ -114,8 +114,9 @@ class CsvRows:
         while len(odd) < ODD_AT_ONCE:
             if stream.has_more() and not reading.lines.n_returned:
                 first, stop, stream.at = block.find_plain(stream.at)
-                runs.append(Run(first, stop, reading.lines.line + 1, reading.number))
-                reading.skip(stop - first)
+                if stop > first:
+                    runs.append(Run(first, stop, reading.lines.line + 1, reading.number))
+                    reading.skip(stop - first)
                 if not stream.has_more():
                     break
             row = reading.next_row(len(self._header))
