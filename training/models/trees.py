@@ -440,14 +440,14 @@ def add_margins(
         root = tree_start[t]
         for r in range(rows.shape[0]):
             node = nodes[root]
-            while node.feature >= 0:
-                x = np.float64(rows[r, node.feature])
-                if node.categorical:
-                    goes = in_bits(cat_words, node.cat_start, node.cat_end, x)
+            while node["feature"] >= 0:
+                x = np.float64(rows[r, node["feature"]])
+                if node["categorical"]:
+                    goes = in_bits(cat_words, node["cat_start"], node["cat_end"], x)
                 else:
-                    goes = goes_left(x, node.threshold, node.missing, node.default_left)
-                node = nodes[node.left] if goes else nodes[node.right]
-            margin[r] += node.threshold
+                    goes = goes_left(x, node["threshold"], node["missing"], node["default_left"])
+                node = nodes[node["left"]] if goes else nodes[node["right"]]
+            margin[r] += node["threshold"]
 
 
 class TreeModel:
