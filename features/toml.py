@@ -108,9 +108,11 @@ def _check_entries(read: dict[str, Any], most: int) -> None:
     waiting: list[Any] = [read]
     while waiting:
         inner = waiting.pop()
+        if isinstance(inner, str) and "\x00" in inner:
+            raise TomlBoundsError("a text has the character NUL")
         if not isinstance(inner, dict | list):
             continue
         if len(inner) > most:
             what = "table" if isinstance(inner, dict) else "list"
             raise TomlBoundsError(f"a {what} has {len(inner):,} entries, and may have {most:,}")
-        waiting += inner.values() if isinstance(inner, dict) else inner
+        waiting += [*inner, *inner.values()] if isinstance(inner, dict) else inner

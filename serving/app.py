@@ -50,6 +50,7 @@ from serving.web.sign_in import FORM_PATHS, add_sign_in
 from serving.web_api.headers import HeadersMiddleware
 from serving.web_api.limits import LimitsMiddleware, Paths
 from serving.web_api.openapi import add_schemas
+from serving.web_api.paths import PathsMiddleware
 from serving.web_api.problems import FaultMiddleware, add_problem_handlers
 from serving.web_api.traces import build_telemetry
 
@@ -221,6 +222,7 @@ def build_app(settings: ServingSettings) -> FastAPI:
     check_guards(app)
     add_schemas(app, DESCRIBED_INPUTS, (*DESCRIBED_OUTPUTS, *DESCRIBED, *DESCRIBED_MESSAGES))
     describe_guards(app)
+    app.add_middleware(PathsMiddleware)
     # Added last runs first: every answer has its headers, everything is counted, then faults are caught, then limits checked.
     app.add_middleware(LimitsMiddleware, settings=settings, paths=PATHS)
     app.add_middleware(FaultMiddleware)

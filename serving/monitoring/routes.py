@@ -31,6 +31,7 @@ from serving.web_api.dependencies import (
     prefers_html,
 )
 from serving.web_api.openapi import describe_problems
+from serving.web_api.paths import find_asked
 from serving.web_api.problems import build_problem_response, shape_refusal
 
 PATIENCE_SECONDS = 1.5
@@ -147,7 +148,7 @@ async def readiness(
     ready, checks = await to_thread.run_sync(check)
     if ready:
         return _json({"status": "ready", "checks": checks})
-    problem = shape_refusal(NotReadyError(), request.url.path)
+    problem = shape_refusal(NotReadyError(), find_asked(request.scope))
     return build_problem_response({**problem, "checks": checks})
 
 

@@ -23,6 +23,7 @@ from serving.store.session import Store
 from serving.web.pages import PAGE_POLICY, build_sign_in_page
 from serving.web_api.dependencies import Now, Settings, is_over_tls, prefers_html
 from serving.web_api.forms import read_form
+from serving.web_api.paths import find_asked
 from serving.web_api.problems import refuse
 
 FORM_COOKIE = "baton_form"
@@ -189,10 +190,10 @@ async def _send_to_sign_in(request: Request, error: Exception) -> Response:
     """Send people to the page to sign in on; tell programs that they need a key."""
     assert isinstance(error, TokenRefusedError)  # noqa: S101 - registered for this class only
     if request.method == "GET" and prefers_html(request) and not error.sent:
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        asked = find_asked(request.scope) + (f"?{request.url.query}" if request.url.query else "")
         to = request.url_for("sign_in_page").include_query_params(target=asked)
         return RedirectResponse(to, SEE_OTHER)
-    return refuse(error, request.url.path)
+    return refuse(error, find_asked(request.scope))
 
 
 def add_sign_in(app: FastAPI) -> None:

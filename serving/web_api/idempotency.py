@@ -15,6 +15,7 @@ from fastapi import Request
 
 from serving.errors import RefusedError
 from serving.store.session import UnitOfWork
+from serving.web_api.paths import find_asked
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -112,7 +113,7 @@ def read_key(request: Request, body: bytes) -> IdempotentRequest | None:
     found = _KEY.match(sent)
     if found is None:
         raise KeyMalformedError
-    scope = f"{name_caller(request)} {request.method} {request.url.path}"
+    scope = f"{name_caller(request)} {request.method} {find_asked(request.scope)}"
     return IdempotentRequest(scope, found[1], sha256(body).digest())
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.errors import BodyTooLargeError, HostRefusedError, NotJsonError, RefusedError
 from serving.settings import ServingSettings, is_loopback
 from serving.web_api.inflate import PACKED
+from serving.web_api.paths import find_asked
 from serving.web_api.problems import refuse
 
 FORM_BYTES = 16 * 1024
@@ -78,7 +79,7 @@ class LimitsMiddleware:
         most_bytes = self._find_most_bytes(scope["path"])
         refusal = self._find_refusal(scope["path"], Headers(scope=scope), most_bytes)
         if refusal is not None:
-            await refuse(refusal, scope["path"])(scope, receive, send)
+            await refuse(refusal, find_asked(scope))(scope, receive, send)
             return
         received = 0
 

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.lifecycle.stages import Stage
 from serving.errors import FieldProblem, InvalidBodyError, RefusedError
 from serving.faults import describe_fault
+from serving.web_api.paths import find_asked
 
 PROBLEM_TYPE = "urn:baton:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -181,20 +182,20 @@ def describe_validation_error(error: ValidationError) -> InvalidBodyError:
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)  # noqa: S101 - registered for this class only
-    return refuse(error, request.url.path)
+    return refuse(error, find_asked(request.scope))
 
 
 async def _on_query_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     found = tuple(format_field_problem(one) for one in error.errors()[:MOST_FIELD_PROBLEMS])
-    return refuse(InvalidBodyError(found), request.url.path)
+    return refuse(InvalidBodyError(found), find_asked(request.scope))
 
 
 def _list_methods(request: Request) -> list[str]:
     """List what may be done at an address: the framework names the methods of its first route only."""
     found: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
-        if compile_path(str(route.path))[0].match(request.url.path):
+        if compile_path(str(route.path))[0].match(request.scope["path"]):
             found.update(route.methods or ())
     return sorted(found)
 
@@ -209,7 +210,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     elif error.status_code == HTTPStatus.BAD_REQUEST:
         # Of the framework, where it reads a body itself: the same refusal as of those we read.
         problems = (FieldProblem("", *_WORDS["json_invalid"]),)
-        return refuse(InvalidBodyError(problems), request.url.path)
+        return refuse(InvalidBodyError(problems), find_asked(request.scope))
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = headers["RequirePermission"] = (
             ", ".join(_list_methods(request)) or "another method"
@@ -221,7 +222,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         "status": error.status_code,
         "detail": detail,
         "fix": fix,
-        "instance": request.url.path,
+        "instance": find_asked(request.scope),
     }
     return build_problem_response(problem, headers)
 
@@ -258,7 +259,7 @@ class FaultMiddleware:
             log.error(  # noqa: TRY400 - a traceback's values may be personal
                 "request_failed",
                 log_id=log_id,
-                path=scope["path"],
+                path=find_asked(scope),
                 **describe_fault(error),
             )
             if started:
@@ -269,7 +270,7 @@ class FaultMiddleware:
                 "status": 500,
                 "detail": "This is a fault of the server, not of the request.",
                 "fix": "Report it with the log_id; the server's log has the details.",
-                "instance": scope["path"],
+                "instance": find_asked(scope),
                 "log_id": log_id,
             }
             await build_problem_response(problem)(scope, receive, send)

@@ -76,7 +76,8 @@ class AttemptIn(Sent):
 
     channel: Channel
     at: Moment | None = None
-    """When; now, if left out."""
+    """When; now, if left out. Not in the future, nor before the lead was taken. Logged more than an hour
+    later, it counts from when it was logged."""
     result: Text | None = None
     """The result; reached, answered, replied or meeting mean that the lead was reached."""
     attempt_id: Text | None = None
@@ -171,6 +172,10 @@ class MoveOut(Shaped):
     seller_id: str | None
     reason: str | None
     note: str | None
+    attempted_at: datetime | None = None
+    """Of an attempt: when it was made, by whoever logged it; `at` is when it was logged."""
+    counted_from: datetime | None = None
+    """Of an attempt: the moment that clocks go by."""
 
 
 class AssignmentOut(Shaped):

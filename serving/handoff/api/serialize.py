@@ -1,7 +1,6 @@
 """Rows of handoffs shaped into the answers of the API."""
 
 from datetime import datetime
-from typing import TypeVar
 
 from serving.handoff.api.queries import list_assignments
 from serving.handoff.api.schemas import (
@@ -13,14 +12,18 @@ from serving.handoff.api.schemas import (
     SignatureOut,
     VersionOut,
 )
-from serving.handoff.lifecycle.clocks import list_moves, read_clocks, read_pursuit
+from serving.handoff.lifecycle.clocks import (
+    ATTEMPTED_AT,
+    COUNTED_FROM,
+    list_moves,
+    read_clocks,
+    read_pursuit,
+)
 from serving.handoff.machine.transitions import State, list_signals
 from serving.handoff.playbook.agreement import VersionStatus
 from serving.handoff.playbook.repository import read_cited, read_version
 from serving.store.session import UnitOfWork
-from serving.store.tables import Handoff, PlaybookVersion
-
-Shape = TypeVar("Shape", MoveOut, AssignmentOut)
+from serving.store.tables import Assignment, Handoff, HandoffMove, PlaybookVersion
 
 
 def shape_handoff(work: UnitOfWork, row: Handoff, at: datetime) -> HandoffOut:
@@ -38,8 +41,8 @@ def shape_handoff(work: UnitOfWork, row: Handoff, at: datetime) -> HandoffOut:
         )
         for read in read_clocks(work, row, at, agreed)
     ]
-    moves = [_pick(MoveOut, one) for one in list_moves(work, row.handoff_id)]
-    given = [_pick(AssignmentOut, one) for one in list_assignments(work, row.handoff_id)]
+    moves = [_shape_move(one) for one in list_moves(work, row.handoff_id)]
+    given = [_shape_assignment(one) for one in list_assignments(work, row.handoff_id)]
     return HandoffOut(
         **{name: getattr(row, name) for name in ListedHandoff.model_fields},
         reason_text=row.reason_text,
@@ -52,8 +55,15 @@ def shape_handoff(work: UnitOfWork, row: Handoff, at: datetime) -> HandoffOut:
     )
 
 
-def _pick(shape: type[Shape], row: object) -> Shape:
-    return shape.model_validate({name: getattr(row, name) for name in shape.model_fields})
+def _shape_move(row: HandoffMove) -> MoveOut:
+    own = {name: getattr(row, name, None) for name in MoveOut.model_fields}
+    times = {name: row.facts.get(name) for name in (ATTEMPTED_AT, COUNTED_FROM)}
+    return MoveOut.model_validate({**own, **times})
+
+
+def _shape_assignment(row: Assignment) -> AssignmentOut:
+    fields = AssignmentOut.model_fields
+    return AssignmentOut.model_validate({name: getattr(row, name) for name in fields})
 
 
 def shape_version(row: PlaybookVersion, standing: VersionStatus) -> VersionOut:

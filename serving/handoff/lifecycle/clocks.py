@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from serving.handoff.clocks.rules import (
     ClockAction,
@@ -18,14 +18,15 @@ from serving.handoff.clocks.rules import (
     list_promises,
     read_clock,
 )
+from serving.handoff.lifecycle.context import SOURCE
 from serving.handoff.lifecycle.sellers import find_hours, read_roster
 from serving.handoff.machine.transitions import MOVES, OPEN, Clock, Signal, State, move_from
 from serving.handoff.playbook.repository import Agreed, read_agreed
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.pursuit.rules import ContactAttempt, Progress, find_plan, follow_plan
 from serving.store.session import UnitOfWork
+from serving.store.tables import Assignment, ClockActionTaken, Handoff, HandoffMove
 from serving.store.tables import Attempt as AttemptRow
-from serving.store.tables import ClockActionTaken, Handoff, HandoffMove
 
 REACHED = frozenset(
     {"reached", "connected", "conversation", "spoke", "answered", "replied", "meeting"}
@@ -37,6 +38,12 @@ LATE = {Clock.ANSWER: Signal.ANSWER_OVERDUE, Clock.FIRST_CONTACT: Signal.CONTACT
 
 ATTEMPTED_AT = "attempted_at"
 """Fact of a move by an attempt: when that was made, which may be before we were told of it."""
+
+COUNTED_FROM = "counted_from"
+"""Fact of a move by an attempt: the moment at which it stops and starts clocks."""
+
+LOGGED_WITHIN = timedelta(hours=1)
+"""An attempt that a seller logs within this time counts from when it was made."""
 
 PURSUIT = "pursuit"
 """Under this name, with the step's number, reminders of overdue steps are kept beside the clocks."""
@@ -61,14 +68,25 @@ def list_moves(work: UnitOfWork, handoff_id: int) -> list[HandoffMove]:
     return list(work.session.scalars(asked.order_by(HandoffMove.move_number)))
 
 
-def list_moments(moves: Sequence[HandoffMove]) -> list[datetime]:
-    """List when each move was made, in order: by an attempt, when that was made.
+def find_counted_from(at: datetime, known_at: datetime, source: str) -> datetime:
+    """Tell from when an attempt counts.
 
-    Who called in time kept the promise, though the CRM told of the call an hour later.
+    A seller who could date back what was not done would keep every promise: what one logs here more
+    than an hour later counts from when it was logged. Other systems note the time themselves, and pass
+    their attempts on when they can.
+    """
+    is_logged_late = source == SOURCE and known_at - at > LOGGED_WITHIN
+    return known_at if is_logged_late else at
+
+
+def list_moments(moves: Sequence[HandoffMove]) -> list[datetime]:
+    """List when each move was made, in order: by an attempt, when that counts from.
+
+    Who called in time kept the promise, though the call was logged an hour later.
     """
     moments: list[datetime] = []
     for row in moves:
-        attempted_at = row.facts.get(ATTEMPTED_AT)
+        attempted_at = row.facts.get(COUNTED_FROM)
         at = row.at if attempted_at is None else min(row.at, datetime.fromisoformat(attempted_at))
         moments.append(max(at, moments[-1]) if moments else at)
     return moments
@@ -138,7 +156,8 @@ def as_attempt(row: AttemptRow) -> ContactAttempt | None:
     """Read an attempt as the plans see it; None on a channel that no plan knows."""
     if row.channel not in set(Channel):
         return None
-    return ContactAttempt(row.at, Channel(row.channel), (row.result or "").lower() in REACHED)
+    at = find_counted_from(row.at, row.known_at, row.source)
+    return ContactAttempt(at, Channel(row.channel), (row.result or "").lower() in REACHED)
 
 
 def list_attempts(work: UnitOfWork, handoff_id: int) -> list[ContactAttempt]:
@@ -154,14 +173,8 @@ def read_pursuit(
     """Read how far a seller has come with the lead's plan, and since when; None if nobody took it."""
     if State(row.state) not in {State.ACCEPTED, State.WORKING, State.WORKING_ASKING}:
         return None
-    took = {Signal.ACCEPT, Signal.ATTEMPT}
-    moves = list_moves(work, row.handoff_id)
-    since = [
-        moment
-        for move, moment in zip(moves, list_moments(moves), strict=True)
-        if Signal(move.signal) in took and move.origin == State.ASSIGNED.value
-    ]
-    if not since:
+    since = _find_taken_at(list_moves(work, row.handoff_id))
+    if since is None:
         return None
     pursuit = agreed.playbook.pursuit
     hours = find_hours(read_roster(work, read_agreed(work)), agreed.playbook, row.seller_id)
@@ -169,9 +182,30 @@ def read_pursuit(
     def place(start: datetime, days: int) -> datetime:
         return hours.next_working(start + timedelta(days=days)) if days else start
 
-    attempts = [a for a in list_attempts(work, row.handoff_id) if a.at >= since[-1]]
+    attempts = [a for a in list_attempts(work, row.handoff_id) if a.at >= since]
     plan = find_plan(pursuit, [str(s) for s in row.segments])
-    return since[-1], follow_plan(pursuit, plan, since[-1], attempts, at, place)
+    return since, follow_plan(pursuit, plan, since, attempts, at, place)
+
+
+def _find_taken_at(moves: Sequence[HandoffMove]) -> datetime | None:
+    """Find when a seller last took the lead; None if nobody did."""
+    took = {Signal.ACCEPT, Signal.ATTEMPT}
+    return max(
+        (
+            moment
+            for move, moment in zip(moves, list_moments(moves), strict=True)
+            if Signal(move.signal) in took and move.origin == State.ASSIGNED.value
+        ),
+        default=None,
+    )
+
+
+def find_held_since(work: UnitOfWork, row: Handoff) -> datetime | None:
+    """Find since when a lead lies in the hands it lies in: taken, or, before that, assigned."""
+    asked = select(func.max(Assignment.at)).where(Assignment.handoff_id == row.handoff_id)
+    assigned_at = work.session.scalar(asked)
+    taken_at = _find_taken_at(list_moves(work, row.handoff_id))
+    return max((at for at in (assigned_at, taken_at) if at is not None), default=None)
 
 
 def list_done(

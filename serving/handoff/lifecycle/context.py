@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from features.catalog.manifest import Catalog
+from serving.intake.records.items import OWN
 
 RULE = "rule"
 """Who does what nobody decided: the playbook's rules."""
+
+SOURCE = OWN
+"""Source of the records that handoffs make."""
 
 
 @dataclass(frozen=True)

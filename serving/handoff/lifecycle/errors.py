@@ -1,6 +1,6 @@
 """What the service of handoffs refuses; the rules' own refusals are in ``refusals``."""
 
-from serving.errors import RefusedError
+from serving.errors import FieldProblem, RefusedError
 
 
 class HandoffNotFoundError(RefusedError):
@@ -67,6 +67,17 @@ class ActorTakenError(RefusedError):
     def __init__(self, seller_id: str) -> None:
         self.seller_id = seller_id
         super().__init__(f"They already act for the seller {seller_id!r}.")
+
+
+class AttemptTimeError(RefusedError):
+    """An attempt at a time at which it cannot have been made."""
+
+    status, slug, title = 422, "attempt-time", "The attempt cannot have been made then"
+
+    def __init__(self, problem: str, fix: str) -> None:
+        self.fix = fix
+        self.errors = (FieldProblem("at", problem, fix),)
+        super().__init__(f"The time of the attempt {problem}.")
 
 
 class NotQualifiedError(RefusedError):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from serving.handoff.lifecycle.clocks import find_next_at
-from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.context import SOURCE, ActionContext
 from serving.handoff.lifecycle.errors import HandoffNotFoundError
 from serving.handoff.machine.transitions import (
     OPEN,
@@ -25,9 +25,6 @@ from serving.intake.records.ingest import ingest_records
 from serving.intake.records.parsing import ParsedStage
 from serving.store.session import UnitOfWork
 from serving.store.tables import Assignment, Handoff, HandoffMove
-
-SOURCE = "baton"
-"""Source of the stage changes that handoffs make."""
 
 LOCK = """
 SELECT lead_id FROM lead WHERE lead_id = %(id)s

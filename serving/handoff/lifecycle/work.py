@@ -8,17 +8,23 @@ from typing import Any
 
 from serving.handoff.decision.conditions import ConditionResult, Value
 from serving.handoff.decision.definitions import run_definitions
-from serving.handoff.lifecycle.clocks import ATTEMPTED_AT
-from serving.handoff.lifecycle.context import ActionContext
+from serving.handoff.lifecycle.clocks import (
+    ATTEMPTED_AT,
+    COUNTED_FROM,
+    find_counted_from,
+    find_held_since,
+)
+from serving.handoff.lifecycle.context import SOURCE, ActionContext
 from serving.handoff.lifecycle.enqueue import enqueue_event
-from serving.handoff.lifecycle.errors import NotQualifiedError
+from serving.handoff.lifecycle.errors import AttemptTimeError, NotQualifiedError
 from serving.handoff.lifecycle.give_back import put_on_track
 from serving.handoff.lifecycle.lead_facts import read_lead_facts
-from serving.handoff.lifecycle.record import SOURCE, apply_transition, lock_handoff
+from serving.handoff.lifecycle.record import apply_transition, lock_handoff
 from serving.handoff.machine.transitions import MOVES, Signal, State
 from serving.handoff.playbook.repository import read_cited
 from serving.intake.records.ingest import ingest_records
 from serving.intake.records.parsing import ParsedAttempt
+from serving.intake.records.skew import TOLERATED
 from serving.store.session import UnitOfWork
 from serving.store.tables import Attempt, Handoff
 
@@ -65,14 +71,17 @@ def log_attempt(
     ------
     ImpossibleMoveError
         If nobody works on it now.
+    AttemptTimeError
+        If it is still to come, or was made before the lead came into these hands.
     """
     row = lock_handoff(work, handoff_id)
     identity = f"{handoff_id} {tried.at.isoformat()} {tried.channel} {tried.result}"
+    at = min(tried.at, context.at)
     attempt = ParsedAttempt(
         row.lead_id,
         SOURCE,
         tried.attempt_id or sha256(identity.encode()).hexdigest()[:24],
-        tried.at,
+        at,
         str(handoff_id),
         tried.channel,
         tried.result,
@@ -82,15 +91,31 @@ def log_attempt(
     moves = (State(row.state), Signal.ATTEMPT) in MOVES
     if not moves and State(row.state) not in {State.QUALIFIED, State.IN_DEAL}:
         apply_transition(work, row, Signal.ATTEMPT, context)
+    _check_time(work, row, tried.at, context.at)
     landed = ingest_records(work, [attempt], context.at, context.catalog)[0] == "landed"
     if landed and moves:
-        facts = _describe_attempt(tried.at, tried.channel, tried.result)
+        counted_from = find_counted_from(at, context.at, SOURCE)
+        facts = _describe_attempt(at, counted_from, tried.channel, tried.result)
         apply_transition(work, row, Signal.ATTEMPT, context, facts=facts)
     return row, landed
 
 
-def _describe_attempt(at: datetime, channel: str, result: str | None) -> dict[str, Any]:
-    return {ATTEMPTED_AT: at.isoformat(), "channel": channel, "result": result}
+def _check_time(work: UnitOfWork, row: Handoff, at: datetime, now: datetime) -> None:
+    if at > now + TOLERATED:
+        raise AttemptTimeError("lies in the future", "Log an attempt once it was made.")
+    since = find_held_since(work, row)
+    if since is not None and at < since:
+        raise AttemptTimeError(
+            f"lies before the lead was taken ({since:%Y-%m-%d %H:%M:%S} UTC)",
+            "Log what was done since; who called earlier says so when taking the lead.",
+        )
+
+
+def _describe_attempt(
+    at: datetime, counted_from: datetime, channel: str, result: str | None
+) -> dict[str, Any]:
+    times = {ATTEMPTED_AT: at.isoformat(), COUNTED_FROM: counted_from.isoformat()}
+    return {**times, "channel": channel, "result": result}
 
 
 def list_reported_attempts(
@@ -127,7 +152,9 @@ def follow_reported_attempt(
     if not list_reported_attempts(work, context.at, 1, number):
         return []  # another sweep was faster, or the lead has gone on
     attempt = work.session.get_one(Attempt, number)
-    facts = _describe_attempt(attempt.at, attempt.channel, attempt.result) | {"attempt": number}
+    counted_from = find_counted_from(attempt.at, attempt.known_at, attempt.source)
+    facts = _describe_attempt(attempt.at, counted_from, attempt.channel, attempt.result)
+    facts |= {"attempt": number}
     apply_transition(work, row, Signal.ATTEMPT, context, facts=facts)
     return ["attempt told"]
 

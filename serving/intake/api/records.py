@@ -35,6 +35,7 @@ from serving.web_api.idempotency import (
     run_idempotent,
 )
 from serving.web_api.openapi import describe_answers, describe_body, describe_problems
+from serving.web_api.text_types import LeadId
 
 FALLBACK = default_taxonomy()
 """What names of events mean as long as no model has said otherwise."""
@@ -194,7 +195,7 @@ async def leads(request: Request, store: InStore, intake: With) -> Response:
     openapi_extra=describe_body("NamedLead", {"a lead": {"value": UNNAMED}}),
     responses=ANSWERS,
 )
-async def lead(lead_id: str, request: Request, store: InStore, intake: With) -> Response:
+async def lead(lead_id: LeadId, request: Request, store: InStore, intake: With) -> Response:
     """Store one lead; the id in the path counts."""
     body = _with_id(lead_id, await request.body())
     return await _take_body(request, store, "lead", intake, body)

@@ -34,6 +34,9 @@ Moment = Annotated[
 API = "api"
 """The source of what names none."""
 
+OWN = "baton"
+"""The source of what handoffs do. Nobody else may name it: clocks and plans go by it."""
+
 Value = float | str | bool | None
 MOST_ATTRIBUTES, MOST_CHARACTERS = 1_000, 2_000
 

@@ -15,7 +15,9 @@ from features.lifecycle.stages import Stage
 from features.taxonomy import OTHER, Taxonomy
 from serving.errors import FieldProblem, InvalidBodyError
 from serving.intake.records.items import (
+    API,
     MOST_CHARACTERS,
+    OWN,
     AttemptItem,
     EventItem,
     LeadItem,
@@ -26,6 +28,7 @@ from serving.intake.records.skew import FUTURE, NONE, Skew, correct, find_skew
 from serving.scoring.moments import FIRST, read_moment
 from serving.scoring.request.attributes import read_cells
 from serving.web_api.problems import format_field_problem
+from serving.web_api.text_types import DOTS
 
 MOST_ITEM_BYTES = 64 * 1024
 """An item larger than this is no record of what happened but a document."""
@@ -202,7 +205,16 @@ def _id(field: str, sent: str) -> str:
     cleaned = sent.strip()
     if not cleaned:
         raise _refuse(field, "is empty", "Send at least one character.")
+    if cleaned in DOTS:
+        raise _refuse(field, "cannot stand in an address", "Send an id that is more than dots.")
     return cleaned
+
+
+def _source(sent: str) -> str:
+    source = sent.strip() or API
+    if source.lower() == OWN:
+        raise _refuse("source", f"{OWN} is our own", "Name the system that says so.")
+    return source
 
 
 def _made_id(*parts: object) -> str:
@@ -223,7 +235,7 @@ def _read_event(reader: Reader, item: EventItem) -> ParsedEvent:
         properties = msgspec.json.encode(item.properties).decode()
     return ParsedEvent(
         lead_id,
-        item.source.strip() or "api",
+        _source(item.source),
         _clean(item.event_id)
         or _made_id(lead_id, item.occurred_at, name, kind, channel, item.value, properties),
         _moment(reader, "occurred_at", item.occurred_at),
@@ -243,7 +255,7 @@ def _read_stage(reader: Reader, item: StageItem) -> ParsedStage:
     at = _moment(reader, "at", item.at)
     return ParsedStage(
         lead_id,
-        item.source.strip() or "api",
+        _source(item.source),
         _clean(item.change_id) or _made_id(lead_id, item.at, stage),
         at,
         stage,
@@ -259,7 +271,7 @@ def _read_attempt(reader: Reader, item: AttemptItem) -> ParsedAttempt:
     lead_id, channel = _id("lead_id", item.lead_id), _id("channel", item.channel).lower()
     return ParsedAttempt(
         lead_id,
-        item.source.strip() or "api",
+        _source(item.source),
         _clean(item.attempt_id)
         or _made_id(lead_id, item.at, channel, item.result, item.actor, item.handoff_id),
         _moment(reader, "at", item.at),
@@ -282,7 +294,7 @@ def _read_lead(reader: Reader, item: LeadItem) -> ParsedLead:
     account = item.account_id
     return ParsedLead(
         _id("lead_id", item.lead_id),
-        item.source.strip() or "api",
+        _source(item.source),
         None if created is None else _moment(reader, "created_at", created),
         _clean(account) if isinstance(account, str) else None,
         account is not msgspec.UNSET,

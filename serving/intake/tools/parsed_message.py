@@ -12,6 +12,7 @@ from features.taxonomy import OTHER, Taxonomy
 from serving.errors import FieldProblem, InvalidBodyError
 from serving.intake.identity.identity_keys import MOST_CHARACTERS, IdentityKey, Join
 from serving.scoring.moments import read_moment
+from serving.web_api.text_types import DOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def refuse(path: str, problem: str, fix: str) -> InvalidBodyError:
 
 
 def check_name(field: str, name: str | None) -> str | None:
-    """Check that a name is no longer than names are, and give it back.
+    """Check that a name is one that can be asked for, and give it back.
 
     Raises
     ------
@@ -55,6 +56,8 @@ def check_name(field: str, name: str | None) -> str | None:
     if name is not None and len(name) > MOST_CHARACTERS:
         fix = f"Send at most {MOST_CHARACTERS} characters, such as a UUID."
         raise refuse(field, "is too long for a name", fix)
+    if name in DOTS:
+        raise refuse(field, "cannot stand in an address", "Send an id that is more than dots.")
     return name
 
 

@@ -1,7 +1,7 @@
 """Handing over, answering, giving back, in the store: what each action leaves behind."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from baton.command_line import app
+from serving.handoff.api.serialize import shape_handoff
 from serving.handoff.decision.rules import ManualRequest
-from serving.handoff.lifecycle.clocks import list_moves, list_runs, read_pursuit
+from serving.handoff.lifecycle.clocks import list_moves, list_runs, read_clocks, read_pursuit
 from serving.handoff.lifecycle.context import ActionContext
-from serving.handoff.lifecycle.errors import NotQualifiedError
+from serving.handoff.lifecycle.errors import AttemptTimeError, NotQualifiedError
 from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
 from serving.handoff.lifecycle.jobs import DECIDE, decide_after, decide_job, sweep_job
 from serving.handoff.lifecycle.record import get_handoff
@@ -165,6 +166,89 @@ def test_a_lead_may_not_be_given_up_before_the_agreed_attempts(office: Store) ->
     with office.work() as work:
         row = give_up(work, handoff_id, None, ActionContext(SOON + timedelta(days=13), "ann"))
     assert (row.state, row.reason) == ("given_up", "unreachable")
+
+
+def read_clock_states(office: Store, handoff_id: int, at: datetime) -> dict[str, str]:
+    with office.work(read_only=True) as work:
+        row = get_handoff(work, handoff_id)
+        return {
+            read.run.clock.value: read.reading.state.value
+            for read in read_clocks(work, row, at, read_agreed(work))
+        }
+
+
+@pytest.mark.parametrize("backdated", [timedelta(minutes=50), timedelta(hours=70)])
+def test_a_breach_stays_a_breach_whatever_time_the_seller_names(
+    office: Store, backdated: timedelta
+) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        accept(work, handoff_id, ActionContext(SOON, "ann"))
+    late = SOON + timedelta(days=3)
+    assert read_clock_states(office, handoff_id, late)["first_contact"] == "overdue"
+
+    with office.work() as work:
+        tried = Tried(late - backdated, "call", "reached")
+        row, is_new = log_attempt(work, handoff_id, tried, ActionContext(late, "ann"))
+        shaped = shape_handoff(work, row, late)
+
+    assert is_new
+    assert read_clock_states(office, handoff_id, late)["first_contact"] == "late"
+    # What the seller said is kept, beside the moment that counts.
+    assert ask(office, "SELECT at FROM attempt") == [(late - backdated,)]
+    within = backdated <= timedelta(hours=1)
+    assert shaped.moves[-1].attempted_at == late - backdated
+    assert shaped.moves[-1].counted_from == (late - backdated if within else late)
+
+
+@pytest.mark.parametrize(
+    ("at", "because"),
+    [
+        (SOON + timedelta(minutes=30), "future"),
+        (MONDAY.replace(year=2199), "future"),
+        (SOON - timedelta(minutes=1), "before the lead was taken"),
+        (MONDAY.replace(year=1980), "before the lead was taken"),
+    ],
+)
+def test_an_attempt_at_an_impossible_time_is_refused(
+    office: Store, at: datetime, because: str
+) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        accept(work, handoff_id, ActionContext(SOON, "ann"))
+
+    with pytest.raises(AttemptTimeError, match=because), office.work() as work:
+        log_attempt(work, handoff_id, Tried(at, "call"), ActionContext(SOON, "ann"))
+
+    assert count(office, "SELECT count(*) FROM attempt") == 0
+
+
+def test_before_anybody_took_the_lead_an_attempt_counts_since_it_was_assigned(
+    office: Store,
+) -> None:
+    handoff_id = hand_over(office)
+
+    early = Tried(MONDAY - timedelta(minutes=1), "call")
+    with pytest.raises(AttemptTimeError, match="before the lead was taken"), office.work() as work:
+        log_attempt(work, handoff_id, early, ActionContext(SOON, "ann"))
+    with office.work() as work:
+        log_attempt(work, handoff_id, Tried(MONDAY, "call"), ActionContext(SOON, "ann"))
+
+    assert read_clock_states(office, handoff_id, SOON)["answer"] == "in_time"
+
+
+def test_attempts_dated_back_show_no_persistence(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        accept(work, handoff_id, ActionContext(SOON, "ann"))
+    late = SOON + timedelta(days=14)
+    for day, channel in enumerate(("call", "email", "call", "call", "email", "call", "email")):
+        tried = Tried(SOON + timedelta(days=2 * day), channel)
+        with office.work() as work:
+            log_attempt(work, handoff_id, tried, ActionContext(late, "ann"))
+
+    with pytest.raises(NotPersistentEnoughError), office.work() as work:
+        give_up(work, handoff_id, None, ActionContext(late, "ann"))
 
 
 def test_a_call_the_crm_tells_of_takes_the_lead_and_counts_from_when_it_was_made(

@@ -108,6 +108,15 @@ def test_stages_and_attempts_land_once(store: Store) -> None:
     assert len(ask(store, "SELECT 1 FROM score_due")) == 1
 
 
+def test_nobody_else_sends_records_in_our_own_name(store: Store) -> None:
+    call = {"lead_id": "ann", "channel": "call", "at": NOW.isoformat(), "source": " Baton "}
+
+    landed = send(store, "attempt", call)
+
+    assert statuses(landed) == ["quarantined"]
+    assert landed.results[0].problem["errors"][0].path == "source"
+
+
 def test_clocks_that_are_off_are_put_right(store: Store) -> None:
     ahead = (NOW + timedelta(hours=2)).isoformat()
     an_hour_before = (NOW + timedelta(hours=1)).isoformat()

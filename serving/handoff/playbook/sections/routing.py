@@ -4,12 +4,19 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from serving.handoff.playbook.sections.condition import Condition
 from serving.handoff.playbook.sections.section import Days, Name, Section, Words, describe_known
 
-SellerId = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _check_id(text: str) -> str:
+    if text in {".", ".."}:
+        raise ValueError(f"{text!r} cannot stand in an address; use an id that is more than dots.")
+    return text
+
+
+SellerId = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
 Hours = Annotated[float, Field(ge=0, le=24 * 60, allow_inf_nan=False)]
 
 
