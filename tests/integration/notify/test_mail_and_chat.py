@@ -203,7 +203,7 @@ def test_a_lead_that_asks_for_sales_is_a_mail_to_the_seller_who_got_it(
 
 
 def test_everything_the_service_of_handoffs_announces_is_read() -> None:
-    written = Path(handoff.__file__).parent.glob("*.py")
+    written = Path(handoff.__file__).parent.rglob("*.py")
     topics = {
         topic
         for file in written
