@@ -16,7 +16,7 @@ class ExposedWithoutTokenError(ServingError):
         self.host = host
         super().__init__(
             f"Refusing to listen on {host} without a token and without a store for keys: "
-            "nobody could be told from anybody. Set BATON_API_TOKEN to a secret of at least 16 "
+            "callers could not be told apart. Set BATON_API_TOKEN to a secret of at least 16 "
             "characters, switch the store on, or listen on 127.0.0.1."
         )
 
@@ -78,7 +78,7 @@ class NoChampionError(RefusedError):
     def __init__(self, folder: Path, reason: str) -> None:
         self.folder = folder
         self.reason = reason
-        self.fix = "Train a model with `baton train`; the server takes it up by itself."
+        self.fix = "Train a model with `baton train`; the server loads it by itself."
         super().__init__(f"No model can be served from {folder}: {reason}")
 
 
@@ -88,7 +88,7 @@ class NoTimingError(RefusedError):
     status, slug, title = 404, "no-timing", "The model has no timing"
     fix = (
         "Train on a history with at least 600 handoffs that came to an end, 150 of them as an SQL "
-        "(`baton train --timing`); the server takes it up by itself."
+        "(`baton train --timing`); the server loads it by itself."
     )
 
     def __init__(self, model: str, version: str) -> None:

@@ -114,7 +114,7 @@ def _announce(settings: ServingSettings, port: int, app: FastAPI) -> None:
     if app.state.champion_holder.find_champion() is None:
         typer.echo(
             f"No model is served yet: none could be loaded from {settings.champion}. "
-            "Train one with `baton train`; it is taken up without a restart."
+            "Train one with `baton train`; it is loaded without a restart."
         )
     for line in describe_access(settings, address, app.state.authenticator):
         typer.echo(line)

@@ -207,8 +207,8 @@ def _reactions(taxonomy: Taxonomy) -> list[Feature]:
 def _touches(taxonomy: Taxonomy) -> list[Feature]:
     kinds = taxonomy.kind_names
     combinations = (
-        (Op.FIRST_CHANNEL, "first_touch_channel", "First touch", "first came by {value}"),
-        (Op.LAST_CHANNEL, "last_touch_channel", "Last touch", "last came by {value}"),
+        (Op.FIRST_CHANNEL, "first_touch_channel", "First touch", "first contact by {value}"),
+        (Op.LAST_CHANNEL, "last_touch_channel", "Last touch", "latest contact by {value}"),
         (Op.FIRST_KIND, "first_touch_kind", "First touch", "began with: {value}"),
         (Op.LAST_KIND, "last_touch_kind", "Last touch", "latest activity: {value}"),
     )

@@ -127,7 +127,9 @@ def parse_mapping(text: bytes, file: str) -> ImportMapping:
         for n, entry in enumerate(entries, 1)
     )
     if not any(source.record is Record.LEAD for source in sources):
-        raise top.refusal("source", 'none has record = "lead". Without leads nothing can be told.')
+        raise top.refusal(
+            "source", 'none has record = "lead". Without leads there is nothing to learn from.'
+        )
     _check_attributes_agree(top, sources)
     mapping = ImportMapping(
         name=top.get_text("name", 'Give the mapping a short name: name = "our_crm".'),

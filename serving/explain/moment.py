@@ -198,7 +198,7 @@ def format_support(alike: int, fewest: int) -> str:
     if alike < fewest:
         count = "no handoff" if alike == 0 else f"only {alike:,} handoff{'s' if alike > 1 else ''}"
         return (
-            f"There was {count} like this one so far (at least {fewest} are asked for): nothing is "
-            "said of the moment. Let a person decide."
+            f"There was {count} like this one so far (at least {fewest} are needed): no timing "
+            "is recommended. Let a person decide."
         )
     return f"Rests on {alike:,} past handoffs of leads like this one."

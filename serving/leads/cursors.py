@@ -17,9 +17,7 @@ class CursorRefusedError(RefusedError):
     """A cursor that does not come from us, or belongs to another list."""
 
     status, slug, title = 422, "cursor-refused", "The cursor is not valid"
-    fix = (
-        "Hand back `next` as it came, with the same filters and order; or begin without a cursor."
-    )
+    fix = "Send `next` back unchanged, with the same filters and order; or begin without a cursor."
 
     def __init__(self) -> None:
         self.errors = (FieldProblem("cursor", "is not one of this list", self.fix),)

@@ -55,7 +55,7 @@ class StateCollector(Collector):
 
     def _collect_holder(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
-            "baton_champion_reloads", "Times a model was taken up.", value=self.holder.swaps
+            "baton_champion_reloads", "Times a model was loaded.", value=self.holder.swaps
         )
         yield CounterMetricFamily(
             "baton_champion_failures",
@@ -107,7 +107,7 @@ def _collect_champion(champion: Champion, at: datetime) -> Iterator[Metric]:
     yield about
     yield GaugeMetricFamily(
         "baton_model_in_use_seconds",
-        "Time since the model was taken up.",
+        "Time since the model was loaded.",
         value=(at - champion.loaded_at).total_seconds(),
     )
     if champion.newest_example_at is not None:

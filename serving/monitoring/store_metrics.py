@@ -70,7 +70,7 @@ def _collect_backlog(backlog: Backlog) -> Iterator[Metric]:
         ),
         (
             "quarantined_items",
-            "Items in the quarantine that wait to be mended.",
+            "Items in the quarantine that wait to be corrected.",
             backlog.quarantined_items,
         ),
     ):

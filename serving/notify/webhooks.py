@@ -139,7 +139,7 @@ class WebhookSender:
             raise SendFailedError("No such endpoint in BATON_WEBHOOKS", for_good=True)
         with self.store.work(read_only=True) as work:
             if is_closed(work, name, endpoint.url):
-                raise SendFailedError("The endpoint said it is gone", for_good=True)
+                raise SendFailedError("The endpoint answered 410 (gone)", for_good=True)
         payload = effect.payload
         body = build_body(payload["type"], payload["occurred_at"], payload["facts"])
         target = find_target(endpoint.url, self.rules, self.find)
@@ -149,7 +149,7 @@ class WebhookSender:
             with self.store.work() as work:
                 close_endpoint(work, name, endpoint.url, self.now())
             log.warning("endpoint_closed", endpoint=name)
-            raise SendFailedError("The endpoint said it is gone", for_good=True)
+            raise SendFailedError("The endpoint answered 410 (gone)", for_good=True)
         check_answer(answer, self.now())
 
     def _sign(self, endpoint: WebhookEndpoint, key: str, body: bytes) -> dict[str, str]:

@@ -32,10 +32,10 @@ def _listed(strange: Sequence[str]) -> str:
 def warn_of_moment(lead: LeadIn, as_of: datetime, now: datetime, *, has_facts: bool) -> list[str]:
     """Say what the moment of looking means for what was sent."""
     if as_of > now:
-        return ["as_of lies in the future: what happens until then is not known yet."]
+        return ["as_of is in the future: what happens until then is not known yet."]
     if now - as_of > PRESENT and has_facts and "versions" not in lead.model_fields_set:
         return [
-            "as_of lies in the past: the attributes are taken as known then. If some became known "
+            "as_of is in the past: the attributes are taken as known then. If some became known "
             "later, send them in versions; send an empty list if none did."
         ]
     return []
@@ -125,7 +125,7 @@ def warn_of_standing(stages: Sequence[StageRecord], as_of: int, target: str) -> 
         if standing.is_open:
             return []
         return [
-            "At as_of the lead did not stand with sales, so there was nothing to return; the model "
+            "At as_of the lead was not with sales, so there was nothing to return; the model "
             "learned from leads with sales only."
         ]
     if standing.reached:

@@ -27,7 +27,7 @@ def migrate_command(
     with open_store(settings) as store:
         if back_to is not None:
             go_back(store.engine, back_to)
-        typer.echo(f"The tables stand at {back_to or HEAD}.")
+        typer.echo(f"The schema is at {back_to or HEAD}.")
 
 
 def check_command() -> None:

@@ -57,7 +57,7 @@ class KeyReusedError(RefusedError):
     fix = "Use a new key for a new request; repeat a request with the very same body."
 
     def __init__(self) -> None:
-        super().__init__("This key came with another body before.")
+        super().__init__("This key was used with another body before.")
 
 
 class KeyInFlightError(RefusedError):

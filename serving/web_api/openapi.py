@@ -21,7 +21,7 @@ PROBLEM_WORDS: dict[int, str] = {
     403: "The role may not do this.",
     404: "There is no such thing.",
     409: "The same request is still under way, or what is asked goes against what there is.",
-    410: "It is gone: the lead was erased, or the model of then is not kept any more.",
+    410: "It is gone: the lead was erased, or the model of that time is no longer stored.",
     413: "The body or the batch is too large.",
     415: "The body is not declared as JSON, or is compressed.",
     422: "The payload is not valid; `errors` says where.",

@@ -54,7 +54,7 @@ def test_the_card_states_that_nothing_was_learned(started):
     bundle = load_bundle(started / "var/champion")
     assert bundle.card["learned"] is False
     assert "Nothing here was learned" in bundle.card["warnings"][0]
-    assert bundle.card["limits"][0] == "The base rate of 5.0% was told, not measured."
+    assert bundle.card["limits"][0] == "The base rate of 5.0% was given, not measured."
     page = (bundle.folder / "card.md").read_text()
     assert "| demo_request_count_30d | 20 points from 1 on |" in page
     assert all(band.calibration_error is None for band in bundle.bands)

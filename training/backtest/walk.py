@@ -183,7 +183,7 @@ def place_periods(moments: Moments, plan: Plan) -> tuple[list[tuple[int, int]], 
             waiting = None
             continue
         waiting = first
-        warnings.append(f"{from_us(origin):%Y-%m-%d}: too few outcomes came, merged.")
+        warnings.append(f"{from_us(origin):%Y-%m-%d}: too few outcomes, merged.")
     if waiting is not None and periods:
         periods[-1] = (periods[-1][0], end)
     if not periods:

@@ -88,7 +88,7 @@ class ModelExplanation:
             format_column(self.catalog.features[at]) for at in (pair.first, pair.second)
         )
         return (
-            f"Most is said together by “{first}” and “{second}”: {pair.strength:.2f} points, up "
+            f"The strongest interactions are between “{first}” and “{second}”: {pair.strength:.2f} points, up "
             f"or down, beyond what each says alone ({len(self.interactions.rows):,} moments)."
         )
 

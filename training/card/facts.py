@@ -151,8 +151,8 @@ def list_limits(dataset: Dataset, competition: Competition) -> list[str]:
         *(f"{n:,} moments not used: {why}." for why, n in left_out),
         *dataset.warnings,
         competition.tuned.words,
-        "The k-th look at a lead counts 1/k in fitting, so that leads looked at often do not "
-        "dominate; every figure counts each moment once.",
+        "The k-th snapshot of a lead has weight 1/k in fitting, so that leads with many snapshots do "
+        "not dominate; every figure counts each moment once.",
         f"Outcomes became known within {delay} of happening, but for one in a hundred; labels "
         "wait that long beyond the horizon.",
     ]

@@ -28,7 +28,7 @@ def audit_command(
     outcome: Annotated[str, typer.Option(help="What is to be predicted.")] = "sql",
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
     seen_at: Annotated[
-        str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
+        str, typer.Option(help="At which moments leads are taken: weekly, or ages such as 24h,7d.")
     ] = "weekly",
     drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
     allow_leak: Annotated[
@@ -90,7 +90,7 @@ def _print(
         if row.verdict.value in {"leak", "warn"} or notes
     ]
     if shown:
-        table = Table(title="What stands out")
+        table = Table(title="Findings")
         for heading in ("feature", "rule", "figure", "threshold", "verdict", "what to do"):
             table.add_column(heading)
         for row in shown:

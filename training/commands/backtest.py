@@ -49,7 +49,7 @@ def backtest_command(
     outcome: Annotated[str, typer.Option(help="The stage to predict.")] = "sql",
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
     seen_at: Annotated[
-        str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
+        str, typer.Option(help="At which moments leads are taken: weekly, or ages such as 24h,7d.")
     ] = "24h",
     every: Annotated[str, typer.Option(help="How often the model is retrained.")] = "30d",
     begin: Annotated[

@@ -76,7 +76,7 @@ def train_command(
     ] = None,
     horizon: Annotated[str, typer.Option(help="Within how long, e.g. 30d.")] = "30d",
     seen_at: Annotated[
-        str, typer.Option(help="When leads are looked at: weekly, or ages such as 24h,7d.")
+        str, typer.Option(help="At which moments leads are taken: weekly, or ages such as 24h,7d.")
     ] = "weekly",
     name: Annotated[str, typer.Option(help="Name in the registry; default baton-OUTCOME.")] = "",
     seed: Annotated[int, typer.Option(help="Of everything that is random in a run.")] = 7,

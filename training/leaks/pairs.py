@@ -59,7 +59,7 @@ def judge_pairs(
                 auc,
                 f"> {ALONE_LEAK:g} leak",
                 LeakVerdict.LEAK,
-                f"With {partner[1]} it nearly tells the outcome. {DATE_IT}.",
+                f"With {partner[1]} it nearly determines the outcome. {DATE_IT}.",
             )
 
 

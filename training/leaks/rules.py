@@ -98,7 +98,7 @@ def judge_alone(subject: Subject) -> Iterator[LeakFinding]:
         if subject.dated and verdict is LeakVerdict.WARN:
             # Built from records dated before the moment: strong is not yet suspicious.
             verdict = LeakVerdict.NOTE
-    advice = f"It alone nearly tells the outcome. {DATE_IT}."
+    advice = f"It alone nearly determines the outcome. {DATE_IT}."
     threshold = f"> {ALONE_LEAK:g} leak, > {ALONE_WARN:g} warn"
     yield subject.find(ALONE, figure, threshold, verdict, advice)
 
@@ -110,7 +110,7 @@ def judge_null_indicator(subject: Subject) -> Iterator[LeakFinding]:
     verdict = LeakVerdict.OK
     if figure * np.sqrt(leads) >= BEYOND_CHANCE:
         verdict = grade(figure, NULL_LEAK, NULL_WARN)
-    advice = f"Whether it is filled in tells the outcome. {DATE_IT}."
+    advice = f"Whether it is filled in determines the outcome. {DATE_IT}."
     threshold = f"> {NULL_LEAK:g} leak, > {NULL_WARN:g} warn"
     yield subject.find("missing goes with the outcome", figure, threshold, verdict, advice)
 

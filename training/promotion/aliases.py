@@ -61,7 +61,7 @@ class Change:
         if self.replaced is not None:
             sentence += f", {self.replaced.words} is kept as {PREVIOUS}"
         took = (
-            "The server takes it up without a restart."
+            "The server loads it without a restart."
             if self.is_served
             else "The server's link was left alone: it serves a model of another name."
         )

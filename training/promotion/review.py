@@ -78,7 +78,8 @@ def seen_until(bundle: Bundle) -> datetime:
         to_us(moment)
     except ValueError:
         raise BundleError(
-            str(bundle.folder), "does not say until when it learned, so no later leads can be told"
+            str(bundle.folder),
+            "does not say until when it learned, so later leads cannot be identified",
         ) from None
     return moment
 

@@ -114,7 +114,7 @@ def find_too_few(comparison: Comparison, rules: PromotionRules) -> Iterator[str]
         if found < rules.fewest_of_a_kind:
             yield (
                 f"Only {found:,} of {comparison.leads:,} later leads {words}; "
-                f"{rules.fewest_of_a_kind} are needed to tell two models apart. Wait for more "
+                f"{rules.fewest_of_a_kind} are needed to distinguish two models. Wait for more "
                 "matured leads."
             )
 

@@ -63,7 +63,7 @@ def find_level(history: History, options: RunOptions, given: float | None) -> Le
         If neither tells one.
     """
     if given is not None:
-        return Level(given, f"The base rate of {given:.1%} was told, not measured.")
+        return Level(given, f"The base rate of {given:.1%} was given, not measured.")
     try:
         moments = build_moments(history, options.outcome, options.grid, seed=options.seed)
     except NoSnapshotsError:

@@ -147,15 +147,15 @@ def _weigh_auc(y: NDArray[np.int8], p: NDArray[np.float64], weights: NDArray[np.
 def _word_unexplored(count: int) -> str:
     return (
         "Who was handed to sales, and when, was decided by the old rule: the model learned what "
-        "happened under it, not what would happen under another. How much that biases it cannot be "
-        f"told: {count or 'no'} matured handoffs of later leads were drawn by lot with their chance "
-        f"logged, {FEWEST} are needed. Hand a small share over by lot and log its propensity."
+        "happened under it, not what would happen under another. How much that biases it is "
+        f"unknown: {count or 'no'} matured handoffs of later leads were drawn at random with their "
+        f"probability logged, {FEWEST} are needed. Hand a small share over at random and log its propensity."
     )
 
 
 def _word(explored: HandoffGroup, ruled: HandoffGroup | None) -> str:
     sentence = (
-        "Who was handed to sales was decided by the old rule, but for a share drawn by lot. Of "
+        "Who was handed to sales was decided by the old rule, except for a share drawn at random. Of "
         f"{explored.handoffs:,} such handoffs (each counting 1/propensity) {explored.observed:.1%} "
         f"converted and {explored.predicted:.1%} was predicted without knowing that they would be handed over: {explored.gap:+.1%} (95 % "
         f"{explored.gap_low:+.1%} to {explored.gap_high:+.1%}); AUC {explored.auc:.2f}."

@@ -189,7 +189,7 @@ class ImportMapping:
         return {
             attribute.name: (
                 f"column {attribute.cell.column!r} is known only after the outcome: "
-                "a feature made of it would tell the answer"
+                "a feature made of it would leak the answer"
             )
             for source in self.sources
             for attribute in source.attributes

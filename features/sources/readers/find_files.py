@@ -85,7 +85,7 @@ def open_rows(file: InputFile, source: SourceMapping) -> RowSource:
         return ParquetRows(file)
     raise SourceFileError(
         str(file.path),
-        "its ending does not tell its format. Unpack .zip files first; otherwise set "
+        "its extension does not give its format. Unpack .zip files first; otherwise set "
         'format = "csv", "xes" or "parquet" in the mapping\'s [[source]].',
     )
 

@@ -107,7 +107,7 @@ class AbsenceIn(Sent):
     @model_validator(mode="after")
     def _run_forward(self) -> "AbsenceIn":
         if self.last < self.first:
-            raise ValueError("last lies before first; swap the two")
+            raise ValueError("last is before first; swap the two")
         return self
 
 

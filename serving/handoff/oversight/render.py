@@ -27,7 +27,7 @@ def _list_lines(report: MonthlyReport) -> Iterator[str]:
     yield from _list_breakdown("Should have been accepted", report.overturned)
     yield from ("", "## For the next playbook", "")
     if not report.recommendations:
-        yield "Nothing lies beyond what was agreed."
+        yield "Nothing is outside the agreed limits."
     for one in report.recommendations:
         yield f"- `{one.place}`: {one.proposal} {one.because}"
 

@@ -324,8 +324,8 @@ def _recommend_on_rulings(
         leads = format_count(len(rejections), "rejection", "rejections")
         yield Recommendation(
             "packet.required",
-            f"Ask for what the definition needs and nobody knows{which}.",
-            f"For {untold.words} of {leads} nobody can tell whether the definition was met.",
+            f"Ask for what the definition needs and is not known{which}.",
+            f"For {untold.words} of {leads} it cannot be decided whether the definition was met.",
         )
 
 

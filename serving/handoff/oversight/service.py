@@ -27,7 +27,7 @@ class MonthNotOverError(RefusedError):
     """A month whose rejections are not all there yet."""
 
     status, slug, title = 409, "month-not-over", "The month is not over"
-    fix = "Draw once it is: what is given back after the draw would never be looked at."
+    fix = "Draw once it is: what is returned after the draw would never be reviewed."
 
     def __init__(self, month: date) -> None:
         self.month = month

@@ -55,7 +55,10 @@ def replay_command(
         Path | None, typer.Option(help="Folder of a bundle; by default the champion.")
     ] = None,
     snapshots_at: Annotated[
-        str, typer.Option(help="When leads are looked at: daily, weekly, events, or ages: 24h,7d.")
+        str,
+        typer.Option(
+            help="At which moments leads are scored: daily, weekly, events, or ages: 24h,7d."
+        ),
     ] = "daily",
     capacity: Annotated[
         float | None,

@@ -300,4 +300,4 @@ def _line(
 
 
 def _describe_achieved(kept: bool | None) -> str:
-    return {True: "kept", False: "not kept", None: "nothing to tell yet"}[kept]
+    return {True: "kept", False: "not kept", None: "nothing to report yet"}[kept]

@@ -38,7 +38,7 @@ class MergeIn(BaseModel):
     because: Text = Field("somebody said so", description="Why they are one, in a sentence.")
     although_both_known: bool = Field(
         default=False,
-        description="Needed where each was sent as a lead of its own: nothing else tells that they "
+        description="Needed where each was sent as a lead of its own: nothing else shows that they "
         "are one person.",
     )
 

@@ -240,7 +240,7 @@ def waiting(
 
 @mending.get(
     "/quarantine/{number:int}",
-    summary="One item as it came",
+    summary="One item as received",
     response_class=Response,
     responses=describe_answers("WaitingItem", 401, 404, 422, 503),
 )

@@ -74,7 +74,8 @@ def decide_join(
         return decide(MergeVerdict.ELSEWHERE, "it is part of another lead since an earlier merge")
     if was_undone and not is_certain:
         return decide(
-            MergeVerdict.UNDONE_BEFORE, "somebody parted these two, so only people rejoin them"
+            MergeVerdict.UNDONE_BEFORE,
+            "somebody separated these two, so only people merge them again",
         )
     if merged.is_known and kept.is_known and not is_certain:
         return decide(
@@ -85,4 +86,4 @@ def decide_join(
         return decide(
             MergeVerdict.MERGE, "one was only known by what it did, the other was sent as a lead"
         )
-    return decide(MergeVerdict.MERGE, "both names are said to be of one person")
+    return decide(MergeVerdict.MERGE, "both identity keys belong to one person")

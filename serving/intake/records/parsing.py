@@ -191,9 +191,9 @@ def _moment(reader: Reader, field: str, sent: str) -> datetime:
     moment = correct(moment, reader.skew, reader.received_at)
     if moment > reader.received_at + FUTURE:
         fix = "Check the date; send what happened once it has."
-        raise _refuse(field, "lies more than a day in the future", fix)
+        raise _refuse(field, "is more than a day in the future", fix)
     if moment < FIRST:
-        raise _refuse(field, "lies too far in the past to be right", "Check the year of the time.")
+        raise _refuse(field, "is too far in the past to be right", "Check the year of the time.")
     return moment
 
 

@@ -188,7 +188,7 @@ def test_commands_check_the_tables_and_state_how_they_stand(
 
     moved, checked, status = (RUN.invoke(store_app, [action]) for action in ACTIONS)
 
-    assert "The tables stand at" in moved.stdout
+    assert "The schema is at " in moved.stdout
     assert "those of the code" in checked.stdout
     assert "PostgreSQL 18" in status.stdout
     assert "packed_history" in status.stdout

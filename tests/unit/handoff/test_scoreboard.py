@@ -87,7 +87,7 @@ def test_where_nothing_was_promised_nothing_is_reported():
     line = lines()["decided_share"]
 
     assert (line.reached, line.trend, line.kept) == (None, None, None)
-    assert line.because.endswith("nothing to tell yet.")
+    assert line.because.endswith("nothing to report yet.")
 
 
 def test_marketing_promises_leads_for_as_much_of_the_time_as_has_passed():

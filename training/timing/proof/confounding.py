@@ -26,7 +26,7 @@ FEWEST = 30
 """Handoffs of a kind below which nothing is said of it."""
 
 REMEDY = (
-    "Hand over a few leads by lot, with the chance of it recorded (`propensity` of the stage "
+    "Hand over a few leads at random, with the probability recorded (`propensity` of the stage "
     "change): that is the only remedy."
 )
 
@@ -122,18 +122,18 @@ def list_warnings(confounding_checks: tuple[ConfoundingCheck, ...]) -> list[str]
         sentences.append(
             f"Leads that sellers picked become an SQL more often than leads that look the same in "
             f"the log ({picked.log_odds:+.2f} log-odds, {picked.interval.low:+.2f} to "
-            f"{picked.interval.high:+.2f}): sellers see what the log does not hold, so what is "
-            f"said of timing may flatter it. {REMEDY}"
+            f"{picked.interval.high:+.2f}): sellers see what the log does not hold, so the "
+            f"timing estimates may be too optimistic. {REMEDY}"
         )
     if lot.interval.high < 0:
         sentences.append(
-            f"Leads handed over by lot become an SQL less often than the model says "
+            f"Leads handed over at random become an SQL less often than the model says "
             f"({lot.log_odds:+.2f} log-odds, {lot.interval.low:+.2f} to {lot.interval.high:+.2f}): "
             "the other handoffs were chosen by what the log does not hold."
         )
     if np.isnan(picked.log_odds) and np.isnan(lot.log_odds):
         sentences.append(
-            "Nothing here tells whether sellers saw more than the log holds: it names too few "
-            f"handoffs as picked, and too few were drawn by lot. {REMEDY}"
+            "It cannot be checked here whether sellers saw more than the log holds: it names too few "
+            f"handoffs as picked, and too few were drawn at random. {REMEDY}"
         )
     return sentences

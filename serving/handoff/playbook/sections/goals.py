@@ -29,8 +29,8 @@ class Goals(Section):
     """``[goals]``: what both teams want together."""
 
     statement: Words = (
-        "Every lead is worked by somebody, sales gets leads it wants to call, and marketing hears "
-        "what became of them."
+        "Every lead is worked by somebody, sales gets leads it wants to call, and marketing learns "
+        "the outcome."
     )
     """The common objective, in a sentence that both teams would sign."""
     outcome: Literal["sql", "opportunity", "won"] = "sql"

@@ -68,7 +68,7 @@ CRITERIA: Mapping[str, Criterion] = {
         ),
     ),
     "contact_complete": Criterion(
-        words="has told how to reach it and who it is",
+        words="has given contact details and identity",
         all=(_known("email_domain_kind"), _known("company"), _known("job_title")),
     ),
     "subscribed": Criterion(
@@ -80,7 +80,7 @@ CRITERIA: Mapping[str, Criterion] = {
         ),
     ),
     "replacement_or_new": Criterion(
-        words="replaces or supplements what it uses, or starts anew",
+        words="replaces or supplements what it uses, or starts from scratch",
         all=(
             Condition.model_validate(
                 {"answer": "purchase", "is": ("replacement", "supplement", "new")}
