@@ -48,8 +48,8 @@ def stand_out(kind: str, sign: float) -> ConfoundingCheck:
     ("confounding_checks", "words"),
     [
         ((stand_out("picked", 1.0), UNKNOWN), ["sellers see what the log does not hold"]),
-        ((KNOWN, stand_out("lot", -1.0)), ["handed over by lot become an SQL less often"]),
-        ((UNKNOWN, UNKNOWN), ["Nothing here tells whether sellers saw more"]),
+        ((KNOWN, stand_out("lot", -1.0)), ["handed over at random become an SQL less often"]),
+        ((UNKNOWN, UNKNOWN), ["It cannot be checked here whether sellers saw more"]),
         ((KNOWN, UNKNOWN), []),
     ],
     ids=["picks too good", "lots too bad", "nothing to go by", "nothing found"],

@@ -130,7 +130,7 @@ def test_nobody_qualifies_a_lead_that_was_never_contacted():
 
 
 def test_a_closed_handoff_states_that_a_new_one_is_needed():
-    with pytest.raises(ImpossibleMoveError, match="Hand the lead over anew"):
+    with pytest.raises(ImpossibleMoveError, match="Hand the lead over again"):
         move_from(State.WON, Signal.LOSE)
 
 
