@@ -16,6 +16,14 @@ INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 WORD = re.compile(r"[a-z][a-z-]*")
 
 
+def read_present(page: Path) -> str:
+    """Read what a page says of today: all of it, but for the notes of earlier releases."""
+    text = page.read_text(encoding="utf-8")
+    return (
+        re.split(r"^## \d", text, flags=re.MULTILINE)[0] if page.name == "CHANGELOG.md" else text
+    )
+
+
 def find_command_lines(text: str) -> Iterator[list[str]]:
     """Find the commands of a page's shell blocks and of its code within sentences, word by word."""
     lines = [

@@ -13,6 +13,7 @@ from tests.docs.documents import (
     find_anchors,
     find_arguments,
     find_make_targets,
+    read_present,
 )
 from training.settings import TrainingSettings
 
@@ -42,7 +43,7 @@ def commands() -> dict[tuple[str, ...], bool]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_command_that_a_page_names_exists(page, commands):
-    for words in find_arguments(page.read_text(encoding="utf-8"), "baton"):
+    for words in find_arguments(read_present(page), "baton"):
         known: tuple[str, ...] = ()
         for word in words:
             if not commands[known] or not WORD.fullmatch(word):
@@ -53,7 +54,7 @@ def test_every_command_that_a_page_names_exists(page, commands):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page):
-    for words in find_arguments(page.read_text(encoding="utf-8"), "make"):
+    for words in find_arguments(read_present(page), "make"):
         targets = [word for word in words if "=" not in word and not word.startswith("-")]
         assert set(targets) <= find_make_targets(), f"make {' '.join(words)}"
 
