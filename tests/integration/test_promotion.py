@@ -313,7 +313,7 @@ def test_another_outcome_is_refused_in_words(lab: Lab, history, trained_bundle, 
     assert "predicts SQL within 30 days, the challenger won within 90 days" in output
     code, output = lab.promote("--challenger", str(lab.weak))
     assert code == REFUSED
-    assert "is the champion already" in output
+    assert "is already the champion" in output
 
 
 def test_what_is_missing_is_named_with_what_to_do(lab: Lab) -> None:

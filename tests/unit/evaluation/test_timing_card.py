@@ -39,7 +39,7 @@ def test_the_proof_is_a_table_with_intervals_and_warnings():
     assert "| today's rule | 0.200 [-0.100, 0.500] |" in page
     assert "slope 1.00 [0.90, 1.10]" in page
     assert "- Beware." in page
-    assert "![What each rule would have brought](timing-value.png)" in page
+    assert "![Estimated value of each rule](timing-value.png)" in page
     assert "timing-overlap.png" not in page
 
 
