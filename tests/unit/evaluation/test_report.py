@@ -182,7 +182,7 @@ def test_a_moved_base_rate_and_level_are_reported():
 def test_a_bold_model_is_reported():
     cautions = "\n".join(find_cautions(measure(build_inputs(signal=0.5, n=6000))))
 
-    assert "too bold" in cautions
+    assert "overconfident" in cautions
 
 
 def test_a_good_model_has_nothing_to_warn_of():
