@@ -56,7 +56,7 @@ def make_bundle() -> Path:
     options = RunOptions(
         Outcome(Stage.SQL, 30 * DAY_US), Grid.weekly(weeks=12), "bench", timing=TimingOptions()
     )
-    trees = Engine(fitters={TREES: CANDIDATES[TREES]})  # the dearer case
+    trees = Engine(candidates={TREES: CANDIDATES[TREES]})  # the dearer case
     run = train(market.history, options, BUNDLES, data_fingerprint="bench", engine=trees)
     return run.bundle.folder
 

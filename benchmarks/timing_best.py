@@ -20,7 +20,7 @@ from features.catalog.manifest import Catalog
 from features.clock import DAY_US, to_us
 from features.compute.offline import Snapshots, compute_matrix
 from features.simulation.world import World
-from training.models.boosting import regress
+from training.models.tree_growth import regress
 from training.timing.labels import read_timing
 from training.timing.models.handoff_chances import build_trees_data, take_features
 

@@ -25,9 +25,10 @@ from features.contracts.history import History
 from features.sources.history.folder import open_history
 from training.engine import Engine
 from training.evaluation.calibration import compute_log_loss
-from training.models.boosting import MAX_ROUNDS, PATIENCE, fit_boosting, import_lightgbm
+from training.models.boosting import MAX_ROUNDS, PATIENCE
 from training.models.candidates import CANDIDATES, TREES
-from training.models.fit_data import FitData, Fitter, Progress
+from training.models.estimator import LabelledRows, Progress
+from training.models.tree_growth import import_lightgbm
 from training.scoring import score_part
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def on_dask(client: "Client", folder: str) -> Engine:
         f"Trees were grown on {len(list_workers(client))} workers of Dask. Grown again they would "
         "differ a little: lightgbm.dask numbers its workers at random."
     )
-    trees: Fitter = partial(fit_boosting, booster=DaskBooster(client))
+    trees = CANDIDATES[TREES].with_params(booster=DaskBooster(client))
     return Engine(compute, {**CANDIDATES, TREES: trees}, (warning,))
 
 
@@ -129,16 +130,20 @@ def list_workers(client: "Client") -> list[str]:
 
 
 class DaskBooster:
-    """Grows trees on workers, each of which holds some of the leads."""
+    """Grows trees on workers, each of which holds some of the rows."""
 
     settings: Mapping[str, Any] = MappingProxyType({"tree_learner": "data"})
 
     def __init__(self, client: "Client") -> None:
         self._client = client
 
+    def __sklearn_clone__(self) -> "DaskBooster":
+        """Stay what it is when its estimator is cloned: a connection has no copy."""
+        return self
+
     def find_rounds(
         self,
-        train: FitData,
+        learned_from: LabelledRows,
         settings: dict[str, Any],
         tuning: NDArray[np.bool_],
         progress: Progress,
@@ -151,24 +156,28 @@ class DaskBooster:
         best = 1
         for done, rounds in enumerate(SEARCHES):
             progress(done / len(SEARCHES))
-            trees = self._grow(train, ~tuning, settings, rounds)
-            best, settled = find_best_round(trees, train.take(tuning))
+            trees = self._grow(learned_from, ~tuning, settings, rounds)
+            best, settled = find_best_round(trees, learned_from.take(tuning))
             if settled:
                 break
         return best
 
     def boost(
-        self, train: FitData, settings: dict[str, Any], rounds: int, progress: Progress
+        self, learned_from: LabelledRows, settings: dict[str, Any], rounds: int, progress: Progress
     ) -> str:
         """Grow so many trees on all rows; give LightGBM's text of them."""
-        every = np.ones(len(train.converted), np.bool_)
-        trees = self._grow(train, every, settings, rounds)
+        every = np.ones(len(learned_from.rows), np.bool_)
+        trees = self._grow(learned_from, every, settings, rounds)
         progress(1.0)
         lines = str(trees.model_to_string()).splitlines(keepends=True)
         return "".join(line for line in lines if not line.startswith(OF_THE_NETWORK))
 
     def _grow(
-        self, train: FitData, mask: NDArray[np.bool_], settings: dict[str, Any], rounds: int
+        self,
+        learned_from: LabelledRows,
+        mask: NDArray[np.bool_],
+        settings: dict[str, Any],
+        rounds: int,
     ) -> Any:
         lgb = import_lightgbm()
         hush()
@@ -179,36 +188,40 @@ class DaskBooster:
                 for worker in list_workers(self._client)
             ]
         )
-        x, y, weights = self._spread(train, mask)
+        x, y, weights = self._spread(learned_from, mask)
         # A regressor of the log-odds: the classifier asks every worker to hold both outcomes.
         model = lgb.DaskLGBMRegressor(client=self._client, n_estimators=rounds, **settings)
         model.fit(
             x,
             y,
             sample_weight=weights,
-            feature_name=list(train.catalog.names),
-            categorical_feature=[f.name for f in train.catalog.features if f.categories],
+            feature_name=[f.name for f in learned_from.features],
+            categorical_feature=[f.name for f in learned_from.features if f.categories],
         )
         return model.booster_
 
-    def _spread(self, train: FitData, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
-        """Deal the leads to the workers."""
+    def _spread(self, learned_from: LabelledRows, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
+        """Deal the rows to the workers."""
         from dask import array, delayed
 
         workers = list_workers(self._client)
         dealt: tuple[list[Any], ...] = ([], [], [])
         for place, worker in enumerate(workers):
-            own = mask & (train.lead_index % len(workers) == place)
+            own = mask & (np.arange(len(learned_from.rows)) % len(workers) == place)
             if not own.any():
                 continue
-            columns = (train.rows[own], train.converted[own], train.weights[own])
+            columns = (
+                learned_from.rows[own],
+                learned_from.converted[own],
+                learned_from.weights[own],
+            )
             for parts, values in zip(dealt, columns, strict=True):
                 held = self._client.scatter(values, workers=[worker], hash=False)
                 parts.append(array.from_delayed(delayed(held), values.shape, values.dtype))
         return tuple(array.concatenate(parts) for parts in dealt)
 
 
-def find_best_round(trees: Any, judged: FitData) -> tuple[int, bool]:
+def find_best_round(trees: Any, judged: LabelledRows) -> tuple[int, bool]:
     """Find after how many trees the log loss is lowest.
 
     Stops where it was not lowered for ``PATIENCE`` trees, as LightGBM's early stopping does.

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from features.compute.offline import Snapshots, compute_matrix
 from features.contracts.history import History
-from training.models.candidates import CANDIDATES
-from training.models.fit_data import Fitter
+from training.models.candidates import CANDIDATES, Candidate
 
 
 class ComputeMatrix(Protocol):
@@ -33,7 +32,7 @@ class Engine:
     """Where features are computed and candidates are fitted."""
 
     compute: ComputeMatrix = compute_matrix
-    fitters: Mapping[str, Fitter] = field(default_factory=lambda: CANDIDATES)
+    candidates: Mapping[str, Candidate] = field(default_factory=lambda: CANDIDATES)
     warnings: tuple[str, ...] = ()
     """What the card should say of it."""
 

@@ -168,3 +168,14 @@ class UnsupportedTreeError(TrainingError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"This LightGBM model {problem}. Train it without that option.")
+
+
+class EstimatorRefusedError(TrainingError):
+    """An estimator that was brought along cannot compete."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name, self.problem = name, problem
+        super().__init__(
+            f"The estimator {name!r} {problem}. See docs/how-to/bring-your-own-model.md; to train "
+            "without it, uninstall its package."
+        )

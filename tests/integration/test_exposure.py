@@ -23,7 +23,7 @@ from training.selection.exposure import _weigh_auc
 pytestmark = pytest.mark.slow
 
 GRID = Grid((24 * HOUR_US, 7 * DAY_US, 21 * DAY_US), "at 24h, 7d and 21d")
-TWO = Engine(fitters={name: CANDIDATES[name] for name in (LINEAR, TREES)})
+TWO = Engine(candidates={name: CANDIDATES[name] for name in (LINEAR, TREES)})
 
 
 def learn(history, folder, **options):

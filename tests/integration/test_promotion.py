@@ -66,13 +66,11 @@ def fit_on_few_columns(
     split = moments.split()
     rows = compute_matrix(catalog, history, moments.snapshots)
     own = split.fit
-    model, _ = CANDIDATES[LINEAR](
-        FitData(
-            catalog, rows[own], moments.converted[own], moments.created_at[own],
-            moments.lead_of[own], 7,
-        ),
-        lambda _: None,
+    train = FitData(
+        catalog, rows[own], moments.converted[own], moments.created_at[own],
+        moments.lead_of[own], 7,
     )  # fmt: skip
+    model = CANDIDATES[LINEAR].fit(train).model
     every = margins(model, rows)
     fit = fit_affine(every[split.calibrate], moments.converted[split.calibrate])
     scale = Scale(fit.slope, fit.intercept, model.bias)

@@ -11,7 +11,7 @@ from features.compute.offline import compute_matrix
 from features.lifecycle.prices import Prices
 from features.simulation.generate import simulate_history
 from training.errors import TooFewHandoffsError
-from training.models.boosting import import_lightgbm
+from training.models.tree_growth import import_lightgbm
 from training.timing.dataset import TimingDataset, build_timing_dataset
 from training.timing.fit import fit_timing
 from training.timing.labels import read_timing

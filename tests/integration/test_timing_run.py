@@ -43,7 +43,7 @@ def run(tmp_path_factory):
         options,
         tmp_path_factory.mktemp("bundles"),
         data_fingerprint="made up",
-        engine=Engine(fitters={TREES: CANDIDATES[TREES]}),
+        engine=Engine(candidates={TREES: CANDIDATES[TREES]}),
     )
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SQL_IN_30 = Outcome(Stage.SQL, 30 * DAY_US)
 THRICE = Grid((24 * HOUR_US, 7 * DAY_US, 21 * DAY_US), "at 24h, 7d and 21d")
 ONCE = Grid((24 * HOUR_US,), "at 24h")
-TWO = Engine(fitters={name: CANDIDATES[name] for name in (LINEAR, TREES)})
+TWO = Engine(candidates={name: CANDIDATES[name] for name in (LINEAR, TREES)})
 
 PLANTED = {
     "back-filled field": {"confirmed_budget"},

@@ -60,7 +60,7 @@ def test_larger_firms_are_expected_to_bring_more_and_the_sum_comes(dataset):
     assert (model.expected(rows) > 1.5 * small).all()
     again = AmountModel.from_json(model.to_json())
     np.testing.assert_array_equal(again.expected(rows), model.expected(rows))
-    chosen = fit_calibrated(dataset, dataset.split, LINEAR, CANDIDATES[LINEAR], 7)
+    chosen = fit_calibrated(dataset, dataset.split, CANDIDATES[LINEAR], 7)
     facts = measure_value(dataset, chosen, model, amounts, np.random.default_rng(1))
     assert facts.ratio_low < 1.0 < facts.ratio_high
     assert facts.ratio == pytest.approx(facts.observed / facts.predicted)

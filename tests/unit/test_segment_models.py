@@ -59,8 +59,7 @@ def draw(*, opposite: bool, n: int = 6000, telecom: float = 0.01) -> Dataset:
 
 
 def compete_with_one(dataset: Dataset) -> Competition:
-    fitters = {LINEAR: CANDIDATES[LINEAR]}
-    return compete(dataset, 7, engine=Engine(fitters=fitters))
+    return compete(dataset, 7, engine=Engine(candidates={LINEAR: CANDIDATES[LINEAR]}))
 
 
 def test_a_segment_that_is_otherwise_gets_its_model_and_reasons_still_add_up(tmp_path):

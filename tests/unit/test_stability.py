@@ -10,13 +10,14 @@ from training.card.business_fields import BusinessFields, find_fields
 from training.card.stability import (
     compare_reasons,
     measure_stability,
-    refit_as_recorded,
     resample_leads,
     write_stability_plot,
 )
-from training.models.candidates import CANDIDATES, LINEAR, TREES
+from training.models import boosting, logistic, naive_bayes
+from training.models.candidates import BAYES, CANDIDATES, LINEAR, TREES
 from training.models.fit_data import FitData
 from training.models.linear import LinearModel, Term
+from training.models.logistic import RidgeLogisticClassifier
 
 WORDS = tuple("abcdefg")
 
@@ -126,12 +127,12 @@ def test_refitting_stops_when_the_time_is_over_but_never_before_the_second():
 @pytest.mark.parametrize("name", [LINEAR, TREES])
 def test_on_a_market_with_one_strong_signal_it_is_a_reason_in_every_refit(name, tmp_path):
     data, later = draw_data(n=1500), draw_data(seed=8, n=300)
-    model, settings = CANDIDATES[name](data, lambda _: None)
+    learned = CANDIDATES[name].fit(data)
     fields = find_fields(CATALOG)
 
     found = measure_stability(
-        model,
-        refit_as_recorded(name, settings, CANDIDATES),
+        learned.model,
+        learned.refit,
         data,
         later.rows,
         fields,
@@ -149,17 +150,18 @@ def test_on_a_market_with_one_strong_signal_it_is_a_reason_in_every_refit(name, 
     assert (tmp_path / "stability.png").stat().st_size > 10_000
 
 
-def test_a_refit_is_held_to_what_the_search_had_found():
-    data = draw_data(n=800)
-    trees = refit_as_recorded(
-        TREES, {"objective": "binary", "rounds": 3, "verbose": -1}, CANDIDATES
-    )
-    assert trees(data).text.count("\nTree=") == 3
-    _, settings = CANDIDATES[LINEAR](data, lambda _: None)
-    bound, loose = (
-        refit_as_recorded(LINEAR, {**settings, "penalty_C": penalty}, CANDIDATES)(data)
-        for penalty in (0.0001, 1.0)
-    )
-    assert abs(bound.terms[SIGNAL].weight) < 0.5 * abs(loose.terms[SIGNAL].weight)
-    other = refit_as_recorded("of its own", {}, {"of its own": lambda *_: (fixed(3.0), {})})
-    assert other(data).terms[0].weight == 3.0
+def test_a_refit_is_held_to_what_the_search_had_found(monkeypatch):
+    data, other = draw_data(n=800), draw_data(seed=5, n=400)
+    learned = [CANDIDATES[name].fit(data) for name in (LINEAR, BAYES, TREES)]
+    for module, name in (
+        (logistic, "LogisticRegressionCV"),
+        (naive_bayes, "choose_adds"),
+        (boosting, "search_rounds"),
+    ):
+        monkeypatch.setattr(module, name, None)  # nothing may be searched for again
+    line, steps, trees = (one.refit(other) for one in learned)
+    assert trees.text.count("\nTree=") == learned[2].found["rounds"]
+    assert {CATALOG.names[at] for at in steps.terms} == set(learned[1].found["chosen"])
+    again = RidgeLogisticClassifier(CATALOG.features, C=learned[0].found["C"])
+    again.fit(other.rows, other.converted, other.weights)
+    assert line.terms[SIGNAL].weight == again.model_.terms[SIGNAL].weight

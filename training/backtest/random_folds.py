@@ -14,7 +14,7 @@ from training.dataset.moments import Dataset, Moments, build_dataset
 from training.dataset.splits import Split
 from training.engine import IN_PROCESS, Engine
 from training.evaluation.ranking import Auc, measure_auc
-from training.models import candidates
+from training.models.candidates import POINTS
 from training.models.fit_data import margins
 from training.selection.competition import fit_data, thin
 
@@ -69,7 +69,7 @@ def measure_random_split_optimism(
     """
     moments, plan = backtest.moments, backtest.plan
     counted = Counter(period.chosen for period in backtest.periods)
-    learn = [name for name in engine.fitters if name != candidates.POINTS] or list(engine.fitters)
+    learn = [name for name in engine.candidates if name != POINTS] or list(engine.candidates)
     candidate = max(learn, key=lambda name: counted[name])
     dataset = build_dataset(moments, _all_fit(moments), drop=plan.drop, engine=engine)
     random = random_fold_auc(dataset, candidate, plan.seed, engine=engine, progress=progress)
@@ -111,10 +111,8 @@ def random_fold_auc(
     fold = fold_of[dataset.lead_of]
     predicted: NDArray[np.float64] = np.full(len(rows), np.nan)
     for k in range(FOLDS):
-        model, _ = engine.fitters[candidate](
-            fit_data(dataset, rows & (fold != k), seed), lambda _: None
-        )
+        fitted = engine.candidates[candidate].fit(fit_data(dataset, rows & (fold != k), seed))
         own = rows & (fold == k)
-        predicted[own] = margins(model, dataset.rows[own])
+        predicted[own] = margins(fitted.model, dataset.rows[own])
         progress("random folds, to compare", (k + 1) / FOLDS)
     return measure_auc(dataset.converted[rows], predicted[rows], dataset.lead_of[rows])

@@ -24,7 +24,7 @@ from training.card.report import (
     measure_candidate,
     measure_quality,
 )
-from training.card.stability import Stability, measure_stability, refit_as_recorded
+from training.card.stability import Stability, measure_stability
 from training.dataset.moments import Dataset
 from training.evaluation.segments import SegmentColumn
 from training.models.odds import POINTS_PER_LOGIT
@@ -180,7 +180,7 @@ def explain(
     explanation = explain_model(dataset.catalog, chosen.model, scale, profile.matrix)
     stability = measure_stability(
         chosen.model,
-        refit_as_recorded(chosen.name, chosen.settings, competition.fitters),
+        chosen.learned.refit,
         fit_data(dataset, dataset.split.fit, seed),
         profile.matrix,
         explanation.fields,

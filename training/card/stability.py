@@ -1,7 +1,7 @@
 """Whether the reasons would be the same had the model met other leads: refits on drawn leads."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from training.card.business_fields import BusinessFields
 from training.card.plots import BLUE, INK, build_figure, save_figure
-from training.models.fit_data import FitData, Fitter, Model, Progress
+from training.models.estimator import Progress, ignore_progress
+from training.models.fit_data import FitData, Model
 from training.models.segmented import SegmentedModel
 
 STABILITY_PICTURE = "stability.png"
@@ -106,51 +107,6 @@ def resample_leads(train: FitData, rng: np.random.Generator, most: int = MOST_RO
     )
 
 
-def refit_as_recorded(
-    name: str, settings: Mapping[str, Any], fitters: Mapping[str, Fitter]
-) -> Callable[[FitData], Model]:
-    """Give the fitter of a candidate, held to what its own search had found.
-
-    LightGBM grows as many trees as were recorded, with the same settings, the logistic regression
-    keeps its penalty and naive Bayes its features; what else competes has nothing to search for.
-
-    Parameters
-    ----------
-    name, settings
-        As recorded with the run.
-    fitters
-        By name: ``CANDIDATES``, or those of an engine.
-    """
-    from training.models.boosting import LOCAL_BOOSTER
-    from training.models.logistic import fit_logistic
-    from training.models.naive_bayes import fit_naive_bayes
-    from training.models.trees import TreeModel
-
-    def grow(train: FitData) -> Model:
-        recorded = {key: value for key, value in settings.items() if key != "rounds"}
-        return TreeModel(LOCAL_BOOSTER.boost(train, recorded, settings["rounds"], _quietly))
-
-    def weigh(train: FitData) -> Model:
-        return fit_logistic(train, _quietly, penalty=settings["penalty_C"])[0]
-
-    def count(train: FitData) -> Model:
-        return fit_naive_bayes(train, _quietly, features=settings["naive_bayes_features"])[0]
-
-    def fit(train: FitData) -> Model:
-        model: Model = fitters[name](train, _quietly)[0]
-        return model
-
-    if "rounds" in settings:
-        return grow
-    if "naive_bayes_features" in settings:
-        return count
-    return weigh if "penalty_C" in settings else fit
-
-
-def _quietly(_share: float) -> None:
-    """Tell nobody of the progress within one refit."""
-
-
 def measure_stability(
     model: Model,
     fit: Callable[[FitData], Model],
@@ -162,7 +118,7 @@ def measure_stability(
     points_per_margin: float,
     refits: int = REFITS,
     seconds: float = 8.0,
-    progress: Progress = _quietly,
+    progress: Progress = ignore_progress,
 ) -> Stability:
     """Refit on drawn leads and compare the reasons of the same later rows with the model's own.
 
@@ -175,7 +131,7 @@ def measure_stability(
         The one in the bundle: its reasons are those that people are shown. Of one with models of
         segments, the model for everyone is measured.
     fit
-        See `refit_as_recorded`.
+        See `FittedModel.refit`.
     train
         What the model was fitted on.
     rows : ndarray of shape (n_rows, n_features), float32

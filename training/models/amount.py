@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models.design import build_design, build_terms, list_columns
-from training.models.fit_data import FitData
 from training.models.linear import LinearModel
-
-PENALTIES = (10.0, 100.0, 1000.0)
-"""Strengths of the ridge penalty that are tried."""
 
 
 @dataclass(frozen=True)
@@ -53,34 +48,3 @@ class AmountModel:
         """Read the model back from its file."""
         line = LinearModel.from_json(entry["line"])
         return AmountModel(line, entry["level"], entry["lowest"], entry["highest"])
-
-
-def fit_line(train: FitData, log_amount: NDArray[np.float64]) -> LinearModel:
-    """Fit a ridge regression of the logarithm; the newest quarter of the leads sets the penalty.
-
-    Parameters
-    ----------
-    train
-        Converted moments with an amount.
-    log_amount : ndarray of shape (n,), float64
-    """
-    from sklearn.linear_model import Ridge
-
-    columns = list_columns(train)
-    design = build_design(columns, train.rows)
-    leads, first = np.unique(train.lead_index, return_index=True)
-    order = leads[np.argsort(train.created_at[first], kind="stable")]
-    newest = np.isin(train.lead_index, order[int(0.75 * len(order)) :])
-
-    def loss(penalty: float) -> float:
-        tried = Ridge(alpha=penalty).fit(
-            design[~newest], log_amount[~newest], train.weights[~newest]
-        )
-        off = tried.predict(design[newest]) - log_amount[newest]
-        return float(np.average(off**2, weights=train.weights[newest]))
-
-    best = min(PENALTIES, key=loss)
-    fitted = Ridge(alpha=best).fit(design, log_amount, train.weights)
-    terms = build_terms(columns, fitted.coef_, train.rows)
-    bias = float(fitted.intercept_) + sum(term.mean for term in terms.values())
-    return LinearModel(bias, train.rows.shape[1], terms)

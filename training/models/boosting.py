@@ -1,77 +1,32 @@
 """Gradient-boosted trees by LightGBM, carried away as its text model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalog.manifest import Catalog
-from training.errors import MissingOpenMPError
-from training.models.fit_data import FitData, Progress
+from features.catalog.feature import Feature
+from training.models.estimator import LabelledRows, LeadClassifier, Progress, ignore_progress
+from training.models.tree_growth import import_lightgbm
 from training.models.trees import TreeModel
 
-BOOSTING: dict[str, Any] = {
-    "objective": "binary",
-    "learning_rate": 0.05,
-    "num_leaves": 15,
-    "min_data_in_leaf": 60,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "cat_smooth": 20.0,
-    "max_bin": 127,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbose": -1,
-}
-"""Small trees, strong shrinkage: lead data are small and noisy. No class is weighed up."""
+ALWAYS: Mapping[str, Any] = MappingProxyType(
+    {
+        "objective": "binary",
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+    }
+)
+"""Settings that nobody chooses. No class is weighed up."""
 
 MAX_ROUNDS, USUAL_ROUNDS = 600, 60
 PATIENCE = 40
 
-
 SEARCH_SHARE = 0.6
 """Of the time of fitting trees, what the search for the number of rounds takes, about."""
-
-
-def import_lightgbm() -> Any:
-    """Import LightGBM.
-
-    Raises
-    ------
-    MissingOpenMPError
-        If this machine lacks its OpenMP runtime.
-    """
-    try:
-        import lightgbm
-    except OSError as problem:
-        raise MissingOpenMPError(str(problem)) from problem
-    return lightgbm
-
-
-def draw_rows(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    """Choose some of too many rows at random, in order."""
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-
-
-def regress(
-    laid_out: Any,
-    y: NDArray[np.float64],
-    chosen: NDArray[np.int64],
-    settings: dict[str, Any],
-    rounds: int,
-    *,
-    seed: int = 7,
-) -> Any:
-    """Grow trees on some of the rows that are laid out already."""
-    part = laid_out.subset(chosen).construct()  # labels given before that are lost
-    part.set_label(y[chosen])
-    return import_lightgbm().train({**settings, "seed": seed}, part, rounds)
 
 
 class Booster(Protocol):
@@ -79,11 +34,11 @@ class Booster(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What is set beside ``BOOSTING``."""
+        """What is set beside the settings of the estimator."""
 
     def find_rounds(
         self,
-        train: FitData,
+        learned_from: LabelledRows,
         settings: dict[str, Any],
         tuning: NDArray[np.bool_],
         progress: Progress,
@@ -91,7 +46,11 @@ class Booster(Protocol):
         """Find how many trees predict the tuning rows best when fitted on the others."""
 
     def boost(
-        self, train: FitData, settings: dict[str, Any], rounds: int, progress: Progress
+        self,
+        learned_from: LabelledRows,
+        settings: dict[str, Any],
+        rounds: int,
+        progress: Progress,
     ) -> str:
         """Grow so many trees on all rows; give LightGBM's text of them."""
 
@@ -103,29 +62,36 @@ class LocalBooster:
 
     def find_rounds(
         self,
-        train: FitData,
+        learned_from: LabelledRows,
         settings: dict[str, Any],
         tuning: NDArray[np.bool_],
         progress: Progress,
     ) -> int:
         """Stop when the tuning rows are predicted no better."""
-        return search_rounds(train, settings, tuning, progress)[0]
+        return search_rounds(learned_from, settings, tuning, progress)[0]
 
     def boost(
-        self, train: FitData, settings: dict[str, Any], rounds: int, progress: Progress
+        self,
+        learned_from: LabelledRows,
+        settings: dict[str, Any],
+        rounds: int,
+        progress: Progress,
     ) -> str:
         """Grow so many trees on all rows; give LightGBM's text of them."""
-        every = _lgb_dataset(train, np.ones(len(train.converted), np.bool_))
-        callbacks = [_progress_of(progress, rounds)]
-        trees = import_lightgbm().train(settings, every, rounds, callbacks=callbacks)
+        laid_out = _lay_out(learned_from, settings)
+        callbacks = [_report(progress, rounds)]
+        trees = import_lightgbm().train(settings, laid_out, rounds, callbacks=callbacks)
         return str(trees.model_to_string())
 
 
+LOCAL_BOOSTER = LocalBooster()
+
+
 def search_rounds(
-    train: FitData,
+    learned_from: LabelledRows,
     settings: Mapping[str, Any],
     tuning: NDArray[np.bool_],
-    progress: Progress = lambda _: None,
+    progress: Progress = ignore_progress,
 ) -> tuple[int, float]:
     """Grow trees on the other rows until the tuning rows are predicted no better.
 
@@ -139,82 +105,129 @@ def search_rounds(
     lgb = import_lightgbm()
     search = lgb.train(
         dict(settings),
-        _lgb_dataset(train, ~tuning),
+        _lay_out(learned_from.take(~tuning), settings),
         MAX_ROUNDS,
-        valid_sets=[_lgb_dataset(train, tuning)],
-        callbacks=[
-            lgb.early_stopping(PATIENCE, verbose=False),
-            _progress_of(progress, MAX_ROUNDS),
-        ],
+        valid_sets=[_lay_out(learned_from.take(tuning), settings)],
+        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), _report(progress, MAX_ROUNDS)],
     )
     return max(int(search.best_iteration), 1), float(
         search.best_score["valid_0"]["binary_logloss"]
     )
 
 
-def list_directions(catalog: Catalog, *, hoped_for: bool = True) -> list[int]:
-    """List what LightGBM must hold to, per feature: more means a higher chance (1), a lower (-1).
+def list_directions(features: Sequence[Feature]) -> list[int]:
+    """List what trees must hold to, per feature: more means a higher chance (1), a lower (-1).
 
-    Only where the field agrees on it, as the catalogue says; a category has no direction. Nobody
-    agrees on what makes a lead come back, so for such an outcome nothing is held to.
+    Only where the field agrees on it, as the catalogue says; a category has no direction.
     """
-    return [f.direction if hoped_for and not f.categories else 0 for f in catalog.features]
+    return [0 if f.categories else f.direction for f in features]
 
 
-def _lgb_dataset(train: FitData, mask: NDArray[np.bool_]) -> Any:
+def _lay_out(learned_from: LabelledRows, settings: Mapping[str, Any]) -> Any:
     return import_lightgbm().Dataset(
-        train.rows[mask],
-        train.converted[mask],
-        weight=train.weights[mask],
-        feature_name=list(train.catalog.names),
-        categorical_feature=[f.name for f in train.catalog.features if f.categories],
-        params={"max_bin": BOOSTING["max_bin"], "verbose": -1},
+        learned_from.rows,
+        learned_from.converted,
+        weight=learned_from.weights,
+        feature_name=[f.name for f in learned_from.features],
+        categorical_feature=[f.name for f in learned_from.features if f.categories],
+        params={"max_bin": settings["max_bin"], "verbose": -1},
         free_raw_data=True,
     )
 
 
-def _progress_of(progress: Progress, rounds: int) -> Callable[[Any], None]:
+def _report(progress: Progress, rounds: int) -> Callable[[Any], None]:
     return lambda env: progress((env.iteration + 1) / rounds)
 
 
-LOCAL_BOOSTER = LocalBooster()
+class BoostedTreesClassifier(LeadClassifier):
+    """LightGBM; the tuning rows say when to stop, then all rows are learned from.
 
+    Its parameters have LightGBM's names. Small trees and strong shrinkage are usual: lead data are
+    few and noisy.
 
-def fit_boosting(
-    train: FitData,
-    progress: Progress,
-    booster: Booster = LOCAL_BOOSTER,
-    tuned: Mapping[str, Any] = MappingProxyType({}),
-) -> tuple[TreeModel, dict[str, Any]]:
-    """Fit LightGBM; the newest quarter of the leads says when to stop, then all leads are used.
+    Parameters
+    ----------
+    features : sequence of Feature, optional
+        One per column; without them every column is a number. Their directions are held to.
+    rounds : int, optional
+        How many trees. None: as many as predict the tuning rows best, or `USUAL_ROUNDS` where
+        there are none.
+    random_state : int
+    booster : Booster, optional
+        Who grows the trees; None: this process.
 
-    ``tuned`` are settings that differ from ``BOOSTING``, as `tuning.tune` finds them.
+    Attributes
+    ----------
+    rounds_ : int
     """
-    settings = choose_settings(train, tuned, booster)
-    tuning = train.tuning_mask()
-    rounds = USUAL_ROUNDS
-    if tuning is not None:
-        rounds = booster.find_rounds(
-            train, settings, tuning, lambda share: progress(SEARCH_SHARE * share)
+
+    model_: TreeModel
+
+    def __init__(
+        self,
+        features: Sequence[Feature] | None = None,
+        *,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        min_data_in_leaf: int = 60,
+        feature_fraction: float = 0.5,
+        bagging_fraction: float = 0.8,
+        bagging_freq: int = 1,
+        lambda_l2: float = 5.0,
+        cat_smooth: float = 20.0,
+        max_bin: int = 127,
+        rounds: int | None = None,
+        random_state: int = 7,
+        booster: Booster | None = None,
+    ) -> None:
+        self.features = features
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_data_in_leaf = min_data_in_leaf
+        self.feature_fraction = feature_fraction
+        self.bagging_fraction = bagging_fraction
+        self.bagging_freq = bagging_freq
+        self.lambda_l2 = lambda_l2
+        self.cat_smooth = cat_smooth
+        self.max_bin = max_bin
+        self.rounds = rounds
+        self.random_state = random_state
+        self.booster = booster
+
+    def build_settings(self, features: Sequence[Feature]) -> dict[str, Any]:
+        """Put together what LightGBM is given, for these columns."""
+        chosen = self.get_params(deep=False)
+        booster = chosen.pop("booster") or LOCAL_BOOSTER
+        del chosen["features"], chosen["rounds"]
+        return {
+            **ALWAYS,
+            "seed": chosen.pop("random_state"),
+            **chosen,
+            "monotone_constraints": list_directions(features),
+            **booster.settings,
+        }
+
+    def _learn(
+        self, learned_from: LabelledRows, tuning: NDArray[np.bool_] | None, progress: Progress
+    ) -> TreeModel:
+        booster = self.booster or LOCAL_BOOSTER
+        settings = self.build_settings(learned_from.features)
+        self.rounds_ = USUAL_ROUNDS if self.rounds is None else self.rounds
+        begun = 0.0
+        if self.rounds is None and tuning is not None:
+            begun = SEARCH_SHARE
+            self.rounds_ = booster.find_rounds(
+                learned_from, settings, tuning, lambda share: progress(begun * share)
+            )
+        text = booster.boost(
+            learned_from,
+            settings,
+            self.rounds_,
+            lambda share: progress(begun + (1.0 - begun) * share),
         )
-    text = booster.boost(
-        train,
-        settings,
-        rounds,
-        lambda share: progress(SEARCH_SHARE + (1.0 - SEARCH_SHARE) * share),
-    )
-    progress(1.0)
-    return TreeModel(text), {**settings, "rounds": rounds}
+        progress(1.0)
+        return TreeModel(text)
 
-
-def choose_settings(
-    train: FitData, tuned: Mapping[str, Any], booster: Booster = LOCAL_BOOSTER
-) -> dict[str, Any]:
-    """Put together what LightGBM is told: the usual, what was tuned, the directions, the seed."""
-    return {
-        **BOOSTING,
-        **tuned,
-        "monotone_constraints": list_directions(train.catalog, hoped_for=train.hoped_for),
-        "seed": train.seed,
-        **booster.settings,
-    }
+    def get_found_params(self) -> dict[str, Any]:
+        """Give the number of trees that was found; again they are grown in this process."""
+        return {"rounds": self.rounds_, "booster": None}

@@ -1,13 +1,13 @@
 """What a candidate is fitted on, and what it must give: plain numbers that add up."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalog.feature import Feature
 from features.catalog.manifest import Catalog
 
 FEWEST_TO_TUNE = 5
@@ -15,9 +15,6 @@ FEWEST_TO_TUNE = 5
 
 TUNING_SHARE = 0.25
 """Of the leads, the newest, on which tuning is judged."""
-
-Progress = Callable[[float], None]
-"""Called with the share that is done, from 0 to 1."""
 
 
 class Model(Protocol):
@@ -52,6 +49,16 @@ class FitData:
         """Weigh each moment; see `weigh_snapshots`."""
         return weigh_snapshots(self.lead_index)
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Describe the columns; without directions where nobody agrees on them.
+
+        What makes a lead come back, nobody agrees on.
+        """
+        if self.hoped_for:
+            return self.catalog.features
+        return tuple(replace(feature, direction=0) for feature in self.catalog.features)
+
     def tuning_mask(self) -> NDArray[np.bool_] | None:
         """Mark the rows of the newest quarter of the leads; None if either part says too little.
 
@@ -66,6 +73,11 @@ class FitData:
             if min(positive, int(part.sum()) - positive) < FEWEST_TO_TUNE:
                 return None
         return mask
+
+    def take_newest(self, most: int) -> "FitData":
+        """Take the rows of the leads created last, as many as are allowed, in their order."""
+        newest = np.argsort(self.created_at, kind="stable")[-most:]
+        return self.take(np.sort(newest))
 
     def take(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> "FitData":
         """Take some of the rows."""
@@ -111,11 +123,6 @@ def weigh_snapshots(lead_index: NDArray[np.int64]) -> NDArray[np.float64]:
     look[order] = np.arange(len(leads)) - np.repeat(begins, lengths) + 1.0
     weights = 1.0 / look
     return np.asarray(weights / weights.mean(), np.float64)
-
-
-Fitter = Callable[..., tuple[Any, dict[str, Any]]]
-"""Takes `FitData` and `Progress`; gives a `Model` and its settings for the record. Trees also take
-``tuned``: settings that a search has found."""
 
 
 def margins(model: Model, rows: NDArray[np.float32]) -> NDArray[np.float64]:

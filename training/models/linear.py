@@ -1,7 +1,7 @@
 """A logistic regression as plain numbers: scores and exact reasons without scikit-learn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -128,6 +128,13 @@ class LinearModel:
         return LinearModel(entry["bias"], entry["n_features"], terms)
 
 
+def measure_from_mean(terms: Mapping[int, Term], rows: NDArray[np.float32]) -> dict[int, Term]:
+    """Let each term count from its mean over some rows."""
+    bare = LinearModel(0.0, rows.shape[1], terms)
+    means = bare.contributions(rows).mean(axis=0)
+    return {at: replace(term, mean=float(means[at])) for at, term in terms.items()}
+
+
 def _starts(own: list[NDArray[np.float64]]) -> NDArray[np.int64]:
     """Tell where each term's part begins, and where the last one ends."""
     return np.cumsum([0, *(len(part) for part in own)]).astype(np.int64)
@@ -137,11 +144,6 @@ def transform(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compress long tails: ``sign(x) log(1 + |x|)``; counts and days are far from normal."""
     squeezed: NDArray[np.float64] = np.sign(values) * np.log1p(np.abs(values))
     return squeezed
-
-
-def standardise(values: NDArray[np.float64], center: float, scale: float) -> NDArray[np.float64]:
-    """Centre, scale and cut the transformed values; NaN stays NaN."""
-    return np.clip((transform(values) - center) / scale, -FAR, FAR)
 
 
 @njit(cache=True, nogil=True)

@@ -1,66 +1,78 @@
 """Logistic regression with a ridge penalty, carried away as one term per feature."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
-from training.evaluation.calibration import compute_log_loss
-from training.models.design import build_design, build_terms, list_columns
-from training.models.fit_data import FitData, Progress
+from features.catalog.feature import Feature
+from training.models.design import LeadDesign, build_linear_model
+from training.models.estimator import LabelledRows, LeadClassifier, Progress
 from training.models.linear import LinearModel
 
 USUAL_PENALTY = 0.03
 PENALTIES = (0.003, 0.03, 0.3, 1.0)
 """Inverse strengths of the ridge penalty that are tried, strongest first."""
 
-MOST_ROWS = 60_000
-"""More rows than this do not change some two hundred weights; the newest ones are kept."""
+SOLVER: dict[str, Any] = {"solver": "newton-cholesky", "max_iter": 100, "tol": 1e-6}
+"""Many more rows than weights: the exact Newton step beats thousands of gradient steps. No class
+is weighed up: a chance that was balanced is no chance any more."""
 
 
-def _build_solver(penalty: float, tolerance: float = 1e-6) -> Any:
-    from sklearn.linear_model import LogisticRegression
+class RidgeLogisticClassifier(LeadClassifier):
+    """Scikit-learn's logistic regression on a `LeadDesign`.
 
-    # Many more rows than weights: the exact Newton step beats thousands of gradient steps. No
-    # class is weighed up: a chance that was balanced is no chance any more.
-    return LogisticRegression(
-        C=penalty, solver="newton-cholesky", max_iter=100, tol=tolerance, warm_start=True
-    )
+    Parameters
+    ----------
+    features : sequence of Feature, optional
+        One per column; without them every column is a number.
+    C : float, optional
+        Inverse strength of the ridge penalty. None: of `PENALTIES` the one that predicts the
+        tuning rows best, or `USUAL_PENALTY` where there are none.
 
-
-def _choose_penalty(
-    design: NDArray[np.float64], train: FitData, tuning: NDArray[np.bool_], progress: Progress
-) -> float:
-    fitted, judged = design[~tuning], design[tuning]
-    losses = {}
-    # One solver for all: each weaker penalty starts from where the stronger one ended.
-    solver = _build_solver(PENALTIES[0], tolerance=1e-4)
-    for done, penalty in enumerate(PENALTIES):
-        solver.set_params(C=penalty)
-        solver.fit(fitted, train.converted[~tuning], train.weights[~tuning])
-        chances = solver.predict_proba(judged)[:, 1]
-        losses[penalty] = compute_log_loss(train.converted[tuning], chances, train.weights[tuning])
-        progress((done + 1) / (len(PENALTIES) + 1))
-    return min(losses, key=lambda penalty: losses[penalty])
-
-
-def fit_logistic(
-    train: FitData, progress: Progress, penalty: float | None = None
-) -> tuple[LinearModel, dict[str, Any]]:
-    """Fit a ridge logistic regression; the newest quarter of the leads chooses the penalty.
-
-    A ``penalty`` that is given is taken as it is.
+    Attributes
+    ----------
+    C_ : float
+    design_ : LeadDesign
+    solver_ : LogisticRegression or LogisticRegressionCV
     """
-    newest = np.argsort(train.created_at, kind="stable")[-MOST_ROWS:]
-    own = train.take(np.sort(newest))
-    columns = list_columns(train)
-    design = build_design(columns, own.rows)
-    tuning = own.tuning_mask() if penalty is None else None
-    best = USUAL_PENALTY if penalty is None else penalty
-    if tuning is not None:
-        best = _choose_penalty(design, own, tuning, progress)
-    fitted = _build_solver(best).fit(design, own.converted, own.weights)
-    terms = build_terms(columns, fitted.coef_[0], own.rows)
-    bias = float(fitted.intercept_[0]) + sum(term.mean for term in terms.values())
-    progress(1.0)
-    return LinearModel(bias, own.rows.shape[1], terms), {"penalty_C": best, "rows": len(own.rows)}
+
+    model_: LinearModel
+
+    def __init__(self, features: Sequence[Feature] | None = None, C: float | None = None) -> None:
+        self.features = features
+        self.C = C
+
+    def _learn(
+        self, learned_from: LabelledRows, tuning: NDArray[np.bool_] | None, progress: Progress
+    ) -> LinearModel:
+        rows = learned_from.rows
+        self.design_ = LeadDesign(self.features)
+        laid_out = self.design_.fit_transform(rows)
+        progress(0.1)
+        self.solver_ = self._choose_solver(tuning)
+        self.solver_.fit(laid_out, learned_from.converted, sample_weight=learned_from.weights)
+        progress(1.0)
+        is_chosen = isinstance(self.solver_, LogisticRegressionCV)
+        self.C_ = float(self.solver_.C_ if is_chosen else self.solver_.C)
+        return build_linear_model(
+            self.design_, self.solver_.coef_[0], float(self.solver_.intercept_[0]), rows
+        )
+
+    def _choose_solver(self, tuning: NDArray[np.bool_] | None) -> Any:
+        if self.C is not None or tuning is None:
+            return LogisticRegression(C=USUAL_PENALTY if self.C is None else self.C, **SOLVER)
+        return LogisticRegressionCV(
+            Cs=PENALTIES,
+            l1_ratios=(0.0,),
+            cv=[(np.flatnonzero(~tuning), np.flatnonzero(tuning))],
+            scoring="neg_log_loss",
+            use_legacy_attributes=False,
+            **SOLVER,
+        )
+
+    def get_found_params(self) -> dict[str, Any]:
+        """Give the penalty that was chosen."""
+        return {"C": self.C_}

@@ -16,9 +16,8 @@ from features.catalog.feature import Feature
 from features.catalog.manifest import Catalog
 from features.toml import FILE, parse_toml
 from training.errors import PointsTableError
-from training.models.design import measure_from_mean
-from training.models.fit_data import FitData, Progress
-from training.models.linear import LinearModel, Term
+from training.models.estimator import LabelledRows, LeadClassifier, Progress
+from training.models.linear import LinearModel, Term, measure_from_mean
 from training.models.odds import POINTS_PER_LOGIT
 
 MOST_STEPS = 1000
@@ -155,31 +154,62 @@ def _check_answerable(number: int, rule: Rule, by_name: Mapping[str, Feature]) -
         raise PointsTableError(f"rule {number}: {rule.feature} is a category; say is = [...]")
 
 
-def fit_points(
-    train: FitData, progress: Progress, table: PointsTable | None = None
-) -> tuple[LinearModel, dict[str, Any]]:
-    """Turn a points table into a model; the rows only tell where the typical lead stands.
+class PointsTableClassifier(LeadClassifier):
+    """A points table as a model: the rows only tell where the typical lead stands.
 
     Ten points double the odds, unless the calibration, which every candidate gets, finds that
     they do more or less.
+
+    Parameters
+    ----------
+    features : sequence of Feature, optional
+        One per column; without them the rules find nothing to ask.
+    table : PointsTable, optional
+        None: the one that ships with Baton.
     """
-    used = table or default_points()
-    terms = build_point_terms(train.catalog, used)
-    terms = measure_from_mean(terms, train.rows)
-    bias = sum(term.mean for term in terms.values())
-    progress(1.0)
-    return LinearModel(float(bias), train.rows.shape[1], terms), {"points_rules": len(terms)}
+
+    model_: LinearModel
+
+    def __init__(
+        self, features: Sequence[Feature] | None = None, table: PointsTable | None = None
+    ) -> None:
+        self.features = features
+        self.table = table
+
+    def _learn(
+        self,
+        learned_from: LabelledRows,
+        tuning: NDArray[np.bool_] | None,  # noqa: ARG002 - there is nothing to choose
+        progress: Progress,
+    ) -> LinearModel:
+        table = self.table or default_points()
+        model = build_points_model(learned_from.features, table, learned_from.rows)
+        progress(1.0)
+        return model
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # what is not learned may be wrong
+        return tags
 
 
-def build_point_terms(catalog: Catalog, table: PointsTable) -> dict[int, Term]:
+def build_points_model(
+    features: Sequence[Feature], table: PointsTable, rows: NDArray[np.float32]
+) -> LinearModel:
+    """Build the model of a points table, measured from the mean of some rows."""
+    terms = measure_from_mean(build_point_terms(features, table), rows)
+    return LinearModel(float(sum(term.mean for term in terms.values())), rows.shape[1], terms)
+
+
+def build_point_terms(features: Sequence[Feature], table: PointsTable) -> dict[int, Term]:
     """Build a term per feature that has rules, in log-odds."""
     rules: dict[str, list[Rule]] = {}
-    for rule in table.list_rules(catalog):
+    for rule in table.rules:
         rules.setdefault(rule.feature, []).append(rule)
-    position = {feature.name: at for at, feature in enumerate(catalog.features)}
     return {
-        position[name]: _build_term(catalog.features[position[name]], own)
-        for name, own in rules.items()
+        column: _build_term(feature, rules[feature.name])
+        for column, feature in enumerate(features)
+        if feature.name in rules
     }
 
 

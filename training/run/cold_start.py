@@ -33,9 +33,7 @@ from training.dataset.protected import list_left_out
 from training.engine import IN_PROCESS
 from training.errors import ColdStartError, NoSnapshotsError
 from training.models.candidates import POINTS
-from training.models.design import measure_from_mean
-from training.models.linear import LinearModel
-from training.models.points import PointsTable, build_point_terms, choose_points
+from training.models.points import PointsTable, build_points_model, choose_points
 from training.reference_profile import ReferenceProfile, build_support, sample_evenly
 from training.run.draft import make_draft, place_draft
 from training.run.options import RunOptions
@@ -110,7 +108,7 @@ def start_cold(
     )
     table.check(catalog)
     rows = _score_open(history, options, catalog, cut)
-    model = _build_model(catalog, table, rows)
+    model = build_points_model(catalog.features, table, rows)
     base_logit = float(logit(level.rate))
     scale = Scale(1.0, base_logit - model.bias, model.bias)
     contract = Contract(
@@ -161,12 +159,6 @@ def _score_open(
     chosen = leads[sample_evenly(len(leads))]
     asked = Snapshots(chosen, np.full(len(chosen), as_of, np.int64))
     return IN_PROCESS.compute(catalog, history, asked, progress=lambda _: None)
-
-
-def _build_model(catalog: Catalog, table: PointsTable, rows: NDArray[np.float32]) -> LinearModel:
-    terms = measure_from_mean(build_point_terms(catalog, table), rows)
-    bias = float(sum(term.mean for term in terms.values()))
-    return LinearModel(bias, rows.shape[1], terms)
 
 
 def _build_card(

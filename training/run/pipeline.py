@@ -5,7 +5,6 @@ import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ from training.leaks.audit import TOO_GOOD, LeakAudit, audit, build_audit_columns
 from training.leaks.search import search_leak
 from training.models.amount import AmountModel
 from training.models.candidates import POINTS
-from training.models.points import fit_points, read_points
+from training.models.points import read_points
 from training.reference_profile import build_support
 from training.run.draft import make_draft, place_draft
 from training.run.options import RunOptions
@@ -337,7 +336,8 @@ def _with_points(engine: Engine, text: str, catalog: Catalog) -> Engine:
         return engine
     table = read_points(text)
     table.check(catalog)
-    return replace(engine, fitters={**engine.fitters, POINTS: partial(fit_points, table=table)})
+    given = engine.candidates[POINTS].with_params(table=table)
+    return replace(engine, candidates={**engine.candidates, POINTS: given})
 
 
 def compare_groups(

@@ -180,7 +180,7 @@ def learn_timing(
 def give_points(catalog: Catalog, rows: Rows, text: str = "") -> Floats:
     """Give each row the points of a table, in log-odds."""
     table = choose_points(text)
-    given = LinearModel(0.0, rows.shape[1], build_point_terms(catalog, table))
+    given = LinearModel(0.0, rows.shape[1], build_point_terms(catalog.features, table))
     return np.asarray(given.contributions(rows).sum(axis=1))
 
 

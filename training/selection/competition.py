@@ -17,15 +17,15 @@ from training.evaluation.calibration import (
     fit_affine,
     list_log_losses,
 )
-from training.models.candidates import TREES, TUNED
-from training.models.fit_data import FitData, Fitter, margins
+from training.models.candidates import TREES, TUNED, Candidate, FittedModel
+from training.models.fit_data import FitData, margins
 from training.selection.tuning import Budget, Tuned, tune
 
 Progress = Callable[[str, float], None]
 """Called with the station's name and the share of it that is done."""
 
 MOST_FOLD_ROWS = 40_000
-"""Rows a fold learns from, thinned by lead: enough to rank recipes, and the folds stay quick."""
+"""Rows a fold learns from, thinned by lead: enough to rank candidates, and the folds stay quick."""
 
 FEWEST_OUTCOMES = 15
 """Conversions, and others, that each slice of a fold needs, else it is left out."""
@@ -35,12 +35,22 @@ FEWEST_OUTCOMES = 15
 class FittedCandidate:
     """A candidate, calibrated."""
 
-    name: str
+    learned: FittedModel
     model: Any
-    settings: dict[str, Any]
+    """What it has learned, extended by models of segments where they are better."""
     calibration: AffineFit
     margins: NDArray[np.float64]
     """Uncalibrated, of every row of the data set."""
+
+    @property
+    def name(self) -> str:
+        """Name of the candidate."""
+        return self.learned.candidate.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Parameters, for the record."""
+        return self.learned.settings
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -75,8 +85,6 @@ class Competition:
     folds: tuple[FoldRow, ...] = ()
     n_folds: int = 0
     tuned: Tuned = field(default_factory=Tuned)
-    fitters: Mapping[str, Fitter] = field(default_factory=dict)
-    """Who competed, with what a search has found."""
     fold_losses: tuple[NDArray[np.float64], ...] = ()
     """Losses of the chosen recipe on the rows each of `usable_folds` is judged on."""
 
@@ -98,21 +106,22 @@ def compete(
     seed
         Of whatever is random in fitting.
     engine
-        Whose fitters compete.
+        Whose candidates compete.
     budget
         For tuning LightGBM, on the leads that no fold is judged on.
     """
     folds = usable_folds(dataset)
-    fitters = dict(engine.fitters)
+    candidates = dict(engine.candidates)
     tuned = Tuned()
-    if folds and TREES in fitters:
+    if folds and TREES in candidates:
         oldest = fit_data(dataset, thin(dataset, folds[0].fit | folds[0].calibrate, seed), seed)
         tuned = tune(oldest, budget, partial(progress, f"tuning {TREES}"))
     if tuned.settings:
         # Beside the usual ones, not instead: the best of many trials is best by luck, too.
-        fitters[TUNED] = partial(fitters[TREES], tuned=tuned.settings)
-    found = _judge_folds(dataset, folds, fitters, seed, progress)
-    fitted = fit_all(dataset, fitters, seed, progress)
+        searched = candidates[TREES].with_params(**tuned.settings)
+        candidates[TUNED] = replace(searched, name=TUNED)
+    found = _judge_folds(dataset, folds, candidates, seed, progress)
+    fitted = fit_all(dataset, candidates, seed, progress)
     judged = f"over {len(folds)} rolling folds, each judged on leads later than it learned from"
     if folds:
         leads = np.concatenate([dataset.lead_of[fold.newest] for fold in folds])
@@ -122,9 +131,7 @@ def compete(
         judged = "on the slice that calibrates, the history being too short for folds"
     name, because = choose(table, judged)
     chosen = next(f for f in fitted if f.name == name)
-    return Competition(
-        fitted, chosen, because, table, len(folds), tuned, fitters, tuple(found[name])
-    )
+    return Competition(fitted, chosen, because, table, len(folds), tuned, tuple(found[name]))
 
 
 def usable_folds(dataset: Dataset) -> list[Split]:
@@ -168,46 +175,45 @@ def thin(dataset: Dataset, rows: NDArray[np.bool_], seed: int) -> NDArray[np.boo
 def fit_calibrated(
     dataset: Dataset,
     split: Split,
-    name: str,
-    fitter: Fitter,
+    candidate: Candidate,
     seed: int,
     progress_of: Callable[[float], None] = lambda _share: None,
 ) -> FittedCandidate:
     """Fit one candidate on a split's fit slice and calibrate it on the later one."""
-    model, settings = fitter(fit_data(dataset, split.fit, seed), progress_of)
-    every = margins(model, dataset.rows)
+    learned = candidate.fit(fit_data(dataset, split.fit, seed), progress_of)
+    every = margins(learned.model, dataset.rows)
     calibration = fit_affine(every[split.calibrate], dataset.converted[split.calibrate])
-    return FittedCandidate(name, model, settings, calibration, every)
+    return FittedCandidate(learned, learned.model, calibration, every)
 
 
 def fit_all(
-    dataset: Dataset, fitters: Mapping[str, Fitter], seed: int, progress: Progress
+    dataset: Dataset, candidates: Mapping[str, Candidate], seed: int, progress: Progress
 ) -> tuple[FittedCandidate, ...]:
     """Fit every candidate on the fit slice and calibrate it on the later one."""
     return tuple(
         fit_calibrated(
-            dataset, dataset.split, name, fitter, seed, partial(progress, f"fitting {name}")
+            dataset, dataset.split, candidate, seed, partial(progress, f"fitting {name}")
         )
-        for name, fitter in fitters.items()
+        for name, candidate in candidates.items()
     )
 
 
 def _judge_folds(
     dataset: Dataset,
     folds: list[Split],
-    fitters: Mapping[str, Fitter],
+    candidates: Mapping[str, Candidate],
     seed: int,
     progress: Progress,
 ) -> dict[str, list[NDArray[np.float64]]]:
     """Fit and calibrate every candidate in every fold; give the losses where each is judged."""
-    station, todo = "comparing on rolling folds", max(1, len(folds) * len(fitters))
-    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in fitters}
+    station, todo = "comparing on rolling folds", max(1, len(folds) * len(candidates))
+    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in candidates}
     done = 0
     for fold in folds:
         own = fold.within(thin(dataset, fold.fit | fold.calibrate, seed) | fold.newest)
         small = narrow(dataset, own)
-        for name, fitter in fitters.items():
-            fitted = fit_calibrated(small, small.split, name, fitter, seed)
+        for name, candidate in candidates.items():
+            fitted = fit_calibrated(small, small.split, candidate, seed)
             judged = small.split.newest
             found[name].append(
                 list_log_losses(small.converted[judged], fitted.probabilities[judged])
@@ -327,6 +333,6 @@ def _log_loss_later(
     """Fit trees on some rows and measure them, calibrated, on those that calibrate."""
     progress_of = partial(progress, "judging the account family")
     small = narrow(dataset, dataset.split.within(rows))
-    fitted = fit_calibrated(small, small.split, TREES, engine.fitters[TREES], seed, progress_of)
+    fitted = fit_calibrated(small, small.split, engine.candidates[TREES], seed, progress_of)
     later = small.split.calibrate
     return compute_log_loss(small.converted[later], fitted.probabilities[later])

@@ -8,12 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 
 from features.contracts.history import History
 from features.kernel.layout import lead_index
 from training.dataset.moments import Dataset, Moments
 from training.evaluation.resampling import draw_totals, number_leads
-from training.models.amount import AmountModel, fit_line
+from training.models.amount import AmountModel
+from training.models.design import LeadDesign, build_linear_model
+from training.models.fit_data import FitData
 from training.models.linear import LinearModel
 from training.selection.competition import FittedCandidate, fit_data
 
@@ -22,6 +25,10 @@ FEWEST_AMOUNTS = 40
 
 FEWEST_LATER = 15
 """And in the slice that sets the level."""
+
+
+PENALTIES = (10.0, 100.0, 1000.0)
+"""Strengths of the ridge penalty that are tried."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,33 @@ def fit_amount(dataset: Dataset, amounts: NDArray[np.float64], seed: int) -> Amo
     best = min(tried, key=error)
     level = amounts[later].sum() / best.expected(dataset.rows[later]).sum()
     return replace(best, level=float(level))
+
+
+def fit_line(train: FitData, log_amount: NDArray[np.float64]) -> LinearModel:
+    """Fit a ridge regression of the logarithm; the newest quarter of the leads sets the penalty.
+
+    Parameters
+    ----------
+    train
+        Converted moments with an amount.
+    log_amount : ndarray of shape (n,), float64
+    """
+    design = LeadDesign(train.features)
+    laid_out = design.fit_transform(train.rows)
+    leads, first = np.unique(train.lead_index, return_index=True)
+    order = leads[np.argsort(train.created_at[first], kind="stable")]
+    newest = np.isin(train.lead_index, order[int(0.75 * len(order)) :])
+
+    def loss(penalty: float) -> float:
+        tried = Ridge(alpha=penalty).fit(
+            laid_out[~newest], log_amount[~newest], train.weights[~newest]
+        )
+        off = tried.predict(laid_out[newest]) - log_amount[newest]
+        return float(np.average(off**2, weights=train.weights[newest]))
+
+    best = min(PENALTIES, key=loss)
+    fitted = Ridge(alpha=best).fit(laid_out, log_amount, train.weights)
+    return build_linear_model(design, fitted.coef_, float(fitted.intercept_), train.rows)
 
 
 def _count_leads(dataset: Dataset, rows: NDArray[np.bool_]) -> int:

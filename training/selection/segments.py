@@ -137,9 +137,7 @@ def _fit(
 ) -> NDArray[np.float64]:
     """Fit the winning recipe on a split; give the loss of each judged row."""
     small = narrow(dataset, split)
-    name = competition.chosen.name
-    fitter = competition.fitters[name]
-    fitted = fit_calibrated(small, small.split, name, fitter, seed)
+    fitted = fit_calibrated(small, small.split, competition.chosen.learned.candidate, seed)
     judged = small.split.newest
     return list_log_losses(small.converted[judged], fitted.probabilities[judged])
 
@@ -203,11 +201,10 @@ def _fit_part(
     seed: int,
 ) -> SegmentPart:
     """Fit the segment's model, calibrate it on its later leads, and bring it to one scale."""
-    name = competition.chosen.name
-    fitted = fit_calibrated(
-        dataset, dataset.split.within(member), name, competition.fitters[name], seed
-    )
     everyone = competition.chosen
+    fitted = fit_calibrated(
+        dataset, dataset.split.within(member), everyone.learned.candidate, seed
+    )
     slope, intercept = everyone.calibration.slope, everyone.calibration.intercept
     own = fitted.calibration
     typical = slope * everyone.model.bias + intercept

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from training.models.boosting import BOOSTING, choose_settings, search_rounds
-from training.models.fit_data import FitData, Progress
+from training.models.boosting import BoostedTreesClassifier, search_rounds
+from training.models.estimator import LabelledRows, Progress
+from training.models.fit_data import FitData
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search came to."""
+    """What a search converted to."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What differs from ``BOOSTING``; empty where nothing was searched or found better."""
+    """Parameters of the classifier that differ from the usual ones; empty where nothing was searched or found better."""
     trials: int = 0
     usual_loss: float = float("nan")
     """Log loss of the usual settings on the tuning rows."""
@@ -35,7 +36,7 @@ class Tuned:
 
     @property
     def words(self) -> str:
-        """Say what the search came to."""
+        """Say what the search converted to."""
         if not self.trials:
             return "LightGBM has its usual settings; none were searched."
         if not self.settings:
@@ -70,10 +71,13 @@ def tune(train: FitData, budget: Budget, progress: Progress) -> Tuned:
 
     optuna.logging.set_verbosity(logging.ERROR)
     begin = time.monotonic()
+    learned_from = LabelledRows(
+        train.features, train.rows, train.converted.astype(np.int64), train.weights
+    )
 
     def judge(trial: Any) -> float:
-        settings = choose_settings(train, _suggest(trial))
-        return search_rounds(train, settings, tuning)[1]
+        tried = BoostedTreesClassifier(train.features, random_state=train.seed, **_suggest(trial))
+        return search_rounds(learned_from, tried.build_settings(train.features), tuning)[1]
 
     def report_trial(study: Any, trial: Any) -> None:
         spent = time.monotonic() - begin
@@ -83,8 +87,7 @@ def tune(train: FitData, budget: Budget, progress: Progress) -> Tuned:
             study.stop()
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=train.seed))
-    usual = {name: BOOSTING[name] for name in SPACE}
-    study.enqueue_trial(usual)
+    study.enqueue_trial({name: getattr(BoostedTreesClassifier(), name) for name in SPACE})
     study.optimize(judge, n_trials=budget.trials, callbacks=[report_trial])
     best = study.best_trial
     found = {} if best.number == 0 else dict(best.params)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.lifecycle.prices import Prices
-from training.models.boosting import import_lightgbm, regress
+from training.models.tree_growth import import_lightgbm, regress
 from training.models.trees import TreeModel
 from training.timing.dataset import TimingDataset
 from training.timing.models.handoff_chances import (

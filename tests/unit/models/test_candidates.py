@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from features.taxonomy import default_taxonomy
 from training.models.candidates import CANDIDATES, POINTS
 from training.models.fit_data import FitData, margins
 from training.models.linear import LinearModel
-from training.models.points import fit_points, read_points
+from training.models.points import read_points
 from training.models.trees import TreeModel
 
 CATALOG = build_catalog(
@@ -35,7 +34,7 @@ feature = "industry"
 is = ["software"]
 points = 15
 """)
-FITTERS = {**CANDIDATES, POINTS: partial(fit_points, table=TABLE)}
+TEAM = {**CANDIDATES, POINTS: CANDIDATES[POINTS].with_params(table=TABLE)}
 """The team that wrote this points table knows its market."""
 
 
@@ -51,10 +50,10 @@ def draw_data(seed: int = 3, n: int = 3000) -> FitData:
     return FitData(CATALOG, rows, y, np.sort(rng.integers(0, 10**12, n)), np.arange(n), seed)
 
 
-@pytest.fixture(scope="module", params=list(FITTERS))
+@pytest.fixture(scope="module", params=list(TEAM))
 def fitted(request):
     data = draw_data()
-    return request.param, data, FITTERS[request.param](data, lambda _: None)[0]
+    return request.param, data, TEAM[request.param].fit(data).model
 
 
 def test_it_finds_the_signal(fitted):
@@ -74,7 +73,7 @@ def test_reasons_add_up_to_the_margin_from_the_average_lead(fitted):
 
 def test_refitting_gives_the_same_numbers(fitted):
     name, data, model = fitted
-    again = FITTERS[name](data, lambda _: None)[0]
+    again = TEAM[name].fit(data).model
     assert margins(again, data.rows).tobytes() == margins(model, data.rows).tobytes()
 
 
@@ -86,8 +85,8 @@ def test_a_row_of_nothing_known_and_an_unseen_category_get_a_finite_score(fitted
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fitter", list(FITTERS))
-def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstacle(fitter):
+@pytest.mark.parametrize("name", list(TEAM))
+def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstacle(name):
     data = draw_data()
     in_one_go = replace(data, created_at=np.zeros_like(data.created_at))
     assert in_one_go.tuning_mask().sum() == len(data.converted) // 4
@@ -96,7 +95,7 @@ def test_a_list_imported_in_one_go_and_conversions_only_at_the_end_are_no_obstac
     only_late = replace(data, converted=late_only)
     assert only_late.tuning_mask() is None
     for awkward in (in_one_go, only_late):
-        model = FITTERS[fitter](awkward, lambda _: None)[0]
+        model = TEAM[name].fit(awkward).model
         assert np.isfinite(margins(model, data.rows)).all()
 
 

@@ -8,17 +8,17 @@ from sklearn.naive_bayes import CategoricalNB
 
 from tests.unit.models.test_candidates import CATALOG, INDUSTRY, SIGNAL, draw_data
 from training.models import naive_bayes
-from training.models.fit_data import margins
-from training.models.naive_bayes import fit_naive_bayes
+from training.models.fit_data import FitData, margins
+from training.models.naive_bayes import StepNaiveBayesClassifier
 
 
-def quiet(_share: float) -> None:
-    pass
+def fit(data: FitData, **params) -> StepNaiveBayesClassifier:
+    model = StepNaiveBayesClassifier(data.features, **params)
+    return model.fit(data.rows, data.converted, data.weights, tuning=data.tuning_mask())
 
 
 def test_it_takes_what_tells_and_leaves_the_noise():
-    _, settings = fit_naive_bayes(draw_data(), quiet)
-    names = settings["naive_bayes_features"]
+    names = fit(draw_data()).chosen_
     assert {CATALOG.names[SIGNAL], "industry"} <= set(names)
     assert len(names) <= naive_bayes.MOST_FEATURES
     fields = [f.field for f in CATALOG.features if f.name in names]
@@ -30,18 +30,17 @@ def test_a_copy_of_the_signal_is_not_counted_twice():
     rows = data.rows.copy()
     rows[:, CATALOG.names.index("pricing_view_count_30d")] = rows[:, SIGNAL]
     rows[:, CATALOG.names.index("web_count_7d")] = rows[:, SIGNAL]
-    _, copied = fit_naive_bayes(replace(data, rows=rows), quiet)
+    copied = fit(replace(data, rows=rows))
     of_copies = {"pricing_view_count_7d", "pricing_view_count_30d", "web_count_7d"}
-    assert len(of_copies & set(copied["naive_bayes_features"])) == 1
+    assert len(of_copies & set(copied.chosen_)) == 1
 
 
-def test_weights_agree_with_scikit_learn_where_nothing_is_smoothed(monkeypatch):
+def test_weights_agree_with_scikit_learn_where_nothing_is_smoothed():
     data = draw_data()
-    monkeypatch.setattr(naive_bayes, "PRIOR_ROWS", 1e-9)
     rows = data.rows.copy()
     rows[np.isnan(rows[:, INDUSTRY]), INDUSTRY] = 0
     data = replace(data, rows=rows)
-    model, _ = fit_naive_bayes(data, quiet, features=["industry"])
+    model = fit(data, chosen=["industry"], prior_rows=1e-9).model_
     peer = CategoricalNB(alpha=1e-9, force_alpha=True).fit(
         rows[:, [INDUSTRY]].astype(int), data.converted, sample_weight=data.weights
     )
@@ -56,9 +55,7 @@ def test_a_value_that_was_never_seen_states_nothing_and_a_rare_one_little():
     rows[0, INDUSTRY] = 1
     converted = data.converted.copy()
     converted[0] = 1
-    model, _ = fit_naive_bayes(
-        replace(data, rows=rows, converted=converted), quiet, features=["industry"]
-    )
+    model = fit(replace(data, rows=rows, converted=converted), chosen=["industry"]).model_
     term = model.terms[INDUSTRY]
     assert term.by_code[2] == pytest.approx(0.0, abs=1e-12)
     assert term.missing == pytest.approx(0.0, abs=1e-12)
@@ -70,21 +67,13 @@ def test_a_feature_that_takes_one_value_tells_by_being_known():
     rows = data.rows.copy()
     employees = CATALOG.names.index("employees")
     rows[:, employees] = np.where(data.converted == 1, 50.0, np.nan)
-    model, _ = fit_naive_bayes(replace(data, rows=rows), quiet, features=["employees"])
+    model = fit(replace(data, rows=rows), chosen=["employees"]).model_
     term = model.terms[employees]
     assert term.edges == (50.0,)
     assert term.by_code[1] > 1.0 > -1.0 > term.missing
 
 
 def test_named_features_are_used_as_they_are():
-    model, settings = fit_naive_bayes(draw_data(), quiet, features=["industry", "employees"])
-    assert settings["naive_bayes_features"] == ["industry", "employees"]
-    assert set(model.terms) == {INDUSTRY, CATALOG.names.index("employees")}
-
-
-@pytest.mark.parametrize("rare", [0, 1])
-def test_outcomes_that_are_all_alike_are_no_obstacle(rare):
-    data = draw_data()
-    alike = replace(data, converted=np.full_like(data.converted, rare))
-    model, _ = fit_naive_bayes(alike, quiet)
-    assert np.isfinite(margins(model, data.rows)).all()
+    fitted = fit(draw_data(), chosen=["industry", "employees"])
+    assert set(fitted.chosen_) == {"industry", "employees"}
+    assert set(fitted.model_.terms) == {INDUSTRY, CATALOG.names.index("employees")}

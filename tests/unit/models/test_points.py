@@ -5,13 +5,13 @@ import pytest
 
 from tests.unit.models.test_candidates import CATALOG, draw_data
 from training.errors import PointsTableError
+from training.models.candidates import CANDIDATES, POINTS
 from training.models.fit_data import margins
 from training.models.odds import POINTS_PER_LOGIT
 from training.models.points import (
     build_point_terms,
     choose_points,
     default_points,
-    fit_points,
     read_points,
 )
 
@@ -49,7 +49,7 @@ def give(table: str, **facts: float) -> float:
     row[0, CATALOG.names.index("industry")] = 2  # another
     for name, value in facts.items():
         row[0, CATALOG.names.index(name)] = value
-    terms = build_point_terms(CATALOG, read_points(table))
+    terms = build_point_terms(CATALOG.features, read_points(table))
     from training.models.linear import LinearModel
 
     phi = LinearModel(0.0, row.shape[1], terms).contributions(row)
@@ -82,11 +82,11 @@ def test_each_rule_gives_what_it_states(facts, points):
 
 def test_ten_points_double_the_odds_and_outcomes_change_nothing():
     data = draw_data()
-    model, settings = fit_points(data, lambda _: None, read_points(TABLE))
-    assert settings == {"points_rules": 4}
+    team = CANDIDATES[POINTS].with_params(table=read_points(TABLE))
+    model = team.fit(data).model
     turned = draw_data()
     turned.converted[:] = 1 - turned.converted
-    same, _ = fit_points(turned, lambda _: None, read_points(TABLE))
+    same = team.fit(turned).model
     assert margins(same, data.rows).tobytes() == margins(model, data.rows).tobytes()
     demo = CATALOG.names.index("demo_request_count_30d")
     without, with_it = data.rows[:1].copy(), data.rows[:1].copy()

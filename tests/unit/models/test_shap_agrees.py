@@ -7,7 +7,7 @@ import pytest
 from tests.unit.models.test_candidates import CATALOG, INDUSTRY, draw_data
 from training.card.shap_plots import import_shap
 from training.models.candidates import CANDIDATES, LINEAR, TREES
-from training.models.linear import standardise
+from training.models.linear import FAR, transform
 
 EXACT = 1e-9
 
@@ -25,7 +25,7 @@ def later() -> np.ndarray:
 @pytest.mark.filterwarnings("ignore:LightGBM binary classifier with TreeExplainer:UserWarning")
 def test_reasons_of_trees_are_those_of_shap_and_of_lightgbm_itself(later):
     data = draw_data()
-    model, _ = CANDIDATES[TREES](data, lambda _: None)
+    model = CANDIDATES[TREES].fit(data).model
     booster = lgb.Booster(model_str=model.text)
     features = [int(at) for at in set(model.forest.feature) if at >= 0]
     assert any(CATALOG.features[at].categories for at in features)
@@ -53,7 +53,9 @@ def design(model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         if term.by_code:
             own += [((values == code) * 1.0, w) for code, w in enumerate(term.by_code)]
         else:
-            z = np.where(known, standardise(values, term.center, term.scale), 0.0)
+            z = np.where(
+                known, np.clip((transform(values) - term.center) / term.scale, -FAR, FAR), 0.0
+            )
             own.append((z, term.weight))
         for column, weight in own:
             columns.append(column)
@@ -64,7 +66,7 @@ def design(model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def test_reasons_of_the_linear_model_are_those_of_shap(later):
     data = draw_data()
-    model, _ = CANDIDATES[LINEAR](data, lambda _: None)
+    model = CANDIDATES[LINEAR].fit(data).model
     fitted, weights, owner = design(model, data.rows)
     asked, _, _ = design(model, later)
     # The expected value does not depend on the intercept's split between bias and means.

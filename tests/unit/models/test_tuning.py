@@ -1,10 +1,13 @@
 """Settings are searched within a budget, and a recorded search can be repeated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.unit.models.test_candidates import draw_data
-from training.models.boosting import BOOSTING, fit_boosting, list_directions
+from training.models.boosting import BoostedTreesClassifier, list_directions
+from training.models.candidates import CANDIDATES, TREES
 from training.selection.tuning import SPACE, Budget, tune
 
 
@@ -31,11 +34,10 @@ def test_time_ends_a_search_and_without_any_there_is_none():
 @pytest.mark.slow
 def test_more_never_lowers_the_chance_where_the_field_agrees():
     data = draw_data()
-    up = [i for i, d in enumerate(list_directions(data.catalog)) if d > 0]
+    up = [i for i, d in enumerate(list_directions(data.features)) if d > 0]
     assert up
-    model, settings = fit_boosting(data, lambda _: None)
-    assert settings["monotone_constraints"] == list_directions(data.catalog)
-    assert not any(list_directions(data.catalog, hoped_for=False))
+    model = CANDIDATES[TREES].fit(data).model
+    assert not any(list_directions(replace(data, hoped_for=False).features))
     rows = np.nan_to_num(data.rows[:200])
     for position in up[:25]:
         more = rows.copy()
@@ -45,4 +47,5 @@ def test_more_never_lowers_the_chance_where_the_field_agrees():
 
 
 def test_no_class_is_weighed_up():
-    assert not {"is_unbalance", "scale_pos_weight"} & {*BOOSTING, *SPACE}
+    settings = BoostedTreesClassifier().build_settings(())
+    assert not {"is_unbalance", "scale_pos_weight"} & {*settings, *SPACE}

@@ -17,7 +17,7 @@ from scipy.special import expit
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US
 from features.lifecycle.prices import Prices
-from training.models.boosting import import_lightgbm
+from training.models.tree_growth import import_lightgbm
 from training.models.trees import TreeModel
 from training.timing.labels import ALONE, ENDED, GOES_ON, RAISED, Decisions
 from training.timing.models.handoff_chances import TREES, build_trees_data

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from features.catalog.feature import Feature, Op
 from features.catalog.manifest import Catalog
 from training.evaluation.calibration import compute_log_loss
 from training.evaluation.logistic import fit_logistic
-from training.models.boosting import import_lightgbm, list_directions
-from training.models.design import build_design, build_terms, list_columns
-from training.models.fit_data import FitData
+from training.models.boosting import list_directions
+from training.models.design import LeadDesign, build_linear_model
 from training.models.linear import LinearModel
+from training.models.tree_growth import import_lightgbm
 from training.models.trees import TreeModel
 from training.timing.labels import Handoffs
 from training.timing.models.model import (
@@ -254,7 +255,7 @@ def _settings(sample: Sample) -> dict[str, Any]:
     return {
         **TREES,
         "seed": sample.seed,
-        "monotone_constraints": list_directions(sample.catalog),
+        "monotone_constraints": list_directions(sample.catalog.features),
     }
 
 
@@ -302,18 +303,13 @@ def _boost_until(train: Sample, judge: Sample, raised: float) -> tuple[Any, Floa
 
 def fit_line(sample: Sample, penalty: float) -> LinearModel:
     """Fit a ridge logistic regression on at most so many handoffs, drawn evenly."""
-    from sklearn.linear_model import LogisticRegression
-
     if len(sample.y) > MOST_LINE_ROWS:
         sample = sample.take(np.linspace(0, len(sample.y) - 1, MOST_LINE_ROWS).astype(np.int64))
-    data = FitData(sample.catalog, sample.full, sample.y, sample.lead, sample.lead, sample.seed)
-    columns = list_columns(data)
-    design = build_design(columns, sample.full)
+    design = LeadDesign(sample.catalog.features)
+    laid_out = design.fit_transform(sample.full)
     solver = LogisticRegression(C=penalty, solver="newton-cholesky", max_iter=50, tol=1e-4)
-    fitted = solver.fit(design, sample.y, sample.weight)
-    terms = build_terms(columns, fitted.coef_[0], sample.full)
-    bias = float(fitted.intercept_[0]) + sum(term.mean for term in terms.values())
-    return LinearModel(bias, sample.full.shape[1], terms)
+    fitted = solver.fit(laid_out, sample.y, sample.weight)
+    return build_linear_model(design, fitted.coef_[0], float(fitted.intercept_[0]), sample.full)
 
 
 def _margin_of_line(line: LinearModel, full: Rows) -> Floats:

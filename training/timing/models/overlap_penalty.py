@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models.boosting import draw_rows, regress
 from training.models.odds import sigmoid
+from training.models.tree_growth import draw_rows, regress
 from training.models.trees import TreeModel
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features.clock import DAY_US
 from features.lifecycle.prices import Prices
-from training.models.boosting import draw_rows, regress
+from training.models.tree_growth import draw_rows, regress
 from training.timing.labels import ALONE, ENDED, GOES_ON, RAISED, Decisions, Handoffs
 from training.timing.models.handoff_chances import TREES
 from training.timing.models.model import Floats

@@ -9,7 +9,7 @@ from scipy.special import expit
 from features.catalog.manifest import Catalog
 from training.evaluation.logistic import finite_logit, fit_logistic
 from training.evaluation.resampling import Floats
-from training.models.boosting import draw_rows, import_lightgbm
+from training.models.tree_growth import draw_rows, import_lightgbm
 from training.timing.labels import Handoffs
 from training.timing.models.handoff_chances import build_trees_data
 from training.timing.models.overlap_penalty import HANDED_OVER, MOST_ROWS, ROUNDS
