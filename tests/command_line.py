@@ -8,12 +8,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def baton(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``baton`` with these words; give its exit code and what it printed."""
+def baton(
+    folder: Path, *words: str, installed: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``baton`` with these words; give its exit code and what it printed.
+
+    ``installed`` is a folder of packages that are installed beside those of this environment.
+    """
+    paths = [str(path) for path in (ROOT, installed) if path is not None]
     return subprocess.run(
         [sys.executable, "-m", "baton", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "120"},
         capture_output=True,
         text=True,
         check=False,

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
-from training.errors import BundleError
+from features.compute.derived import bind_formulas, check_as_before
+from features.errors import FeaturesError
+from training.errors import BundleError, BundleFamilyError
 from training.models.amount import AmountModel
 from training.models.linear import LinearModel
 from training.models.odds import POINTS_PER_LOGIT, sigmoid
@@ -343,6 +345,15 @@ def _read_timing(folder: Path) -> ServedTiming | None:
     return read_served(files) if files else None
 
 
+def _check_families(folder: Path, catalog: Catalog) -> None:
+    """Check that what other packages compute is what they computed for the reference rows."""
+    try:
+        if bind_formulas(catalog):
+            check_as_before(catalog, ReferenceProfile.read(folder).matrix)
+    except FeaturesError as problem:
+        raise BundleFamilyError(str(folder), str(problem)) from problem
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Load a bundle after checking every file against its seal.
 
@@ -350,6 +361,8 @@ def load_bundle(folder: Path) -> Bundle:
     ------
     BundleError
         If it is missing, damaged, or of a format this version does not read.
+    BundleFamilyError
+        If it needs a feature family that is not installed here, or computes otherwise here.
     """
     folder = folder.resolve()  # a champion link may be swapped while we read
     fingerprint = _verify(folder)
@@ -357,11 +370,13 @@ def load_bundle(folder: Path) -> Bundle:
     if manifest["format"] != FORMAT:
         raise BundleError(str(folder), f"has format {manifest['format']}, not {FORMAT}")
     support = manifest["support"]
+    catalog = Catalog.from_json(manifest["catalog"])
+    _check_families(folder, catalog)
     return Bundle(
         folder=folder,
         name=manifest["name"],
         fingerprint=fingerprint,
-        catalog=Catalog.from_json(manifest["catalog"]),
+        catalog=catalog,
         contract=Contract(**manifest["contract"]),
         scale=Scale(**manifest["scale"]),
         bands=tuple(

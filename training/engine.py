@@ -1,7 +1,7 @@
 """Who does the heavy work of a run: this process, unless somebody else is named."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from features.catalog.manifest import Catalog
 from features.compute.offline import Snapshots, compute_matrix
 from features.contracts.history import History
 from training.models.candidates import CANDIDATES, Candidate
+from training.models.plugins import find_candidates
 
 
 class ComputeMatrix(Protocol):
@@ -38,3 +39,17 @@ class Engine:
 
 
 IN_PROCESS = Engine()
+
+
+def with_installed(engine: Engine, names: Collection[str] | None = None) -> Engine:
+    """Let the candidates compete, too, that other packages bring: all, or those named.
+
+    They come last: of equals the simplest is chosen, and nobody knows how simple they are.
+
+    Raises
+    ------
+    EstimatorRefusedError, EstimatorNotInstalledError
+        As `find_candidates`.
+    """
+    brought = {one.name: one for one in find_candidates(names)}
+    return replace(engine, candidates={**engine.candidates, **brought})

@@ -153,6 +153,15 @@ class BundleError(TrainingError):
         super().__init__(f"The bundle in {folder} {problem}. Make a new one with `baton train`.")
 
 
+class BundleFamilyError(BundleError):
+    """A bundle needs a feature family that is not installed here, or computes otherwise here."""
+
+    def __init__(self, folder: str, problem: str) -> None:
+        self.folder = folder
+        self.problem = problem
+        TrainingError.__init__(self, f"The bundle in {folder} cannot be used here. {problem}")
+
+
 class MissingOpenMPError(TrainingError):
     """LightGBM is installed but its OpenMP runtime is not on this machine."""
 
@@ -178,4 +187,15 @@ class EstimatorRefusedError(TrainingError):
         super().__init__(
             f"The estimator {name!r} {problem}. See docs/how-to/bring-your-own-model.md; to train "
             "without it, uninstall its package."
+        )
+
+
+class EstimatorNotInstalledError(TrainingError):
+    """A run is to be repeated without an estimator that competed in it."""
+
+    def __init__(self, name: str, group: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The estimator {name!r} competed in the run that is to be repeated, and is not "
+            f"installed here. Install the package that brings it (entry point {group})."
         )

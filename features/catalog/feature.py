@@ -54,6 +54,8 @@ class Op(StrEnum):
     COLLEAGUE_RECENCY = "colleague_recency"
     COLLEAGUE_TREND = "colleague_trend"
     COLLEAGUE_KINDS = "colleague_kinds"
+    DERIVED = "derived"
+    """No operation of the kernel: a formula of a family that another package brings."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Feature:
     attribute: str = ""
     categories: tuple[str, ...] = ()
     """Names of the codes 0, 1, ... of a category; empty for a number."""
+    inputs: tuple[str, ...] = ()
+    """Of a derived feature: the features its formula is given, in order."""
     direction: int = 0
     """+1 or -1 where the field agrees that more means a higher or lower chance; 0 where not."""
 
@@ -113,7 +117,12 @@ class Feature:
     def from_json(entry: dict[str, Any]) -> "Feature":
         """Read the entry back from a manifest."""
         return Feature(
-            **{**entry, "op": Op(entry["op"]), "categories": tuple(entry.get("categories", ()))}
+            **{
+                **entry,
+                "op": Op(entry["op"]),
+                "categories": tuple(entry.get("categories", ())),
+                "inputs": tuple(entry.get("inputs", ())),
+            }
         )
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from features.catalog.account import account_features
 from features.catalog.engagement import engagement_features
+from features.catalog.families import FeatureFamilyError, InstalledFamily, without_orphans
 from features.catalog.feature import Feature
 from features.catalog.fit import LeadAttribute, fit_features
 from features.catalog.journey import journey_features
@@ -74,20 +76,36 @@ class Catalog:
 
 
 def build_catalog(
-    taxonomy: Taxonomy, attributes: tuple[LeadAttribute, ...], *, accounts: bool = False
+    taxonomy: Taxonomy,
+    attributes: tuple[LeadAttribute, ...],
+    *,
+    accounts: bool = False,
+    families: Sequence[InstalledFamily] = (),
 ) -> Catalog:
     """Build the catalogue of every family for a company's taxonomy and attributes.
 
-    ``accounts`` adds the account family, for companies that know which leads are colleagues.
+    Parameters
+    ----------
+    accounts
+        Adds the account family, for companies that know which leads are colleagues.
+    families
+        Brought by other packages. Of theirs, what is derived from a feature that is not there is
+        left out.
+
+    Raises
+    ------
+    FeatureFamilyError
+        If a family has the name of one of Baton's.
     """
-    return Catalog(
-        taxonomy,
-        attributes,
-        (
-            *engagement_features(taxonomy),
-            *rhythm_features(taxonomy),
-            *journey_features(),
-            *fit_features(attributes),
-            *(account_features(taxonomy, attributes) if accounts else ()),
-        ),
+    own = (
+        *engagement_features(taxonomy),
+        *rhythm_features(taxonomy),
+        *journey_features(),
+        *fit_features(attributes),
+        *(account_features(taxonomy, attributes) if accounts else ()),
     )
+    brought = [f for family in families for f in family.list_features(taxonomy, attributes)]
+    for family in families:
+        if family.name in {feature.family for feature in own}:
+            raise FeatureFamilyError(family.name, "has the name of a family of Baton")
+    return Catalog(taxonomy, attributes, without_orphans((*own, *brought)))

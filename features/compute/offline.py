@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from features.compute.colleagues import write_account_family
+from features.compute.derived import bind_formulas, write_derived
 from features.contracts.history import History
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns, columns_of_history, own_array
@@ -96,4 +97,5 @@ def compute_columns(
     if accounts is not None:
         lead = own_array(snapshots.lead_index, np.int64)
         write_account_family(accounts, columns, lead, as_of, matrix)
+    write_derived(bind_formulas(catalog), matrix)
     return matrix

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from features.compute.colleagues import write_account_family
+from features.compute.derived import Derived, bind_formulas, write_derived
 from features.contracts.records import LeadRecord
 from features.kernel.encode import Encoder
 from features.kernel.layout import Columns, columns_of_records
@@ -18,9 +20,17 @@ from features.kernel.rows import fill_rows
 FIRST, BOTH = np.zeros(1, np.int64), np.array([0, 1], np.int64)
 
 
+class _Compiled(NamedTuple):
+    encoder: Encoder
+    plan: Plan
+    accounts: AccountPlan | None
+    derived: tuple[Derived, ...]
+
+
 @lru_cache(maxsize=8)
-def _compiled(catalog: Catalog) -> tuple[Encoder, Plan, AccountPlan | None]:
-    return Encoder(catalog), build_plan(catalog), build_account_plan(catalog)
+def _compile(catalog: Catalog) -> _Compiled:
+    plans = build_plan(catalog), build_account_plan(catalog)
+    return _Compiled(Encoder(catalog), *plans, bind_formulas(catalog))
 
 
 def compute_rows(
@@ -42,9 +52,9 @@ def compute_rows(
     ndarray of shape (n_leads, n_features), float32
         NaN where a feature is not known.
     """
-    encoder, plan, accounts = _compiled(catalog)
-    columns = columns_of_records(encoder, leads)
-    return _fill(plan, accounts, columns, _asked(leads), np.array(as_of, np.int64))
+    made = _compile(catalog)
+    columns = columns_of_records(made.encoder, leads)
+    return _fill(made, columns, _asked(leads), np.array(as_of, np.int64))
 
 
 def compute_packed_rows(
@@ -62,9 +72,9 @@ def compute_packed_rows(
     PackedHistoryError
         If a moment is not after all that its packed history knows.
     """
-    encoder, plan, accounts = _compiled(catalog)
-    columns = columns_of_packed_leads(encoder, leads, as_of)
-    return _fill(plan, accounts, columns, _asked(leads), np.array(as_of, np.int64))
+    made = _compile(catalog)
+    columns = columns_of_packed_leads(made.encoder, leads, as_of)
+    return _fill(made, columns, _asked(leads), np.array(as_of, np.int64))
 
 
 def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArray[np.float32]:
@@ -88,16 +98,16 @@ def _asked(leads: Sequence[LeadRecord] | Sequence[PackedLead]) -> NDArray[np.int
 
 
 def _fill(
-    plan: Plan,
-    accounts: AccountPlan | None,
+    made: _Compiled,
     columns: Columns,
     asked: NDArray[np.int64],
     as_of: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    rows = np.empty((len(as_of), plan.n_features), np.float32)
+    rows = np.empty((len(as_of), made.plan.n_features), np.float32)
     n_leads = len(columns.created_at)
     offsets = BOTH if n_leads == 1 else np.searchsorted(asked, np.arange(n_leads + 1))
-    fill_rows(columns, plan, 0, offsets, as_of, rows)
-    if accounts is not None:
-        write_account_family(accounts, columns, asked, as_of, rows)
+    fill_rows(columns, made.plan, 0, offsets, as_of, rows)
+    if made.accounts is not None:
+        write_account_family(made.accounts, columns, asked, as_of, rows)
+    write_derived(made.derived, rows)
     return rows

@@ -1,11 +1,12 @@
 """Which values of an attribute get a code of their own, and whether leads have colleagues."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.catalog.families import find_families
 from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import Catalog, build_catalog
 from features.contracts.leads import AttributeType, attribute_types
@@ -69,6 +70,7 @@ def learn_catalog(
     before_us: int,
     *,
     without: frozenset[str] = frozenset(),
+    families: Collection[str] | None = None,
 ) -> Catalog:
     """Build the catalogue of a history from its lead table.
 
@@ -82,8 +84,15 @@ def learn_catalog(
         Values that became known at or after it share ``(other)``, microseconds.
     without
         Attributes to leave out.
+    families
+        Names of the families of other packages to be used; None: all that are installed.
     """
     survey = LeadSurvey(before_us)
     for table in leads:
         survey.take(table)
-    return build_catalog(taxonomy, survey.attributes(without), accounts=survey.knows_colleagues)
+    return build_catalog(
+        taxonomy,
+        survey.attributes(without),
+        accounts=survey.knows_colleagues,
+        families=find_families(families),
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from features.catalog.families import find_families
 from features.catalog.feature import Feature
 from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import Catalog, build_catalog
@@ -26,7 +27,7 @@ def read_catalog(history: Path | None, bundle: Path | None) -> Catalog:
         return catalog_of_bundle(bundle)
     if history is not None:
         return catalog_of_history(history)
-    return build_catalog(default_taxonomy(), (), accounts=True)
+    return build_catalog(default_taxonomy(), (), accounts=True, families=find_families())
 
 
 def catalog_of_history(folder: Path) -> Catalog:
@@ -42,7 +43,7 @@ def catalog_of_history(folder: Path) -> Catalog:
         LeadAttribute(name, kind, (OTHER_CATEGORY,) if kind == "category" else ())
         for name, kind in types.items()
     )
-    return build_catalog(taxonomy, tuple(attributes), accounts=accounts)
+    return build_catalog(taxonomy, tuple(attributes), accounts=accounts, families=find_families())
 
 
 def _knows_accounts(leads: pq.ParquetFile) -> bool:

@@ -134,7 +134,9 @@ class _Compiler:
     def __init__(self, catalog: Catalog, *, accounts: bool) -> None:
         self.encoder, self.features = Encoder(catalog), catalog.features
         self.columns = [
-            i for i, f in enumerate(catalog.features) if (f.op in ACCOUNT_OPS) is accounts
+            i
+            for i, f in enumerate(catalog.features)
+            if f.op is not Op.DERIVED and (f.op in ACCOUNT_OPS) is accounts
         ]
         own = [catalog.features[i] for i in self.columns]
         self.groups = _groups_of(own)

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
+import numpy as np
+
 from features.catalog.account import SENIORITY, is_senior
+from features.catalog.families import get_formula
 from features.catalog.feature import LIFE, STAGES_GROUP, Feature, Op, window_days
 from features.catalog.fit import CONTACT_COMPLETENESS, OTHER_CATEGORY, is_contact
 from features.catalog.journey import RETURNS_GROUP, finding_group, stage_group
@@ -433,6 +436,16 @@ def colleague_kinds(view: View, f: Feature) -> float | None:
     return None if found is None else len({h.kind for h in found})
 
 
+def derived(view: View, f: Feature) -> float | None:
+    """Compute the formula of the family on other features of the same row."""
+    named = {feature.name: feature for feature in view.catalog.features}
+    cells = [MEANINGS[named[name].op](view, named[name]) for name in f.inputs]
+    columns = [np.array([math.nan if cell is None else cell], np.float64) for cell in cells]
+    with np.errstate(all="ignore"):
+        made = float(get_formula(f)(*columns)[0])
+    return made if math.isfinite(made) else None
+
+
 MEANINGS: dict[Op, Callable[[View, Feature], float | None]] = {
     Op.COUNT: count,
     Op.RECENCY: recency,
@@ -466,6 +479,7 @@ MEANINGS: dict[Op, Callable[[View, Feature], float | None]] = {
     Op.COLLEAGUE_RECENCY: colleague_recency,
     Op.COLLEAGUE_TREND: colleague_trend,
     Op.COLLEAGUE_KINDS: colleague_kinds,
+    Op.DERIVED: derived,
 }
 
 

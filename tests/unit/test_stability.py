@@ -150,6 +150,13 @@ def test_on_a_market_with_one_strong_signal_it_is_a_reason_in_every_refit(name, 
     assert (tmp_path / "stability.png").stat().st_size > 10_000
 
 
+class NeverAgain:
+    """Stands where a search stood."""
+
+    def __init__(self, *_asked, **_params):
+        raise AssertionError("this was searched for before")
+
+
 def test_a_refit_is_held_to_what_the_search_had_found(monkeypatch):
     data, other = draw_data(n=800), draw_data(seed=5, n=400)
     learned = [CANDIDATES[name].fit(data) for name in (LINEAR, BAYES, TREES)]
@@ -158,7 +165,7 @@ def test_a_refit_is_held_to_what_the_search_had_found(monkeypatch):
         (naive_bayes, "choose_adds"),
         (boosting, "search_rounds"),
     ):
-        monkeypatch.setattr(module, name, None)  # nothing may be searched for again
+        monkeypatch.setattr(module, name, NeverAgain)
     line, steps, trees = (one.refit(other) for one in learned)
     assert trees.text.count("\nTree=") == learned[2].found["rounds"]
     assert {CATALOG.names[at] for at in steps.terms} == set(learned[1].found["chosen"])

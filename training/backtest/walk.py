@@ -19,7 +19,7 @@ from training.backtest.figures import (
 )
 from training.dataset.moments import FEWEST_OUTCOMES, Dataset, Moments, build_dataset
 from training.dataset.splits import Split, split_at
-from training.engine import IN_PROCESS, Engine
+from training.engine import IN_PROCESS, Engine, with_installed
 from training.errors import TrainingError
 from training.models import candidates
 from training.models.fit_data import margins
@@ -142,6 +142,7 @@ def walk_forward(
     BacktestError
         If no origin has enough before and after it.
     """
+    engine = with_installed(engine)
     periods, warnings = place_periods(moments, plan)
     static: _Static | None = None
     done = []

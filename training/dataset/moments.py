@@ -1,6 +1,6 @@
 """Moments labelled by what came after them, and the features as of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from features.catalog.manifest import Catalog
 from features.clock import to_us
+from features.compute.derived import check_row_by_row
 from features.compute.offline import Snapshots
 from features.compute.vocabulary import learn_catalog
 from features.contracts.history import History
@@ -185,17 +186,21 @@ def build_datasets(
     *,
     drop: frozenset[str] = frozenset(),
     vocabulary_us: int | None = None,
+    families: Collection[str] | None = None,
     engine: Engine = IN_PROCESS,
     progress: Share = lambda _: None,
 ) -> list[Dataset]:
     """Compute the features for several outcomes in one go: a moment they share is computed once.
 
     All are of one history. The vocabulary is what was known before ``vocabulary_us``, else before
-    the earliest of the calibrate slices.
+    the earliest of the calibrate slices. ``families`` are those of other packages that are used;
+    None: all that are installed.
     """
     history = wanted[0][0].history
     cut = vocabulary_us or min(to_us(split.calibrate_from) for _, split in wanted)
-    catalog = learn_catalog(history.about.taxonomy, [history.leads], cut, without=drop)
+    catalog = learn_catalog(
+        history.about.taxonomy, [history.leads], cut, without=drop, families=families
+    )
     used = [split.fit | split.calibrate | split.newest for _, split in wanted]
     kept = [moments.take(own) for (moments, _), own in zip(wanted, used, strict=True)]
     snapshots, place = _unite([moments.snapshots for moments in kept])
@@ -207,6 +212,7 @@ def build_datasets(
         progress(done / max(1, len(snapshots)))
 
     rows = engine.compute(catalog, history, snapshots, progress=progress_of_labels)
+    check_row_by_row(catalog, rows)
     return [
         Dataset(
             catalog,

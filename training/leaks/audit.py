@@ -25,6 +25,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from features.catalog.feature import Op
+from features.catalog.manifest import Catalog
 from training.evaluation.resampling import check_length
 from training.leaks.column_facts import (
     LabelledRows,
@@ -327,6 +329,20 @@ def judge_by_hindsight(column: AuditColumn, ever: LabelledRows) -> Iterator[Leak
     for finding in judge_column((column.feature, column.field), facts, ever, dated=False):
         if finding.verdict is LeakVerdict.LEAK:
             yield replace(finding, rule=f"{finding.rule}, outcome at any time")
+
+
+def find_undated(catalog: Catalog) -> set[str]:
+    """Find the fields that are undated: attributes, and whatever is derived from one.
+
+    Its records have dates; an attribute is only claimed to have been known at creation.
+    """
+    of = {feature.name: feature for feature in catalog.features}
+    derived = {
+        feature.field
+        for feature in catalog.features
+        if any(of[name].op is Op.ATTRIBUTE for name in feature.inputs)
+    }
+    return {attribute.name for attribute in catalog.attributes} | derived
 
 
 def build_audit_columns(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.dataset.moments import Dataset
 from training.evaluation.association import measure_plain_auc
-from training.leaks.audit import TOO_GOOD, LeakAudit
+from training.leaks.audit import TOO_GOOD, LeakAudit, find_undated
 from training.leaks.rules import DATE_IT, LeakFinding, LeakVerdict
 from training.models.boosting import BoostedTreesClassifier
 from training.selection.competition import Progress, fit_data, narrow, thin
@@ -106,7 +106,7 @@ def _thin(dataset: Dataset, seed: int) -> NDArray[np.bool_]:
 
 def _list_suspects(dataset: Dataset, audit: LeakAudit) -> list[Suspect]:
     """List undated fields and the strongest dated ones, the strongest alone first."""
-    undated = {attribute.name for attribute in dataset.catalog.attributes}
+    undated = find_undated(dataset.catalog)
     features = dataset.catalog.features
     alone = {row.field: np.nan_to_num(row.strongest_auc, nan=0.5) for row in audit.list_fields()}
     suspects = []

@@ -10,8 +10,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from features.catalog.feature import Feature
+from training.errors import EstimatorRefusedError
 from training.models.boosting import BoostedTreesClassifier
-from training.models.estimator import LeadClassifier, Progress, ignore_progress
+from training.models.estimator import Progress, ignore_progress
 from training.models.export import export_model
 from training.models.fit_data import FitData
 from training.models.logistic import RidgeLogisticClassifier
@@ -57,12 +58,21 @@ class Candidate:
             If it learns nothing that can be served.
         """
         own = train if self.most_rows is None else train.take_newest(self.most_rows)
-        estimator = self.build(own.features, own.seed)
-        estimator.fit(own.rows, own.converted, **_choose_fit_params(estimator, own, progress))
+        estimator = self._fit_estimator(own, progress)
         model = export_model(self.name, estimator, own.rows)
-        found = estimator.get_found_params() if isinstance(estimator, LeadClassifier) else {}
+        found: dict[str, Any] = getattr(estimator, "get_found_params", dict)()
         settings = {**_list_plain_params(estimator), **found, "rows": len(own.rows)}
         return FittedModel(self, model, found, settings)
+
+    def _fit_estimator(self, own: FitData, progress: Progress) -> Any:
+        try:
+            estimator = self.build(own.features, own.seed)
+            estimator.fit(own.rows, own.converted, **_choose_fit_params(estimator, own, progress))
+        except Exception as problem:
+            if not self.package:
+                raise
+            raise EstimatorRefusedError(self.name, f"cannot be fitted: {problem}") from problem
+        return estimator
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,11 @@ def start_cold(
     level = find_level(history, options, base_rate)
     cut = to_us(history.about.observed_until)
     catalog = learn_catalog(
-        history.about.taxonomy, [history.leads], cut, without=_left_out(history, options)
+        history.about.taxonomy,
+        [history.leads],
+        cut,
+        without=_left_out(history, options),
+        families=options.families,
     )
     table.check(catalog)
     rows = _score_open(history, options, catalog, cut)

@@ -1,7 +1,7 @@
 """What a run is asked to do, and how that is recorded so that the run can be repeated."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,18 @@ class RunOptions:
     """Categories known before this moment have a code of their own, microseconds; None: before
     the earliest calibrate slice of the outcomes trained side by side."""
 
-    def record(self, trials: int, vocabulary_us: int) -> dict[str, str]:
+    estimators: tuple[str, ...] | None = None
+    """Candidates of other packages that compete; None: all that are installed."""
+    families: tuple[str, ...] | None = None
+    """Feature families of other packages; None: all that are installed."""
+
+    def record(
+        self,
+        trials: int,
+        vocabulary_us: int,
+        estimators: Sequence[str] = (),
+        families: Sequence[str] = (),
+    ) -> dict[str, str]:
         """Record everything a repeat needs, as text.
 
         Parameters
@@ -54,6 +65,8 @@ class RunOptions:
             How many settings the search tried: a repeat tries as many, however long it takes.
         vocabulary_us
             Up to when categories were known: other outcomes of the run may have had a say.
+        estimators, families
+            What other packages have brought: a repeat needs the same.
         """
         return {
             "outcome": self.outcome.words,
@@ -76,6 +89,8 @@ class RunOptions:
                     "allow_protected": dict(sorted(self.allow_protected.items())),
                     "vocabulary_us": vocabulary_us,
                     "timing": record_timing(self.timing),
+                    "estimators": list(estimators),
+                    "families": list(families),
                 },
                 sort_keys=True,
             ),
@@ -121,5 +136,7 @@ def read_options(bundle: Path) -> tuple[RunOptions, str]:
         points=recorded.get("points", ""),
         timing=recall_timing(recorded.get("timing")),
         vocabulary_us=recorded["vocabulary_us"],
+        estimators=tuple(recorded.get("estimators", ())),
+        families=tuple(recorded.get("families", ())),
     )
     return options, provenance["data_fingerprint"]

@@ -14,6 +14,7 @@ from features.catalog.manifest import Catalog
 from features.contracts.history import History
 from features.kernel.layout import lead_index
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
+from training.card.brought import list_brought
 from training.card.explanation_page import render_explanations
 from training.card.facts import (
     ModelReasons,
@@ -31,10 +32,16 @@ from training.card.timing_markdown import render_timing
 from training.dataset.availability import list_availability
 from training.dataset.moments import Dataset, build_datasets, build_moments, check_slices
 from training.dataset.protected import ProtectedField, list_left_out
-from training.engine import IN_PROCESS, Engine
+from training.engine import IN_PROCESS, Engine, with_installed
 from training.evaluation.selection import GroupRow, measure_selection
 from training.labels.moves import NEVER, read_moves
-from training.leaks.audit import TOO_GOOD, LeakAudit, audit, build_audit_columns
+from training.leaks.audit import (
+    TOO_GOOD,
+    LeakAudit,
+    audit,
+    build_audit_columns,
+    find_undated,
+)
 from training.leaks.search import search_leak
 from training.models.amount import AmountModel
 from training.models.candidates import POINTS
@@ -49,6 +56,7 @@ from training.selection.competition import (
     Progress,
     compete,
     keep_accounts_if_they_help,
+    try_out,
 )
 from training.selection.deal_value import ValueFacts, find_amounts, fit_amount, measure_value
 from training.selection.exposure import measure_exposure
@@ -121,7 +129,7 @@ def audit_dataset(dataset: Dataset, allow: Mapping[str, str]) -> LeakAudit:
     columns = build_audit_columns(
         dataset.catalog.features,
         dataset.rows[fit],
-        undated_fields={attribute.name for attribute in dataset.catalog.attributes},
+        undated_fields=find_undated(dataset.catalog),
         later=dataset.rows[newest],
     )
     seen = dataset.moments.take(fit)
@@ -194,6 +202,7 @@ def train_side_by_side(
         wanted,
         drop=several[0].drop | {one.field for one in _protected(history, several[0])},
         vocabulary_us=several[0].vocabulary_us,
+        families=several[0].families,
         engine=engine,
         progress=lambda share: progress("computing features", share),
     )
@@ -228,6 +237,8 @@ def _train_on(
     # Refused now rather than after all the fitting.
     read_rules(options.segments, dataset.catalog)
     engine = _with_points(engine, options.points, dataset.catalog)
+    engine = with_installed(engine, options.estimators)
+    try_out(dataset, engine, options.seed)
     dataset = keep_accounts_if_they_help(dataset, options.seed, progress, engine)
     progress("leak audit", 0.0)
     leaks = audit_dataset(dataset, options.allow_leaks)
@@ -254,9 +265,15 @@ def _train_on(
         model_reasons = explain(dataset, competition, scale, profile, options.seed, progress)
     outcome = options.outcome
     contract = Contract(outcome.target.text, outcome.horizon_days, outcome.words)
+    brought = list_brought(dataset, competition)
     provenance = {
         **_provenance(dataset, competition, data_fingerprint),
-        **options.record(competition.tuned.trials, dataset.vocabulary_us),
+        **options.record(
+            competition.tuned.trials,
+            dataset.vocabulary_us,
+            tuple(brought.estimators),
+            tuple(brought.families),
+        ),
     }
     draft = make_draft(bundles)
     fingerprint = write_bundle(
@@ -285,6 +302,8 @@ def _train_on(
         f"Learned from although protected: {name} ({reason})."
         for name, reason in options.allow_protected.items()
     ]
+    card["brought"] = asdict(brought)
+    card["limits"] += brought.sentences
     exposure = measure_exposure(
         dataset, chosen, scale, engine, np.random.default_rng(options.seed)
     )

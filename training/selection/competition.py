@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalog.families import without_orphans
 from training.dataset.moments import Dataset
 from training.dataset.splits import Split, rolling_folds
 from training.engine import IN_PROCESS, Engine
@@ -26,6 +27,9 @@ Progress = Callable[[str, float], None]
 
 MOST_FOLD_ROWS = 40_000
 """Rows a fold learns from, thinned by lead: enough to rank candidates, and the folds stay quick."""
+
+TRIED_ROWS = 3000
+"""Rows on which an estimator of another package is tried out."""
 
 FEWEST_OUTCOMES = 15
 """Conversions, and others, that each slice of a fold needs, else it is left out."""
@@ -299,6 +303,21 @@ def choose(table: tuple[FoldRow, ...], judged: str) -> tuple[str, str]:
     )
 
 
+def try_out(dataset: Dataset, engine: Engine, seed: int) -> None:
+    """Fit what other packages bring on a few rows, so that it is refused before hours of fitting.
+
+    Raises
+    ------
+    EstimatorRefusedError
+        If it fails, or learns nothing that can be served.
+    """
+    train = fit_data(dataset, dataset.split.fit, seed)
+    some = train.take(np.arange(0, len(train.rows), max(1, len(train.rows) // TRIED_ROWS)))
+    for candidate in engine.candidates.values():
+        if candidate.package:
+            candidate.fit(some)
+
+
 def keep_accounts_if_they_help(
     dataset: Dataset, seed: int, progress: Progress, engine: Engine = IN_PROCESS
 ) -> Dataset:
@@ -307,10 +326,11 @@ def keep_accounts_if_they_help(
     What colleagues do tells much in some markets and nothing in others, and a model that asks for
     it makes every caller send it.
     """
-    keep = np.array([f.family != "account" for f in dataset.catalog.features])
+    own = [f for f in dataset.catalog.features if f.family != "account"]
+    features = without_orphans(own)
+    keep = np.isin(dataset.catalog.names, [feature.name for feature in features])
     if keep.all():
         return dataset
-    features = tuple(f for f in dataset.catalog.features if f.family != "account")
     without = replace(
         dataset,
         catalog=replace(dataset.catalog, features=features),

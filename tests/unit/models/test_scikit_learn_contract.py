@@ -58,7 +58,9 @@ def test_a_clone_with_what_was_found_fits_the_same_model_on_rows_of_a_catalogue(
     again = clone(first).set_params(**first.get_found_params())
     again.fit(data.rows, data.converted, data.weights)
     later = draw_data(seed=9, n=200).rows
-    assert again.predict_proba(later).tobytes() == first.predict_proba(later).tobytes()
+    # To the solver's tolerance: the search began the last fit where the one before had ended.
+    chances = first.predict_proba(later)
+    np.testing.assert_allclose(again.predict_proba(later), chances, rtol=0, atol=1e-5)
     assert set(again.predict(later)) <= {0, 1}
 
 
