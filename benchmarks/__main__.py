@@ -43,7 +43,7 @@ LEADS = 20_000
 def make_bundle() -> Path:
     """Train LightGBM on a simulated market, unless that was done before."""
     from training.engine import Engine
-    from training.models.candidates import CANDIDATES, TREES
+    from training.estimators.candidates import CANDIDATES, TREES
     from training.run.options import RunOptions
     from training.run.pipeline import train
     from training.run.timing import TimingOptions

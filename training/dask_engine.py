@@ -24,10 +24,10 @@ from features.compute.part import Job, compute_part, list_leads
 from features.contracts.history import History
 from features.sources.history.folder import open_history
 from training.engine import Engine
+from training.estimators.boosting import MAX_ROUNDS, PATIENCE
+from training.estimators.candidates import CANDIDATES, TREES
+from training.estimators.classifier import LabelledRows, Progress
 from training.evaluation.calibration import compute_log_loss
-from training.models.boosting import MAX_ROUNDS, PATIENCE
-from training.models.candidates import CANDIDATES, TREES
-from training.models.estimator import LabelledRows, Progress
 from training.models.tree_growth import import_lightgbm
 from training.scoring import score_part
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from features.compute.offline import Snapshots, compute_matrix
 from features.contracts.history import History
-from training.models.candidates import CANDIDATES, Candidate
-from training.models.plugins import find_candidates
+from training.estimators.candidates import CANDIDATES, Candidate
+from training.estimators.plugins import find_candidates
 
 
 class ComputeMatrix(Protocol):

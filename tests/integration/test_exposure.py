@@ -14,8 +14,8 @@ from features.simulation.scenarios import get_scenario
 from training.bundle import load_bundle
 from training.dataset.groups import Groups
 from training.engine import Engine
+from training.estimators.candidates import CANDIDATES, LINEAR, TREES
 from training.labels.conversion import Grid, Outcome
-from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.run.options import RunOptions
 from training.run.pipeline import train
 from training.selection.exposure import _weigh_auc

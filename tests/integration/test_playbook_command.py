@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from baton.command_line import app
-from training.models.points import read_points
+from training.estimators.points import read_points
 
 
 @pytest.fixture

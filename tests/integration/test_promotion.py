@@ -26,8 +26,8 @@ from training.bundle import (
 from training.commands.promote import CANNOT_TELL, DECLINED, KEPT, REFUSED
 from training.dataset.moments import build_moments
 from training.errors import BundleError
+from training.estimators.candidates import CANDIDATES, LINEAR
 from training.evaluation.calibration import fit_affine
-from training.models.candidates import CANDIDATES, LINEAR
 from training.models.fit_data import FitData, margins
 from training.promotion import aliases as champions
 from training.promotion.review import find_age_days, seen_until

@@ -13,8 +13,8 @@ from tests.unit.serving.factories import make_lead, make_settings, post_json, ru
 from training.bundle import install_champion
 from training.engine import Engine
 from training.errors import TimingPricesError
+from training.estimators.candidates import CANDIDATES, TREES
 from training.labels.conversion import Grid, Outcome
-from training.models.candidates import CANDIDATES, TREES
 from training.run.options import RunOptions, read_options
 from training.run.pipeline import train
 from training.run.timing import TimingOptions, read_timing_options

@@ -14,8 +14,8 @@ from features.lifecycle.stages import Stage
 from features.sources.history.folder import read_history
 from training.bundle import CARD, MANIFEST, install_champion, load_bundle
 from training.errors import BundleError, NoSnapshotsError, TooLittleHistoryError
+from training.estimators.candidates import CANDIDATES
 from training.labels.conversion import Grid, Outcome
-from training.models.candidates import CANDIDATES
 from training.registry.mlflow_store import frame_of_rows, log_run
 from training.run.options import RunOptions
 from training.run.pipeline import fingerprint_history, train

@@ -12,9 +12,9 @@ from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.dataset.moments import build_dataset, build_moments
 from training.engine import Engine
+from training.estimators.candidates import CANDIDATES, LINEAR, TREES
 from training.labels.conversion import Grid, Outcome
 from training.leaks.audit import LeakAudit, LeakFoundError
-from training.models.candidates import CANDIDATES, LINEAR, TREES
 from training.run.options import RunOptions
 from training.run.pipeline import Run, audit_dataset, train
 

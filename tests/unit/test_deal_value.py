@@ -12,9 +12,9 @@ from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
 from training.dataset.moments import build_dataset, build_moments
+from training.estimators.candidates import CANDIDATES, LINEAR
 from training.labels.conversion import Grid, Outcome
 from training.models.amount import AmountModel
-from training.models.candidates import CANDIDATES, LINEAR
 from training.selection.competition import fit_calibrated
 from training.selection.deal_value import find_amounts, fit_amount, measure_value
 

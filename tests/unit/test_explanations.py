@@ -11,13 +11,13 @@ import pytest
 from matplotlib import pyplot as plt
 
 from features.catalog.feature import SubScore
-from tests.unit.models.test_candidates import CATALOG, INDUSTRY, draw_data
+from tests.unit.estimators.test_candidates import CATALOG, INDUSTRY, draw_data
 from training.bundle import Scale
 from training.card import shap_plots
 from training.card.business_fields import find_fields, name_columns
 from training.card.explanation_page import PICTURES, render_explanations
 from training.card.explanations import NO_INTERACTIONS, explain_model, write_explanation_plots
-from training.models.candidates import CANDIDATES, LINEAR, TREES
+from training.estimators.candidates import CANDIDATES, LINEAR, TREES
 from training.models.interactions import compute_interactions
 
 ROOT = Path(__file__).parents[2]

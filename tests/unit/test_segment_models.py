@@ -17,8 +17,8 @@ from training.bundle import Scale, _read_models, _write_models
 from training.dataset.moments import Dataset, Moments
 from training.engine import Engine
 from training.errors import UnknownSegmentError
+from training.estimators.candidates import CANDIDATES, LINEAR
 from training.labels.conversion import Grid, Outcome
-from training.models.candidates import CANDIDATES, LINEAR
 from training.models.fit_data import margins
 from training.models.segmented import SegmentedModel
 from training.selection.competition import Competition, compete

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.models.test_candidates import CATALOG, SIGNAL, draw_data
+from tests.unit.estimators.test_candidates import CATALOG, SIGNAL, draw_data
 from training.card.business_fields import BusinessFields, find_fields
 from training.card.stability import (
     compare_reasons,
@@ -13,11 +13,11 @@ from training.card.stability import (
     resample_leads,
     write_stability_plot,
 )
-from training.models import boosting, logistic, naive_bayes
-from training.models.candidates import BAYES, CANDIDATES, LINEAR, TREES
+from training.estimators import boosting, logistic, naive_bayes
+from training.estimators.candidates import BAYES, CANDIDATES, LINEAR, TREES
+from training.estimators.logistic import RidgeLogisticClassifier
 from training.models.fit_data import FitData
 from training.models.linear import LinearModel, Term
-from training.models.logistic import RidgeLogisticClassifier
 
 WORDS = tuple("abcdefg")
 

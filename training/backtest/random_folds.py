@@ -13,8 +13,8 @@ from training.backtest.walk import Backtest, Progress
 from training.dataset.moments import Dataset, Moments, build_dataset
 from training.dataset.splits import Split
 from training.engine import IN_PROCESS, Engine
+from training.estimators.candidates import POINTS
 from training.evaluation.ranking import Auc, measure_auc
-from training.models.candidates import POINTS
 from training.models.fit_data import margins
 from training.selection.competition import fit_data, thin
 

@@ -21,7 +21,7 @@ from training.dataset.moments import FEWEST_OUTCOMES, Dataset, Moments, build_da
 from training.dataset.splits import Split, split_at
 from training.engine import IN_PROCESS, Engine, with_installed
 from training.errors import TrainingError
-from training.models import candidates
+from training.estimators import candidates
 from training.models.fit_data import margins
 from training.recalibration.level import follow_level
 from training.selection.competition import (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.card.business_fields import BusinessFields
 from training.card.plots import BLUE, INK, build_figure, save_figure
-from training.models.estimator import Progress, ignore_progress
+from training.estimators.classifier import Progress, ignore_progress
 from training.models.fit_data import FitData, Model
 from training.models.segmented import SegmentedModel
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.dataset.moments import Dataset
+from training.estimators.boosting import BoostedTreesClassifier
 from training.evaluation.association import measure_plain_auc
 from training.leaks.audit import TOO_GOOD, LeakAudit, find_undated
 from training.leaks.rules import DATE_IT, LeakFinding, LeakVerdict
-from training.models.boosting import BoostedTreesClassifier
 from training.selection.competition import Progress, fit_data, narrow, thin
 
 STATION = "hunting the field that is too good"

@@ -32,8 +32,8 @@ from training.dataset.open_leads import find_open
 from training.dataset.protected import list_left_out
 from training.engine import IN_PROCESS
 from training.errors import ColdStartError, NoSnapshotsError
-from training.models.candidates import POINTS
-from training.models.points import PointsTable, build_points_model, choose_points
+from training.estimators.candidates import POINTS
+from training.estimators.points import PointsTable, build_points_model, choose_points
 from training.reference_profile import ReferenceProfile, build_support, sample_evenly
 from training.run.draft import make_draft, place_draft
 from training.run.options import RunOptions

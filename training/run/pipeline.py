@@ -33,6 +33,8 @@ from training.dataset.availability import list_availability
 from training.dataset.moments import Dataset, build_datasets, build_moments, check_slices
 from training.dataset.protected import ProtectedField, list_left_out
 from training.engine import IN_PROCESS, Engine, with_installed
+from training.estimators.candidates import POINTS
+from training.estimators.points import read_points
 from training.evaluation.selection import GroupRow, measure_selection
 from training.labels.moves import NEVER, read_moves
 from training.leaks.audit import (
@@ -44,8 +46,6 @@ from training.leaks.audit import (
 )
 from training.leaks.search import search_leak
 from training.models.amount import AmountModel
-from training.models.candidates import POINTS
-from training.models.points import read_points
 from training.reference_profile import build_support
 from training.run.draft import make_draft, place_draft
 from training.run.options import RunOptions

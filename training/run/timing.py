@@ -17,9 +17,9 @@ from training.card.report import to_plain
 from training.card.timing_plots import write_timing_plots
 from training.engine import IN_PROCESS, Engine
 from training.errors import TimingPricesError, TooFewHandoffsError
+from training.estimators.points import build_point_terms, choose_points
 from training.evaluation.resampling import Floats
 from training.models.linear import LinearModel
-from training.models.points import build_point_terms, choose_points
 from training.timing.dataset import TimingDataset, build_timing_dataset
 from training.timing.fit import decide_enough, fit_timing
 from training.timing.models.model import Rows, TimingModel

@@ -12,13 +12,13 @@ from features.catalog.families import without_orphans
 from training.dataset.moments import Dataset
 from training.dataset.splits import Split, rolling_folds
 from training.engine import IN_PROCESS, Engine
+from training.estimators.candidates import TREES, TUNED, Candidate, FittedModel
 from training.evaluation.calibration import (
     AffineFit,
     compute_log_loss,
     fit_affine,
     list_log_losses,
 )
-from training.models.candidates import TREES, TUNED, Candidate, FittedModel
 from training.models.fit_data import FitData, margins
 from training.selection.tuning import Budget, Tuned, tune
 

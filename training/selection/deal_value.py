@@ -13,9 +13,9 @@ from sklearn.linear_model import Ridge
 from features.contracts.history import History
 from features.kernel.layout import lead_index
 from training.dataset.moments import Dataset, Moments
+from training.estimators.design import LeadDesign, build_linear_model
 from training.evaluation.resampling import draw_totals, number_leads
 from training.models.amount import AmountModel
-from training.models.design import LeadDesign, build_linear_model
 from training.models.fit_data import FitData
 from training.models.linear import LinearModel
 from training.selection.competition import FittedCandidate, fit_data

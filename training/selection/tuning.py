@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from training.models.boosting import BoostedTreesClassifier, search_rounds
-from training.models.estimator import LabelledRows, Progress
+from training.estimators.boosting import BoostedTreesClassifier, search_rounds
+from training.estimators.classifier import LabelledRows, Progress
 from training.models.fit_data import FitData
 
 

@@ -3,7 +3,7 @@
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from training.models.design import LeadDesign
+from training.estimators.design import LeadDesign
 
 
 def build_elastic_net(features, random_state: int) -> Pipeline:

@@ -15,7 +15,7 @@ from serving.handoff.playbook.sections.condition import Condition
 from serving.handoff.playbook.sections.section import Section
 from serving.handoff.playbook.show import describe
 from training.errors import PointsTableError
-from training.models.points import read_points
+from training.estimators.points import read_points
 
 
 def test_the_playbook_that_ships_states_what_holds_if_nobody_states_anything():
@@ -583,7 +583,7 @@ def test_training_and_the_playbook_refuse_the_same_rules(rule):
 def test_the_table_that_ships_for_cold_starts_is_a_points_section_too():
     from importlib.resources import files
 
-    text = files("training.models").joinpath("points.toml").read_text("utf-8")
+    text = files("training.estimators").joinpath("points.toml").read_text("utf-8")
     rules = tomllib.loads(text)["rule"]
 
     playbook = Playbook.model_validate({"points": {"rule": rules}})

@@ -4,9 +4,9 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from tests.unit.models.test_candidates import CATALOG, INDUSTRY, draw_data
+from tests.unit.estimators.test_candidates import CATALOG, INDUSTRY, draw_data
 from training.card.shap_plots import import_shap
-from training.models.candidates import CANDIDATES, LINEAR, TREES
+from training.estimators.candidates import CANDIDATES, LINEAR, TREES
 from training.models.linear import FAR, transform
 
 EXACT = 1e-9

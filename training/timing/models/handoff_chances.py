@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 
 from features.catalog.feature import Feature, Op
 from features.catalog.manifest import Catalog
+from training.estimators.boosting import list_directions
+from training.estimators.design import LeadDesign, build_linear_model
 from training.evaluation.calibration import compute_log_loss
 from training.evaluation.logistic import fit_logistic
-from training.models.boosting import list_directions
-from training.models.design import LeadDesign, build_linear_model
 from training.models.linear import LinearModel
 from training.models.tree_growth import import_lightgbm
 from training.models.trees import TreeModel

@@ -9,10 +9,10 @@ import pytest
 from features.catalog.fit import OTHER_CATEGORY, LeadAttribute
 from features.catalog.manifest import build_catalog
 from features.taxonomy import default_taxonomy
-from training.models.candidates import CANDIDATES, POINTS
+from training.estimators.candidates import CANDIDATES, POINTS
+from training.estimators.points import read_points
 from training.models.fit_data import FitData, margins
 from training.models.linear import LinearModel
-from training.models.points import read_points
 from training.models.trees import TreeModel
 
 CATALOG = build_catalog(

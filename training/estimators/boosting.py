@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.feature import Feature
-from training.models.estimator import LabelledRows, LeadClassifier, Progress, ignore_progress
+from training.estimators.classifier import LabelledRows, LeadClassifier, Progress, ignore_progress
 from training.models.tree_growth import import_lightgbm
 from training.models.trees import TreeModel
 

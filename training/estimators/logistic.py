@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
 from features.catalog.feature import Feature
-from training.models.design import LeadDesign, build_linear_model
-from training.models.estimator import LabelledRows, LeadClassifier, Progress
+from training.estimators.classifier import LabelledRows, LeadClassifier, Progress
+from training.estimators.design import LeadDesign, build_linear_model
 from training.models.linear import LinearModel
 
 USUAL_PENALTY = 0.03

@@ -6,7 +6,7 @@ from typing import Any
 
 from features.catalog.feature import Feature
 from training.errors import EstimatorNotInstalledError, EstimatorRefusedError
-from training.models.candidates import CANDIDATES, TUNED, Build, Candidate
+from training.estimators.candidates import CANDIDATES, TUNED, Build, Candidate
 
 GROUP = "baton.estimators"
 """The entry points that name an estimator's class, or a function that makes one."""

@@ -11,14 +11,14 @@ from sklearn.naive_bayes import CategoricalNB
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from features.catalog.feature import Feature
-from training.evaluation.calibration import compute_log_loss, fit_affine
-from training.models.estimator import (
+from training.estimators.classifier import (
     HELD,
     LabelledRows,
     LeadClassifier,
     Progress,
     describe_columns,
 )
+from training.evaluation.calibration import compute_log_loss, fit_affine
 from training.models.linear import LinearModel, Term, measure_from_mean
 
 MOST_FEATURES = 10

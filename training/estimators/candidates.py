@@ -11,13 +11,13 @@ from sklearn.utils.validation import has_fit_parameter
 
 from features.catalog.feature import Feature
 from training.errors import EstimatorRefusedError
-from training.models.boosting import BoostedTreesClassifier
-from training.models.estimator import Progress, ignore_progress
-from training.models.export import export_model
+from training.estimators.boosting import BoostedTreesClassifier
+from training.estimators.classifier import Progress, ignore_progress
+from training.estimators.export import export_model
+from training.estimators.logistic import RidgeLogisticClassifier
+from training.estimators.naive_bayes import StepNaiveBayesClassifier
+from training.estimators.points import PointsTableClassifier
 from training.models.fit_data import FitData
-from training.models.logistic import RidgeLogisticClassifier
-from training.models.naive_bayes import StepNaiveBayesClassifier
-from training.models.points import PointsTableClassifier
 from training.models.segmented import Plain
 
 POINTS = "points table"

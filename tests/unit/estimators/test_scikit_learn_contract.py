@@ -5,13 +5,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
-from tests.unit.models.test_candidates import CATALOG, TEAM, draw_data
-from training.models.boosting import BoostedTreesClassifier
-from training.models.candidates import BAYES, LINEAR, TREES
-from training.models.design import LeadDesign
-from training.models.logistic import RidgeLogisticClassifier
-from training.models.naive_bayes import StepEncoder, StepNaiveBayesClassifier
-from training.models.points import PointsTableClassifier
+from tests.unit.estimators.test_candidates import CATALOG, TEAM, draw_data
+from training.estimators.boosting import BoostedTreesClassifier
+from training.estimators.candidates import BAYES, LINEAR, TREES
+from training.estimators.design import LeadDesign
+from training.estimators.logistic import RidgeLogisticClassifier
+from training.estimators.naive_bayes import StepEncoder, StepNaiveBayesClassifier
+from training.estimators.points import PointsTableClassifier
 
 ESTIMATORS = (
     LeadDesign(),

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.models.test_candidates import draw_data
-from training.models.boosting import BoostedTreesClassifier, list_directions
-from training.models.candidates import CANDIDATES, TREES
+from tests.unit.estimators.test_candidates import draw_data
+from training.estimators.boosting import BoostedTreesClassifier, list_directions
+from training.estimators.candidates import CANDIDATES, TREES
 from training.selection.tuning import SPACE, Budget, tune
 
 

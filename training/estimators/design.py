@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from features.catalog.feature import Feature
-from training.models.estimator import HELD, describe_columns
+from training.estimators.classifier import HELD, describe_columns
 from training.models.linear import FAR, LinearModel, Term, measure_from_mean, transform
 
 RARELY, MOSTLY = 0.001, 0.999

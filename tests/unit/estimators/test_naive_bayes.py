@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import CategoricalNB
 
-from tests.unit.models.test_candidates import CATALOG, INDUSTRY, SIGNAL, draw_data
-from training.models import naive_bayes
+from tests.unit.estimators.test_candidates import CATALOG, INDUSTRY, SIGNAL, draw_data
+from training.estimators import naive_bayes
+from training.estimators.naive_bayes import StepNaiveBayesClassifier
 from training.models.fit_data import FitData, margins
-from training.models.naive_bayes import StepNaiveBayesClassifier
 
 
 def fit(data: FitData, **params) -> StepNaiveBayesClassifier:

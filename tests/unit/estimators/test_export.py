@@ -8,11 +8,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from tests.plugin_example.example_plugin.estimators import build_elastic_net
-from tests.unit.models.test_candidates import CATALOG, draw_data
+from tests.unit.estimators.test_candidates import CATALOG, draw_data
 from training.errors import EstimatorNotInstalledError, EstimatorRefusedError
-from training.models import plugins
-from training.models.candidates import CANDIDATES, LINEAR, Candidate
-from training.models.design import LeadDesign
+from training.estimators import plugins
+from training.estimators.candidates import CANDIDATES, LINEAR, Candidate
+from training.estimators.design import LeadDesign
 from training.models.fit_data import margins
 from training.models.linear import LinearModel
 from training.models.trees import TreeModel

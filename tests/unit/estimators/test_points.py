@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from tests.unit.models.test_candidates import CATALOG, draw_data
+from tests.unit.estimators.test_candidates import CATALOG, draw_data
 from training.errors import PointsTableError
-from training.models.candidates import CANDIDATES, POINTS
-from training.models.fit_data import margins
-from training.models.odds import POINTS_PER_LOGIT
-from training.models.points import (
+from training.estimators.candidates import CANDIDATES, POINTS
+from training.estimators.points import (
     build_point_terms,
     choose_points,
     default_points,
     read_points,
 )
+from training.models.fit_data import margins
+from training.models.odds import POINTS_PER_LOGIT
 
 TABLE = """
 [[rule]]

@@ -8,8 +8,8 @@ from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
 from training.errors import EstimatorRefusedError
-from training.models.design import LeadDesign, build_linear_model
-from training.models.estimator import LeadClassifier
+from training.estimators.classifier import LeadClassifier
+from training.estimators.design import LeadDesign, build_linear_model
 from training.models.linear import LinearModel
 from training.models.segmented import Plain
 from training.models.trees import TreeModel

@@ -16,7 +16,7 @@ from features.catalog.feature import Feature
 from features.catalog.manifest import Catalog
 from features.toml import FILE, parse_toml
 from training.errors import PointsTableError
-from training.models.estimator import LabelledRows, LeadClassifier, Progress
+from training.estimators.classifier import LabelledRows, LeadClassifier, Progress
 from training.models.linear import LinearModel, Term, measure_from_mean
 from training.models.odds import POINTS_PER_LOGIT
 
@@ -109,7 +109,7 @@ def choose_points(text: str) -> PointsTable:
 @cache
 def default_points() -> PointsTable:
     """Read the points table that ships with Baton."""
-    text = files("training.models").joinpath("points.toml").read_text(encoding="utf-8")
+    text = files("training.estimators").joinpath("points.toml").read_text(encoding="utf-8")
     return PointsTable(read_points(text).rules, text, is_default=True)
 
 
