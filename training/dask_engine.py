@@ -26,7 +26,7 @@ from features.sources.history.folder import open_history
 from training.engine import Engine
 from training.estimators.boosting import MAX_ROUNDS, PATIENCE
 from training.estimators.candidates import CANDIDATES, TREES
-from training.estimators.classifier import LabelledRows, Progress
+from training.estimators.classifier import Progress, TrainingRows
 from training.evaluation.calibration import compute_log_loss
 from training.models.tree_growth import import_lightgbm
 from training.scoring import score_part
@@ -143,7 +143,7 @@ class DaskBooster:
 
     def find_rounds(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         settings: dict[str, Any],
         tuning: NDArray[np.bool_],
         progress: Progress,
@@ -163,7 +163,7 @@ class DaskBooster:
         return best
 
     def boost(
-        self, learned_from: LabelledRows, settings: dict[str, Any], rounds: int, progress: Progress
+        self, learned_from: TrainingRows, settings: dict[str, Any], rounds: int, progress: Progress
     ) -> str:
         """Grow so many trees on all rows; give LightGBM's text of them."""
         every = np.ones(len(learned_from.rows), np.bool_)
@@ -174,7 +174,7 @@ class DaskBooster:
 
     def _grow(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         mask: NDArray[np.bool_],
         settings: dict[str, Any],
         rounds: int,
@@ -200,7 +200,7 @@ class DaskBooster:
         )
         return model.booster_
 
-    def _spread(self, learned_from: LabelledRows, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
+    def _spread(self, learned_from: TrainingRows, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
         """Deal the rows to the workers."""
         from dask import array, delayed
 
@@ -221,7 +221,7 @@ class DaskBooster:
         return tuple(array.concatenate(parts) for parts in dealt)
 
 
-def find_best_round(trees: Any, judged: LabelledRows) -> tuple[int, bool]:
+def find_best_round(trees: Any, judged: TrainingRows) -> tuple[int, bool]:
     """Find after how many trees the log loss is lowest.
 
     Stops where it was not lowered for ``PATIENCE`` trees, as LightGBM's early stopping does.

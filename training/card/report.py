@@ -13,7 +13,7 @@ from training.card.cautions import find_cautions
 from training.card.markdown import render_card_markdown
 from training.evaluation.calibration import AffineFit
 from training.evaluation.quality import (
-    Candidate,
+    CandidateFigures,
     EvaluationInputs,
     Quality,
     measure_candidate,
@@ -21,7 +21,7 @@ from training.evaluation.quality import (
 )
 
 __all__ = [
-    "Candidate",
+    "CandidateFigures",
     "CardContract",
     "CardFacts",
     "DataFacts",
@@ -93,7 +93,7 @@ class CardFacts:
 
     contract: CardContract
     data: DataFacts
-    candidates: Sequence[Candidate]
+    candidates: Sequence[CandidateFigures]
     """Measured on the newest slice with `measure_candidate`; the base rate is added."""
     chosen: str
     """Name of the chosen candidate."""

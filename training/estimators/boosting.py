@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog.feature import Feature
-from training.estimators.classifier import LabelledRows, LeadClassifier, Progress, ignore_progress
+from training.estimators.classifier import LeadClassifier, Progress, TrainingRows, ignore_progress
 from training.models.tree_growth import import_lightgbm
 from training.models.trees import TreeModel
 
@@ -38,7 +38,7 @@ class Booster(Protocol):
 
     def find_rounds(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         settings: dict[str, Any],
         tuning: NDArray[np.bool_],
         progress: Progress,
@@ -47,7 +47,7 @@ class Booster(Protocol):
 
     def boost(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         settings: dict[str, Any],
         rounds: int,
         progress: Progress,
@@ -62,7 +62,7 @@ class LocalBooster:
 
     def find_rounds(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         settings: dict[str, Any],
         tuning: NDArray[np.bool_],
         progress: Progress,
@@ -72,7 +72,7 @@ class LocalBooster:
 
     def boost(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         settings: dict[str, Any],
         rounds: int,
         progress: Progress,
@@ -88,7 +88,7 @@ LOCAL_BOOSTER = LocalBooster()
 
 
 def search_rounds(
-    learned_from: LabelledRows,
+    learned_from: TrainingRows,
     settings: Mapping[str, Any],
     tuning: NDArray[np.bool_],
     progress: Progress = ignore_progress,
@@ -123,7 +123,7 @@ def list_directions(features: Sequence[Feature]) -> list[int]:
     return [0 if f.categories else f.direction for f in features]
 
 
-def _lay_out(learned_from: LabelledRows, settings: Mapping[str, Any]) -> Any:
+def _lay_out(learned_from: TrainingRows, settings: Mapping[str, Any]) -> Any:
     return import_lightgbm().Dataset(
         learned_from.rows,
         learned_from.converted,
@@ -208,7 +208,7 @@ class BoostedTreesClassifier(LeadClassifier):
         }
 
     def _learn(
-        self, learned_from: LabelledRows, tuning: NDArray[np.bool_] | None, progress: Progress
+        self, learned_from: TrainingRows, tuning: NDArray[np.bool_] | None, progress: Progress
     ) -> TreeModel:
         booster = self.booster or LOCAL_BOOSTER
         settings = self.build_settings(learned_from.features)

@@ -46,7 +46,7 @@ def _name_column(name: str) -> Feature:
 
 
 @dataclass(frozen=True)
-class LabelledRows:
+class TrainingRows:
     """Rows of described columns, with their outcomes."""
 
     features: tuple[Feature, ...]
@@ -55,9 +55,9 @@ class LabelledRows:
     """1 where the outcome happened, else 0."""
     weights: NDArray[np.float64]
 
-    def take(self, chosen: NDArray[np.bool_]) -> "LabelledRows":
+    def take(self, chosen: NDArray[np.bool_]) -> "TrainingRows":
         """Keep the rows of a mask."""
-        return LabelledRows(
+        return TrainingRows(
             self.features, self.rows[chosen], self.converted[chosen], self.weights[chosen]
         )
 
@@ -115,13 +115,13 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
         if np.count_nonzero(np.bincount(converted, weights)) < 2:
             raise ValueError("y holds one class only, of the rows that have a weight: two needed.")
         features = describe_columns(self.features, rows.shape[1])
-        learned_from = LabelledRows(features, rows, converted.astype(np.int64), weights)
+        learned_from = TrainingRows(features, rows, converted.astype(np.int64), weights)
         self.model_ = self._learn(learned_from, tuning, progress)
         return self
 
     @abstractmethod
     def _learn(
-        self, learned_from: LabelledRows, tuning: NDArray[np.bool_] | None, progress: Progress
+        self, learned_from: TrainingRows, tuning: NDArray[np.bool_] | None, progress: Progress
     ) -> Model:
         """Learn the model, and what else ends in an underscore."""
 

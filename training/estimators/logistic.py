@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
 from features.catalog.feature import Feature
-from training.estimators.classifier import LabelledRows, LeadClassifier, Progress
+from training.estimators.classifier import LeadClassifier, Progress, TrainingRows
 from training.estimators.design import LeadDesign, build_linear_model
 from training.models.linear import LinearModel
 
@@ -46,7 +46,7 @@ class RidgeLogisticClassifier(LeadClassifier):
         self.C = C
 
     def _learn(
-        self, learned_from: LabelledRows, tuning: NDArray[np.bool_] | None, progress: Progress
+        self, learned_from: TrainingRows, tuning: NDArray[np.bool_] | None, progress: Progress
     ) -> LinearModel:
         rows = learned_from.rows
         self.design_ = LeadDesign(self.features)

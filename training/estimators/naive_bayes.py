@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from features.catalog.feature import Feature
 from training.estimators.classifier import (
     HELD,
-    LabelledRows,
     LeadClassifier,
     Progress,
+    TrainingRows,
     describe_columns,
 )
 from training.evaluation.calibration import compute_log_loss, fit_affine
@@ -163,7 +163,7 @@ class StepNaiveBayesClassifier(LeadClassifier):
         self.prior_rows = prior_rows
 
     def _learn(
-        self, learned_from: LabelledRows, tuning: NDArray[np.bool_] | None, progress: Progress
+        self, learned_from: TrainingRows, tuning: NDArray[np.bool_] | None, progress: Progress
     ) -> LinearModel:
         rows, features = learned_from.rows, learned_from.features
         encoder = StepEncoder(self.features).fit(rows)
@@ -188,7 +188,7 @@ class StepNaiveBayesClassifier(LeadClassifier):
 
     def _choose(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         steps: list[Steps],
         codes: NDArray[np.int64],
         tuning: NDArray[np.bool_] | None,
@@ -217,7 +217,7 @@ class StepNaiveBayesClassifier(LeadClassifier):
 
 
 def count_codes(
-    steps: Sequence[Steps], codes: NDArray[np.int64], learned_from: LabelledRows
+    steps: Sequence[Steps], codes: NDArray[np.int64], learned_from: TrainingRows
 ) -> list[Counts]:
     """Count weighted rows per code of each feature, by scikit-learn's naive Bayes."""
     if not steps:
@@ -248,7 +248,7 @@ def measure_information(counts: Counts) -> float:
 
 
 def choose_adds(
-    adds: list[NDArray[np.float64]], judged: LabelledRows, progress: Progress
+    adds: list[NDArray[np.float64]], judged: TrainingRows, progress: Progress
 ) -> list[int]:
     """Choose, one by one, what lowers the log loss of the judged rows when added and calibrated."""
 

@@ -16,7 +16,7 @@ from features.catalog.feature import Feature
 from features.catalog.manifest import Catalog
 from features.toml import FILE, parse_toml
 from training.errors import PointsTableError
-from training.estimators.classifier import LabelledRows, LeadClassifier, Progress
+from training.estimators.classifier import LeadClassifier, Progress, TrainingRows
 from training.models.linear import LinearModel, Term, measure_from_mean
 from training.models.odds import POINTS_PER_LOGIT
 
@@ -178,7 +178,7 @@ class PointsTableClassifier(LeadClassifier):
 
     def _learn(
         self,
-        learned_from: LabelledRows,
+        learned_from: TrainingRows,
         tuning: NDArray[np.bool_] | None,  # noqa: ARG002 - there is nothing to choose
         progress: Progress,
     ) -> LinearModel:

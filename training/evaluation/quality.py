@@ -95,7 +95,7 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateFigures:
     """One model that competed on the newest slice."""
 
     name: str
@@ -148,12 +148,12 @@ def measure_quality(
 
 def measure_candidate(
     name: str, y: ArrayLike, p: ArrayLike, lead_index: ArrayLike | None = None
-) -> Candidate:
+) -> CandidateFigures:
     """Measure one competitor for the candidates table of the card."""
     labels = check_labels(y, "compare models on")
     chances = check_probabilities(p, len(labels))
     auc = measure_auc(labels, chances, lead_index)
-    return Candidate(
+    return CandidateFigures(
         name=name,
         log_loss=compute_log_loss(labels, chances),
         auc=auc.value,

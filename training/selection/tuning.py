@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from training.estimators.boosting import BoostedTreesClassifier, search_rounds
-from training.estimators.classifier import LabelledRows, Progress
+from training.estimators.classifier import Progress, TrainingRows
 from training.models.fit_data import FitData
 
 
@@ -71,7 +71,7 @@ def tune(train: FitData, budget: Budget, progress: Progress) -> Tuned:
 
     optuna.logging.set_verbosity(logging.ERROR)
     begin = time.monotonic()
-    learned_from = LabelledRows(
+    learned_from = TrainingRows(
         train.features, train.rows, train.converted.astype(np.int64), train.weights
     )
 
