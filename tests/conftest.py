@@ -25,6 +25,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def whole_tables() -> Iterator[None]:
+    """Lay out every table that a test lets a command print, at 80 columns and in a pipe: nothing is cut."""
+    from rich.table import Table
+
+    from features.terminal.screen import Screen
+    from tests.whole_tables import Sheet, find_cut
+
+    print_plainly = Screen.print
+
+    def print_watched(self: Screen, *objects: object, **options: object) -> None:
+        if objects and isinstance(objects[0], Table) and not isinstance(self, Sheet):
+            for terminal in (True, False):
+                assert find_cut(objects[0], terminal=terminal) == []
+        print_plainly(self, *objects, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Screen, "print", print_watched)
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
     """Find a folder of the real data sets; absent, fail in CI and skip elsewhere."""

@@ -1,15 +1,11 @@
 """``baton features compute``: a history in, a matrix of features on disk."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import pyarrow as pa
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, to_us
@@ -32,6 +28,8 @@ from features.compute.written import Written
 from features.errors import FeaturesError
 from features.guide.choose import catalog_of_bundle
 from features.sources.history.folder import HistoryFolder, open_history
+from features.terminal.progress import Advance, counting
+from features.terminal.screen import Screen, refusals
 
 DaskOption = Annotated[
     bool | None,
@@ -40,41 +38,6 @@ DaskOption = Annotated[
 SchedulerOption = Annotated[
     str | None, typer.Option(help="Compute on the Dask scheduler at this address.")
 ]
-
-
-class ShowProgress(Protocol):
-    """Shows how far a task is."""
-
-    def __call__(self, position: int = 0) -> None:
-        """One partition more is done."""
-
-
-@contextmanager
-def counting(console: Console, words: str, total: int) -> Iterator[ShowProgress]:
-    """Show a bar that counts partitions."""
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bars:
-        task = bars.add_task(words, total=total)
-
-        def show_progress(position: int = 0) -> None:  # noqa: ARG001
-            bars.update(task, advance=1)
-
-        yield show_progress
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Say a refusal in one line, without a traceback."""
-    try:
-        yield
-    except FeaturesError as refusal:
-        Console(stderr=True).print(f"[red]{escape(str(refusal))}[/red]", highlight=False)
-        raise typer.Exit(1) from None
 
 
 def choose_grid(text: str, days: float | None, folder: HistoryFolder) -> Grid:
@@ -105,11 +68,11 @@ def choose_grid(text: str, days: float | None, folder: HistoryFolder) -> Grid:
     return choose_moments(read_moments(path), leads, text)
 
 
-def _choose_catalog(console: Console, folder: HistoryFolder, bundle: Path | None) -> Catalog:
+def _choose_catalog(screen: Screen, folder: HistoryFolder, bundle: Path | None) -> Catalog:
     """Take the catalogue of a bundle, or learn one from all leads."""
     if bundle is not None:
         return catalog_of_bundle(bundle)
-    with counting(console, "reading the leads", folder.n_partitions) as show_progress:
+    with counting(screen, "reading the leads", folder.n_partitions) as show_progress:
 
         def leads() -> Iterator[pa.Table]:
             for position in range(folder.n_partitions):
@@ -143,18 +106,18 @@ def compute_command(
 
     Without a bundle the categories are learned from all leads of the history.
     """
-    console = Console(highlight=False)
-    with refusals():
+    screen = Screen()
+    with refusals(FeaturesError):
         folder = open_history(history)
-        catalog = _choose_catalog(console, folder, bundle)
+        catalog = _choose_catalog(screen, folder, bundle)
         job = Job(_everywhere(history), catalog, choose_grid(grid, days, folder))
         where = choose_dask(dask, scheduler)
-        with counting(console, "computing features", folder.n_partitions) as show_progress:
+        with counting(screen, "computing features", folder.n_partitions) as show_progress:
             if where is None:
                 done = write_matrix(job, to, format_, progress=show_progress)
             else:
                 done = _write_on_dask(where, job, to, format_, show_progress)
-    _print_summary(console, job, to, done)
+    _print_summary(screen, job, to, done)
 
 
 def _everywhere(history: str) -> str:
@@ -163,7 +126,7 @@ def _everywhere(history: str) -> str:
 
 
 def _write_on_dask(
-    where: str, job: Job, to: Path, format_: MatrixFormat, show_progress: ShowProgress
+    where: str, job: Job, to: Path, format_: MatrixFormat, show_progress: Advance
 ) -> list[Written]:
     from features.compute.dask_backend import connected, write_matrix_on_dask
 
@@ -171,17 +134,17 @@ def _write_on_dask(
         return write_matrix_on_dask(client, job, to, format_, progress=show_progress)
 
 
-def _print_summary(console: Console, job: Job, to: Path, done: list[Written]) -> None:
+def _print_summary(screen: Screen, job: Job, to: Path, done: list[Written]) -> None:
     rows, leads = sum(part.rows for part in done), sum(part.leads for part in done)
-    console.print(
+    screen.print(
         f"{rows:,} rows of {len(job.catalog.features)} features: {leads:,} leads, looked at "
         f"{job.grid.words}."
     )
     left_out = sum(part.left_out for part in done)
     if left_out:
-        console.print(
+        screen.print(
             f"{left_out:,} moments left out: not after their lead's creation, or after the end of "
             "what was observed."
         )
-    console.print(f"Matrix in {to}, a file per partition; pandas reads the folder as one table.")
-    console.print(f"Catalogue {job.catalog.fingerprint[:12]}.")
+    screen.print(f"Matrix in {to}, a file per partition; pandas reads the folder as one table.")
+    screen.print(f"Catalogue {job.catalog.fingerprint[:12]}.")

@@ -1,14 +1,10 @@
 """``baton features``: the families; ``list``: every feature; ``show``: one in full."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from features.errors import FeaturesError
 from features.guide.choose import choose_family, get_feature, list_families, read_catalog
@@ -20,6 +16,7 @@ from features.guide.tables import (
     write_csv,
     write_json,
 )
+from features.terminal.screen import Screen, refusals
 
 HistoryOption = Annotated[
     Path | None,
@@ -37,16 +34,6 @@ NO_ATTRIBUTES = (
 )
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Say a refusal in one line, without a traceback."""
-    try:
-        yield
-    except FeaturesError as refusal:
-        Console(stderr=True).print(f"[red]{escape(str(refusal))}[/red]", highlight=False)
-        raise typer.Exit(1) from None
-
-
 features_app = typer.Typer(help="What Baton computes about a lead.", invoke_without_command=True)
 
 
@@ -57,15 +44,15 @@ def families_command(
     """Show what Baton computes about a lead: families of features, with how many each has."""
     if context.invoked_subcommand is not None:
         return
-    console = Console(highlight=False)
-    with _refusals():
+    screen = Screen()
+    with refusals(FeaturesError):
         catalog = read_catalog(history, bundle)
-    console.print(build_family_table(catalog, console.width))
+    screen.print(build_family_table(catalog, screen.room))
     families = len(list_families(catalog))
-    console.print(f"{len(catalog.features)} features in {families} families.")
+    screen.print(f"{len(catalog.features)} features in {families} families.")
     if not catalog.attributes:
-        console.print(NO_ATTRIBUTES)
-    console.print("`baton features list` shows them all, `baton features show NAME` one in full.")
+        screen.print(NO_ATTRIBUTES)
+    screen.print("`baton features list` shows them all, `baton features show NAME` one in full.")
 
 
 @features_app.command("list")
@@ -79,24 +66,24 @@ def list_command(
     as_csv: CsvOption = False,
 ) -> None:
     """List every feature: what it says, unit, window, direction, what an empty cell means."""
-    with _refusals():
+    with refusals(FeaturesError):
         catalog = read_catalog(history, bundle)
         features = choose_family(catalog, family)
     if as_json or as_csv:
         typer.echo((write_json if as_json else write_csv)(features, catalog))
         return
-    console = Console(highlight=False)
+    screen = Screen()
     names = max(len(f.name) for f in features)
     for title in dict.fromkeys(f.family for f in features):
-        console.print(f"[bold]{title}[/bold]: {FAMILY_WORDS.get(title, '')}".rstrip(": "))
+        screen.print(f"{title}: {FAMILY_WORDS.get(title, '')}".rstrip(": "), style="bold")
         own = [f for f in features if f.family == title]
-        console.print(build_feature_table(own, catalog, console.width, names))
-        console.print()
-    console.print(
+        screen.print(build_feature_table(own, catalog, screen.room, names))
+        screen.print()
+    screen.print(
         f"{len(features)} features. ↑ ↓: more is agreed to mean a higher, a lower chance."
     )
     if not catalog.attributes and family is None:
-        console.print(NO_ATTRIBUTES)
+        screen.print(NO_ATTRIBUTES)
 
 
 @features_app.command("show")
@@ -107,12 +94,12 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show everything about one feature: its meaning, its sentences, what counts towards it."""
-    with _refusals():
+    with refusals(FeaturesError):
         catalog = read_catalog(history, bundle)
         feature = get_feature(catalog, name)
     if as_json:
         typer.echo(json.dumps(describe_feature(feature, catalog), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
-    console.print(f"[bold]{escape(feature.name)}[/bold]")
-    console.print(build_feature_card(feature, catalog))
+    screen = Screen()
+    screen.print(feature.name, style="bold")
+    screen.print(build_feature_card(feature, catalog))

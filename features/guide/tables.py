@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from features.catalog.feature import STAGES_GROUP, Feature
@@ -43,29 +42,27 @@ def build_family_table(catalog: Catalog, width: int) -> Table:
     for family in list_families(catalog):
         first = next(f for f in catalog.features if f.family == family)
         cells = [family, str(counts[family]), FAMILY_WORDS.get(family, "")]
-        table.add_row(
-            *cells, *([escape(describe_example(first, catalog))] if width >= WIDE else [])
-        )
+        table.add_row(*cells, *([describe_example(first, catalog)] if width >= WIDE else []))
     return table
 
 
 def build_feature_table(
     features: Sequence[Feature], catalog: Catalog, width: int, names: int
 ) -> Table:
-    """List features; names take ``names`` columns, so that tables of several families align."""
-    table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
-    table.add_column("feature", width=names, no_wrap=True)
-    table.add_column("says, for example", ratio=3)
-    table.add_column("unit", width=9, no_wrap=True)
-    table.add_column("window", width=10, no_wrap=True)
-    table.add_column("", width=1)
+    """List features; names take ``names`` characters, so that tables of several families align."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("feature", min_width=names, no_wrap=True)
+    table.add_column("says, for example")
+    table.add_column("unit", min_width=9, no_wrap=True)
+    table.add_column("window", min_width=10, no_wrap=True)
+    table.add_column("", min_width=1)
     if width >= WIDE:
-        table.add_column("empty means", style="dim", ratio=2)
+        table.add_column("empty means", style="dim")
     for f in features:
-        example, empty = escape(describe_example(f, catalog)), escape(describe_empty(f))
+        example, empty = describe_example(f, catalog), describe_empty(f)
         if width < WIDE and f.op not in NEVER_EMPTY:
-            example = f"{example}\n[dim]empty: {empty}[/dim]"
-        cells = [escape(f.name), example, f.unit, format_window(f), _ARROWS[f.direction]]
+            example = f"{example}\nempty: {empty}"
+        cells = [f.name, example, f.unit, format_window(f), _ARROWS[f.direction]]
         table.add_row(*cells, *([empty] if width >= WIDE else []))
     return table
 
@@ -77,7 +74,7 @@ def build_feature_card(feature: Feature, catalog: Catalog) -> Table:
     table.add_column()
     for label, text in _card_lines(feature, catalog):
         if text:
-            table.add_row(label, escape(text))
+            table.add_row(label, text)
     return table
 
 

@@ -6,14 +6,14 @@ from typing import Annotated
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from features.errors import FeaturesError
 from features.simulation.generate import SimulatedMarket, simulate_history
 from features.simulation.scenarios import SCENARIOS, get_scenario
 from features.sources.history.folder import write_history
+from features.terminal.progress import stations
+from features.terminal.screen import Screen, refusals
 
 TRUTH_TABLES = ("truth", "chances", "handoffs")
 
@@ -34,26 +34,21 @@ def simulate_command(
     scenario: Annotated[str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}.")] = "plain",
 ) -> None:
     """Make up a market whose truth is known, and write its history."""
-    console = Console()
-    try:
+    screen = Screen()
+    with refusals(FeaturesError):
         world = get_scenario(scenario)
-        with _progress_bar(console) as bar:
-            tasks: dict[str, TaskID] = {}
-
-            def show(step: str, done: int, total: int) -> None:
-                if step not in tasks:
-                    tasks[step] = bar.add_task(step, total=total)
-                bar.update(tasks[step], completed=done)
-
-            market = simulate_history(world, n_leads=leads, seed=seed, progress=show)
-            show("writing Parquet", 0, 1)
+        with stations(screen) as report:
+            market = simulate_history(
+                world,
+                n_leads=leads,
+                seed=seed,
+                progress=lambda station, done, total: report(station, done / total),
+            )
+            report("writing Parquet", 0.0)
             write_market(market, to)
-            show("writing Parquet", 1, 1)
-    except FeaturesError as refusal:
-        Console(stderr=True).print(f"[red]{refusal}[/red]")
-        raise typer.Exit(1) from refusal
-    console.print(_describe(market))
-    console.print(f"History in {to}; the truth about it in {truth_folder(to)}.")
+            report("writing Parquet", 1.0)
+    screen.print(_describe(market))
+    screen.print(f"History in {to}; the truth about it in {truth_folder(to)}.")
 
 
 def write_market(market: SimulatedMarket, to: Path) -> None:
@@ -63,12 +58,6 @@ def write_market(market: SimulatedMarket, to: Path) -> None:
     hidden.mkdir(parents=True, exist_ok=True)
     for name in TRUTH_TABLES:
         pq.write_table(getattr(market, name), hidden / f"{name}.parquet", compression="zstd")
-
-
-def _progress_bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn(), console=console
-    )
 
 
 def _describe(market: SimulatedMarket) -> Table:

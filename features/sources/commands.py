@@ -1,20 +1,16 @@
 """``baton import``: a company's files become a checked history."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress as ProgressBar
-from rich.progress import TaskID
 from rich.table import Table
 
 from features import clock
 from features.errors import FeaturesError
-from features.sources.import_history import ImportReport, Progress, run_import
+from features.sources.import_history import ImportReport, run_import
+from features.terminal.progress import stations
+from features.terminal.screen import Screen
 
 EXIT_UNUSABLE = 1
 COLUMNS_SHOWN = 8
@@ -40,52 +36,38 @@ def import_command(
     Exit code 0: every row was used. 3: imported, but some rows or cells were not usable; they are
     in rejects.csv with line and reason. 1: nothing was imported; the message says what to change.
     """
-    console = Console()
+    screen = Screen()
     target = to or Path("var") / Path(mapping).stem
     try:
-        with _shown_progress(console) as progress:
+        with stations(screen) as progress:
             report = run_import(mapping, path, target, progress=progress, at=clock.now())
     except (FeaturesError, OSError) as error:
         # An unreadable or unwritable place is the user's to mend too: name it, no traceback.
-        Console(stderr=True).print(f"[red]Not imported.[/red] {escape(str(error))}")
+        Screen(stderr=True).print(f"Not imported. {error}", style="red")
         raise typer.Exit(EXIT_UNUSABLE) from None
-    print_report(report, console)
+    print_report(report, screen)
     raise typer.Exit(report.exit_code)
 
 
-@contextmanager
-def _shown_progress(console: Console) -> Iterator[Progress]:
-    """Show one bar per file, and one for the sorting, while the block runs."""
-    with ProgressBar(console=console) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(what: str, fraction: float) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(escape(what), total=1.0)
-            bar.update(tasks[what], completed=fraction)
-
-        yield progress
-
-
-def print_report(report: ImportReport, console: Console) -> None:
+def print_report(report: ImportReport, screen: Screen) -> None:
     """Print what an import did: counts, refusals, oddities, and where the files are."""
-    console.print(_count_table(report))
+    screen.print(_count_table(report))
     if report.rejected:
-        console.print(_reject_table(report))
+        screen.print(_reject_table(report))
     if report.mapping.withheld:
-        console.print("Refused as features, because they are known only after the outcome:")
-        console.print(f"  {', '.join(report.mapping.withheld)}", highlight=False)
+        screen.print("Refused as features, because they are known only after the outcome:")
+        screen.print(f"  {', '.join(report.mapping.withheld)}")
     for line in _oddities(report):
-        console.print(f"[yellow]Note[/yellow] {escape(line)}", highlight=False)
+        screen.print(f"Note: {line}", style="yellow")
     about = report.about
     start = f"{about.observed_from:%Y-%m-%d %H:%M} to " if about.observed_from else "until "
-    console.print(
+    screen.print(
         f"Observed {start}{about.observed_until:%Y-%m-%d %H:%M} UTC. "
-        f"The history is in [bold]{escape(str(report.folder))}[/bold]."
+        f"The history is in {report.folder}."
     )
     if report.rejects_file:
-        console.print(
-            f"What was not used, and why: [bold]{escape(str(report.rejects_file))}[/bold] "
+        screen.print(
+            f"What was not used, and why: {report.rejects_file} "
             "(rows as they were, so it may hold personal data)."
         )
 
@@ -102,7 +84,7 @@ def _count_table(report: ImportReport) -> Table:
         table.add_row(f"{source.record} (source {source.position})", *(f"{n:,}" for n in counts))
     table.add_section()
     for name, count in (report.rows | {"leads": report.lead_count}).items():
-        table.add_row(f"[bold]{name}[/bold]", f"[bold]{count:,}[/bold]")
+        table.add_row(name, f"{count:,}", "", "", "", style="bold")
     return table
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from features.terminal.columns import align
 from serving.settings import ServingSettings
 from serving.store.audit_log import list_entries, verify
 from serving.store.opening import EXIT_REFUSED, open_store
@@ -40,13 +41,16 @@ def tail_command(
 ) -> None:
     """Print the newest entries, the newest last."""
     with open_store(ServingSettings()) as store, store.work(read_only=True) as work:
+        rows = []
         for entry in reversed(list_entries(work, None, entries)):
             facts = " ".join(f"{name}={value}" for name, value in sorted(entry.facts.items()))
             subject = f"{entry.subject_kind} {entry.subject_id or ''}".strip()
-            typer.echo(
-                f"{entry.entry_number:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.actor:<22} "
-                f"{entry.action} {subject} {facts}".rstrip()
+            what = f"{entry.action} {subject} {facts}".rstrip()
+            rows.append(
+                [f"{entry.entry_number}", f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor, what]
             )
+    for line in align(rows, right={0}):
+        typer.echo(line)
 
 
 audit_log_app = typer.Typer(help="Who did what.", no_args_is_help=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from features import clock
+from features.terminal.columns import align
 from serving.auth.keys import create_key, list_keys, revoke_key, rotate_key
 from serving.auth.roles import Role
 from serving.auth.users import add_person, disable_person, list_users, set_password
@@ -61,19 +62,16 @@ def list_keys_command() -> None:
     at = clock.now()
     with open_store(ServingSettings()) as store, store.work(read_only=True) as work:
         keys = list_keys(work)
-    typer.echo(
-        f"{'id':<12}  {'name':<20}  {'role':<10}  {'expires':<16}  {'last used':<16}  state"
-    )
+    rows = [["id", "name", "role", "expires", "last used", "state"]]
     for key in keys:
         state = "live"
         if key.expires_at is not None and key.expires_at <= at:
             state = "expired"
         if key.revoked_at is not None:
             state = "revoked"
-        typer.echo(
-            f"{key.key_id:<12}  {key.name:<20}  {key.role:<10}  {_format_day(key.expires_at):<16}  "
-            f"{_format_day(key.last_used_at):<16}  {state}"
-        )
+        expires, used = _format_day(key.expires_at), _format_day(key.last_used_at)
+        rows.append([key.key_id, key.name, key.role, expires, used, state])
+    typer.echo("\n".join(align(rows)))
 
 
 def revoke_key_command(
@@ -186,9 +184,11 @@ def list_users_command() -> None:
     """List the users."""
     with open_store(ServingSettings()) as store, store.work(read_only=True) as work:
         users = list_users(work)
+    rows = [["e-mail", "role", "id", "state"]]
     for person in users:
         state = "disabled" if person.disabled_at is not None else "may sign in"
-        typer.echo(f"{person.email:<40}  {person.role:<10}  {person.person_id}  {state}")
+        rows.append([person.email, person.role, person.person_id, state])
+    typer.echo("\n".join(align(rows)))
 
 
 keys_app = typer.Typer(

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from features import clock
+from features.terminal.progress import stations
+from features.terminal.screen import Screen
 from serving.champion import read_bundle
 from serving.errors import NoChampionError
 from serving.monitoring.drift import DriftSummary, Verdict
@@ -51,7 +53,7 @@ def _build_table(summary: DriftSummary, rows: int) -> Table:
             column.name,
             column.words,
             f"{column.psi:.3f}",
-            f"[{_STYLES[column.verdict]}]{column.verdict}[/]",
+            Text(column.verdict, _STYLES[column.verdict]),
             f"{column.weight:.2f}",
             f"{column.missing_then:.0%} → {column.missing_now:.0%}",
         )
@@ -71,18 +73,18 @@ def _list_warnings(summary: DriftSummary) -> list[str]:
     return warnings
 
 
-def _print_report(console: Console, report: DriftReport, rows: int) -> None:
-    console.print(_build_table(report.summary, rows))
+def _print_report(screen: Screen, report: DriftReport, rows: int) -> None:
+    screen.print(_build_table(report.summary, rows))
     for warning in _list_warnings(report.summary):
-        console.print(warning)
+        screen.print(warning)
     style = _STYLES[report.summary.verdict]
-    console.print(f"[{style}]{report.summary.verdict}[/]: {report.summary.because}")
-    console.print(f"All columns: {report.folder / SUMMARY}", soft_wrap=True)
+    screen.print(f"{report.summary.verdict}: {report.summary.because}", style=style)
+    screen.print(f"All columns: {report.folder / SUMMARY}")
     if report.html is not None:
-        console.print(f"Evidently's page: {report.html}", soft_wrap=True)
-        console.print(f"Evidently's figures: {report.folder / JSON}", soft_wrap=True)
+        screen.print(f"Evidently's page: {report.html}")
+        screen.print(f"Evidently's figures: {report.folder / JSON}")
     else:
-        console.print(f"[red]{report.evidently_problem}[/]", soft_wrap=True)
+        screen.print(report.evidently_problem, style="red")
 
 
 def drift_command(
@@ -105,20 +107,22 @@ def drift_command(
     settings = ServingSettings().model_copy(
         update={name: folder for name, folder in given.items() if folder is not None}
     )
-    console = Console()
+    screen = Screen()
     try:
         bundle = read_bundle(settings.champion)
     except NoChampionError as error:
         typer.echo(f"{error} {error.fix}", err=True)
         raise typer.Exit(EXIT_REFUSED) from None
-    with console.status("Comparing recent leads with the reference ..."):
+    with stations(screen) as report:
+        report("comparing recent leads with the reference", 0.0)
         found = make_drift_report(bundle, settings, clock.now(), Guest())
+        report("comparing recent leads with the reference", 1.0)
     if isinstance(found, TooFewRows):
-        console.print(
+        screen.print(
             f"Not enough scored leads yet (have {found.have}, need {found.need}). "
             f"Score some with model {bundle.version}: they are kept in {settings.scored}."
         )
         raise typer.Exit(EXIT_TOO_FEW)
-    _print_report(console, found, rows)
+    _print_report(screen, found, rows)
     if found.summary.verdict == "drifted":
         raise typer.Exit(EXIT_DRIFT)

@@ -7,6 +7,7 @@ import typer
 
 from features import clock
 from features.errors import FeaturesError
+from features.terminal.columns import align
 from serving.errors import NoChampionError
 from serving.settings import ServingSettings
 from serving.store.opening import EXIT_REFUSED, open_store
@@ -56,9 +57,11 @@ def status_command() -> None:
         version = connection.exec_driver_sql("SHOW server_version").scalar()
         where = "embedded" if store.embedded else store.url.render_as_string(hide_password=True)
         typer.echo(f"PostgreSQL {version}, {where}; tables at {find_revision(connection)}")
+        rows = [["table", "rows"]]
         for table in sorted(Base.metadata.tables):
             count = connection.execute(text(f'SELECT count(*) FROM "{table}"')).scalar()  # noqa: S608 - our own names
-            typer.echo(f"  {table:<20} {count:>12,}")
+            rows.append([table, f"{count:,}"])
+    typer.echo("\n".join(align(rows, right={1})))
 
 
 def _find_catalog(settings: ServingSettings) -> "Catalog | None":

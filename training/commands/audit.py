@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from features.errors import FeaturesError
 from features.sources.history.folder import read_history
+from features.terminal.screen import Screen, refusals
 from training.commands.options import read_grid, read_outcome, read_reasons
 from training.errors import TrainingError
 from training.settings import silence_telemetry
@@ -42,8 +43,8 @@ def audit_command(
     The same gate as in `baton train`. Exit code 1: a field leaks, or the audit was refused.
     """
     silence_telemetry()
-    console = Console()
-    try:
+    screen = Screen()
+    with refusals(TrainingError, FeaturesError):
         audit, known = _audit(
             history,
             outcome,
@@ -52,10 +53,7 @@ def audit_command(
             frozenset(drop or []),
             read_reasons(allow_leak or []),
         )
-    except (TrainingError, FeaturesError) as refusal:
-        console.print(f"[red]{refusal}[/red]", highlight=False)
-        raise typer.Exit(LEAKS) from refusal
-    _print(console, audit, known, notes=notes)
+    _print(screen, audit, known, notes=notes)
     if audit.leaks:
         raise typer.Exit(LEAKS)
 
@@ -81,9 +79,9 @@ def _audit(
 
 
 def _print(
-    console: Console, audit: "LeakAudit", known: "Sequence[Availability]", *, notes: bool
+    screen: Screen, audit: "LeakAudit", known: "Sequence[Availability]", *, notes: bool
 ) -> None:
-    console.print(_availability_table(known))
+    screen.print(_availability_table(known))
     shown = [
         row
         for row in audit.describe()["findings"]
@@ -100,11 +98,11 @@ def _print(
                 row.rule,
                 f"{row.figure:.3f}",
                 row.threshold,
-                f"[{COLOURS[row.verdict.value]}]{verdict}[/]",
+                Text(verdict, COLOURS[row.verdict.value]),
                 row.allowed_because or row.advice,
             )
-        console.print(table)
-    console.print(audit.summarise(), highlight=False)
+        screen.print(table)
+    screen.print(audit.summarise())
 
 
 def _availability_table(known: "Sequence[Availability]") -> Table:

@@ -1,26 +1,18 @@
 """``baton backtest``: walk forward through a history and print what came of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from features.clock import DAY_US
 from features.contracts.history import History
 from features.errors import FeaturesError
 from features.sources.history.folder import read_history
+from features.terminal.progress import Report, stations
+from features.terminal.screen import Screen, refusals
 from training.commands.options import (
     read_day,
     read_grid,
@@ -38,7 +30,6 @@ if TYPE_CHECKING:
     from training.backtest.figures import PeriodTable
     from training.backtest.random_folds import RandomSplitOptimism
     from training.backtest.walk import Backtest, Plan
-    from training.backtest.walk import Progress as ShowProgress
 
 BACKTESTS = Path("var/backtests")
 EXPERIMENT = "baton-backtests"
@@ -83,7 +74,7 @@ def backtest_command(
     from training.backtest.walk import Plan
     from training.selection.tuning import Budget
 
-    console = Console()
+    screen = Screen()
     plan = Plan(
         round(read_span(every) / 24.0 * DAY_US),
         read_day(begin),
@@ -94,14 +85,11 @@ def backtest_command(
     )
     wanted = read_outcome(outcome, horizon)
     called = name or f"{history.resolve().name}-{wanted.name}"
-    try:
+    with refusals(TrainingError, FeaturesError):
         asked = BacktestRequest(
             wanted, read_grid(seen_at), plan, read_reasons(allow_protected or [])
         )
-        _walk(console, history, asked, called)
-    except (TrainingError, FeaturesError) as refusal:
-        console.print(f"[red]{refusal}[/red]", highlight=False)
-        raise typer.Exit(1) from refusal
+        _walk(screen, history, asked, called)
 
 
 @dataclass(frozen=True)
@@ -114,7 +102,7 @@ class BacktestRequest:
     allow_protected: Mapping[str, str]
 
 
-def _leave_out(console: Console, history: History, asked: BacktestRequest) -> "Plan":
+def _leave_out(screen: Screen, history: History, asked: BacktestRequest) -> "Plan":
     """Add to what is dropped the fields that no model may learn from; say which."""
     from training.dataset.protected import list_left_out
 
@@ -122,33 +110,33 @@ def _leave_out(console: Console, history: History, asked: BacktestRequest) -> "P
     further = list_protected(TrainingSettings())
     found = list_left_out(history, plan.drop, further, asked.allow_protected)
     for one in found:
-        console.print(one.words, highlight=False)
+        screen.print(one.words)
     return replace(plan, drop=plan.drop | {one.field for one in found})
 
 
-def _walk(console: Console, folder: Path, asked: BacktestRequest, name: str) -> None:
+def _walk(screen: Screen, folder: Path, asked: BacktestRequest, name: str) -> None:
     """Walk, measure, write, record, print."""
     from training.backtest.files import write_backtest
     from training.commands.backtest_tables import print_backtest
     from training.run.pipeline import fingerprint_history
 
-    with _bar(console) as show_progress:
-        show_progress("reading the history", 0.0)
+    with stations(screen, one_bar=True) as report:
+        report("reading the history", 0.0)
         history = read_history(folder)
-        plan = _leave_out(console, history, asked)
-        walked = run_backtest(history, asked.outcome, asked.grid, plan, show_progress)
+        plan = _leave_out(screen, history, asked)
+        walked = run_backtest(history, asked.outcome, asked.grid, plan, report)
     backtest, tables, optimism = walked
     to = BACKTESTS / name
     files = write_backtest(to, backtest, tables, optimism, fingerprint_history(folder))
-    print_backtest(console, backtest, tables, optimism)
-    console.print(f"Figures {to}", highlight=False, soft_wrap=True)
+    print_backtest(screen, backtest, tables, optimism)
+    screen.print(f"Figures {to}")
     run_id = _log(name, walked, files)
     recorded = f"MLflow  run {run_id} of {EXPERIMENT}"
-    console.print(recorded, highlight=False, soft_wrap=True)
+    screen.print(recorded)
 
 
 def run_backtest(
-    history: History, outcome: Outcome, grid: Grid, plan: "Plan", show_progress: "ShowProgress"
+    history: History, outcome: Outcome, grid: Grid, plan: "Plan", report: Report
 ) -> "tuple[Backtest, tuple[PeriodTable, ...], RandomSplitOptimism]":
     """Walk through a history, measure every rival, and set random folds beside."""
     from training.backtest.figures import measure_backtest
@@ -157,25 +145,12 @@ def run_backtest(
     from training.dataset.moments import build_moments
 
     moments = build_moments(history, outcome, grid, seed=plan.seed)
-    backtest = walk_forward(moments, plan, progress=show_progress)
-    optimism = measure_random_split_optimism(backtest, progress=show_progress)
-    show_progress("measuring", 1.0)
-    return backtest, measure_backtest(backtest.periods, seed=plan.seed), optimism
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator["ShowProgress"]:
-    """Show one bar for the whole walk, which says what is being done."""
-    columns = (
-        SpinnerColumn(),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console) as bars:
-        task = bars.add_task("", total=1.0)
-        yield lambda what, share: bars.update(task, description=what, completed=share)
+    backtest = walk_forward(moments, plan, progress=report)
+    optimism = measure_random_split_optimism(backtest, progress=report)
+    report("measuring", 0.0)
+    tables = measure_backtest(backtest.periods, seed=plan.seed)
+    report("measuring", 1.0)
+    return backtest, tables, optimism
 
 
 def _log(

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
+from features.terminal.screen import Screen
 from training.backtest.figures import SELECTED, PeriodTable, RivalRow, list_verdicts
 from training.backtest.random_folds import RandomSplitOptimism
 from training.backtest.walk import Backtest
@@ -13,20 +13,20 @@ MEASURES = ("log loss", "AUC", "ECE", "perfect would show", "slope", "lift at 10
 
 
 def print_backtest(
-    console: Console,
+    screen: Screen,
     backtest: Backtest,
     tables: Sequence[PeriodTable],
     optimism: RandomSplitOptimism,
 ) -> None:
     """Print the tables, with 95 % intervals over leads, and the verdicts."""
-    console.print(_table_of_losses(backtest, tables))
-    console.print(_table_of_selected(tables))
-    console.print(_table_of_rivals(tables[-1]))
+    screen.print(_table_of_losses(backtest, tables))
+    screen.print(_table_of_selected(tables))
+    screen.print(_table_of_rivals(tables[-1]))
     for warning in backtest.warnings:
-        console.print(f"[yellow]! {warning}[/yellow]", highlight=False)
-    console.print(optimism.words, highlight=False)
+        screen.print(f"! {warning}", style="yellow")
+    screen.print(optimism.words)
     for verdict in list_verdicts(tables):
-        console.print(f"• {verdict}", highlight=False)
+        screen.print(f"• {verdict}")
 
 
 def _build(title: str, headings: Sequence[str]) -> Table:

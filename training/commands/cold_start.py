@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from features.errors import FeaturesError
 from features.sources.history.folder import read_history
+from features.terminal.screen import Screen, refusals
 from training.commands.options import read_file, read_grid, read_outcome, read_reasons, read_share
 from training.errors import TrainingError
 from training.settings import TrainingSettings, list_protected, silence_telemetry
@@ -44,7 +44,7 @@ def cold_start_command(
     silence_telemetry()
     from training.run.options import RunOptions
 
-    console = Console()
+    screen = Screen()
     wanted = read_outcome(outcome, horizon)
     options = RunOptions(
         wanted,
@@ -55,14 +55,11 @@ def cold_start_command(
         allow_protected=read_reasons(allow_protected or []),
         points=read_file(points),
     )
-    try:
+    with refusals(TrainingError, FeaturesError):
         bundle = _start(history, options, read_share(base_rate))
-    except (TrainingError, FeaturesError) as refusal:
-        console.print(f"[red]{refusal}[/red]", highlight=False)
-        raise typer.Exit(1) from refusal
     for sentence in (*bundle.card["limits"], *bundle.card["warnings"]):
-        console.print(f"[yellow]! {sentence}[/yellow]", highlight=False)
-    console.print(f"Bundle  {bundle.folder}", highlight=False, soft_wrap=True)
+        screen.print(f"! {sentence}", style="yellow")
+    screen.print(f"Bundle  {bundle.folder}")
 
 
 def _start(folder: Path, options: "RunOptions", base_rate: float | None) -> "Bundle":

@@ -1,18 +1,17 @@
 """``baton promote`` and ``baton rollback``: change the champion, with reasons, and change it back."""
 
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from features import clock
 from features.errors import FeaturesError
 from features.sources.history.folder import read_history
+from features.terminal.progress import stations
+from features.terminal.screen import Screen, refusals
 from training.errors import TrainingError
 from training.settings import TrainingSettings, silence_telemetry
 
@@ -64,9 +63,10 @@ def promote_command(
     Exit code 0: promoted, or would be. 1: refused, with the reason. 6: kept, the challenger is no
     better or worse. 7: kept, too few later leads to tell. 8: not confirmed. Except for 1, a report is written to var/promotions.
     """
-    console = Console(highlight=False)
-    with _refusals(console):
-        code = _promote(console, history, challenger, name, dry_run, yes, force, by)
+    screen = Screen()
+    silence_telemetry()
+    with refusals(TrainingError, FeaturesError, code=REFUSED):
+        code = _promote(screen, history, challenger, name, dry_run, yes, force, by)
     if code:
         raise typer.Exit(code)
 
@@ -80,8 +80,9 @@ def rollback_command(
 
     Exit code 1: there is none to go back to.
     """
-    console = Console(highlight=False)
-    with _refusals(console):
+    screen = Screen()
+    silence_telemetry()
+    with refusals(TrainingError, FeaturesError, code=REFUSED):
         from training.promotion.aliases import roll_back, write_log
 
         settings = TrainingSettings()
@@ -99,17 +100,7 @@ def rollback_command(
                 "reason": reason,
             },
         )
-        console.print(change.words, soft_wrap=True)
-
-
-@contextmanager
-def _refusals(console: Console) -> Iterator[None]:
-    silence_telemetry()
-    try:
-        yield
-    except (TrainingError, FeaturesError) as refusal:
-        console.print(f"[red]{refusal}[/red]", soft_wrap=True)
-        raise typer.Exit(REFUSED) from None
+        screen.print(change.words)
 
 
 def _build_action(by: str, reason: str, *, moved: bool) -> "PromotionAction":
@@ -126,7 +117,7 @@ def _find_user() -> str:
 
 
 def _promote(
-    console: Console,
+    screen: Screen,
     folder: Path,
     wanted: str,
     name: str,
@@ -142,9 +133,9 @@ def _promote(
     settings = TrainingSettings()
     pair = find_pair(settings, name, wanted)
     for warning in pair.warnings:
-        console.print(f"[yellow]! {warning}[/yellow]")
-    review = _review(console, folder, pair)
-    print_review(console, review)
+        screen.print(f"! {warning}", style="yellow")
+    review = _review(screen, folder, pair)
+    print_review(screen, review)
     verdict = review.decision.verdict
     against = {PromotionVerdict.KEEP: KEPT, PromotionVerdict.CANNOT_TELL: CANNOT_TELL}.get(
         verdict, 0
@@ -152,37 +143,34 @@ def _promote(
     report = settings.promotions / f"{pair.champion.version}-{pair.challenger.version}"
     action = _build_action(by, force if against else "", moved=False)
     files = write_report(report, review, action)
-    console.print(f"Report  {report / 'report.md'}", soft_wrap=True)
+    screen.print(f"Report  {report / 'report.md'}")
     if dry_run:
-        console.print("Nothing was changed: --dry-run.")
+        screen.print("Nothing was changed: --dry-run.")
         return against
     if against and not force:
-        console.print('Nothing was changed. --force "REASON" promotes all the same.')
+        screen.print('Nothing was changed. --force "REASON" promotes all the same.')
         _record(settings, review, action, files)
         return against
     if not yes and not typer.confirm("Make the challenger champion?", default=False):
-        console.print("Nothing was changed.")
+        screen.print("Nothing was changed.")
         return DECLINED
-    _change(console, settings, pair, review, action, report)
+    _change(screen, settings, pair, review, action, report)
     return 0
 
 
-def _review(console: Console, folder: Path, pair: "ModelPair") -> "Review":
+def _review(screen: Screen, folder: Path, pair: "ModelPair") -> "Review":
     from training.promotion.review import check_comparable, review
 
     check_comparable(pair.champion, pair.challenger)
-    with console.status("reading the history") as status:
+    with stations(screen) as report:
+        report("reading the history", 0.0)
         history = read_history(folder)
-        return review(
-            history,
-            pair.champion,
-            pair.challenger,
-            progress=lambda station, _share: status.update(station),
-        )
+        report("reading the history", 1.0)
+        return review(history, pair.champion, pair.challenger, progress=report)
 
 
 def _change(
-    console: Console,
+    screen: Screen,
     settings: TrainingSettings,
     pair: "ModelPair",
     review: "Review",
@@ -195,8 +183,8 @@ def _change(
     change = replace_champion(settings, pair, action, str(review.decision.verdict))
     done = replace(action, moved=True)
     _record(settings, review, done, write_report(report, review, done))
-    console.print(f"[green]{change.words}[/green]", soft_wrap=True)
-    console.print("`baton rollback` puts the previous one back.")
+    screen.print(change.words, style="green")
+    screen.print("`baton rollback` puts the previous one back.")
 
 
 def _record(

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from features.errors import FeaturesError
 from features.sources.history.folder import read_history
+from features.terminal.progress import stations
+from features.terminal.screen import Screen, refusals
 from training.errors import TrainingError
 from training.settings import TrainingSettings, silence_telemetry
 
@@ -36,34 +36,29 @@ def recalibrate_command(
     reason.
     """
     silence_telemetry()
-    console = Console()
-    try:
-        found = _find(console, history, bundle or TrainingSettings().champion, lookback)
-        console.print(found.words, highlight=False)
+    screen = Screen()
+    with refusals(TrainingError, FeaturesError):
+        found = _find(screen, history, bundle or TrainingSettings().champion, lookback)
+        screen.print(found.words)
         if found.is_needed:
-            _keep(console, history, found, alias)
-    except (TrainingError, FeaturesError) as refusal:
-        console.print(f"[red]{refusal}[/red]", highlight=False)
-        raise typer.Exit(1) from refusal
+            _keep(screen, history, found, alias)
 
 
-def _find(console: Console, history: Path, folder: Path, lookback: int | None) -> "Recalibration":
+def _find(screen: Screen, history: Path, folder: Path, lookback: int | None) -> "Recalibration":
     from training.bundle import load_bundle
     from training.recalibration.run import find_shift
 
     bundle = load_bundle(folder)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bars:
-        task = bars.add_task(f"scoring later leads with {bundle.name} {bundle.version}", total=1.0)
+    with stations(screen) as report:
+        report("reading the history", 0.0)
+        later = read_history(history)
+        station = f"scoring later leads with {bundle.name} {bundle.version}"
         return find_shift(
-            read_history(history),
-            bundle,
-            lookback=lookback,
-            progress=lambda share: bars.update(task, completed=share),
+            later, bundle, lookback=lookback, progress=lambda share: report(station, share)
         )
 
 
-def _keep(console: Console, history: Path, found: "Recalibration", alias: str) -> None:
+def _keep(screen: Screen, history: Path, found: "Recalibration", alias: str) -> None:
     """Write the moved bundle, register it, and serve it if that was asked."""
     from training.bundle import install_champion
     from training.recalibration.run import write_recalibrated
@@ -88,10 +83,8 @@ def _keep(console: Console, history: Path, found: "Recalibration", alias: str) -
     )
     if alias == "champion":
         install_champion(moved.folder, settings.champion)
-    console.print(f"Bundle  {moved.folder}", highlight=False, soft_wrap=True)
-    console.print(
+    screen.print(f"Bundle  {moved.folder}")
+    screen.print(
         f"MLflow  {logged.model_name} version {logged.model_version} @{logged.alias} in "
         f"{logged.tracking_uri}",
-        highlight=False,
-        soft_wrap=True,
     )

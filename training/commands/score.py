@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from features.clock import to_us
-from features.compute.commands import DaskOption, SchedulerOption, counting
+from features.compute.commands import DaskOption, SchedulerOption
 from features.compute.grids import AtMoment
 from features.compute.part import Job
 from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.sources.history.folder import open_history
+from features.terminal.progress import counting
+from features.terminal.screen import Screen
 from training.errors import TrainingError
 from training.settings import TrainingSettings
 
@@ -55,16 +56,16 @@ def score_command(
 
     Leads created at that moment or later are left out.
     """
-    console = Console(highlight=False)
+    screen = Screen()
     try:
-        _score(console, history, to, bundle, as_of, choose_dask(dask, scheduler))
+        _score(screen, history, to, bundle, as_of, choose_dask(dask, scheduler))
     except (FeaturesError, TrainingError) as refusal:
-        console.print(f"[red]{refusal}[/red]", soft_wrap=True)
+        screen.print(f"[red]{refusal}[/red]")
         raise typer.Exit(1) from None
 
 
 def _score(
-    console: Console, history: Path, to: Path, folder: Path | None, as_of: str, where: str | None
+    screen: Screen, history: Path, to: Path, folder: Path | None, as_of: str, where: str | None
 ) -> None:
     from training.bundle import load_bundle
     from training.scoring import score_parts, write_scores
@@ -73,7 +74,7 @@ def _score(
     chosen = (folder or TrainingSettings().champion).resolve()
     bundle = load_bundle(chosen)
     job = _job(history, bundle, as_of)
-    with counting(console, "scoring", job.folder.n_partitions) as show_progress:
+    with counting(screen, "scoring", job.folder.n_partitions) as show_progress:
         if where is None:
             counts = write_scores(
                 score_parts(job, str(chosen)), to, bundle, progress=show_progress
@@ -85,7 +86,7 @@ def _score(
             with connected(where) as client:
                 tables = score_parts_on(client, job, str(chosen))
                 counts = write_scores(tables, to, bundle, progress=show_progress)
-    _print_summary(console, job, bundle, to, counts)
+    _print_summary(screen, job, bundle, to, counts)
 
 
 def _job(history: Path, bundle: "Bundle", as_of: str) -> Job:
@@ -98,13 +99,13 @@ def _job(history: Path, bundle: "Bundle", as_of: str) -> Job:
 
 
 def _print_summary(
-    console: Console, job: Job, bundle: "Bundle", to: Path, counts: dict[str, int]
+    screen: Screen, job: Job, bundle: "Bundle", to: Path, counts: dict[str, int]
 ) -> None:
     table = Table(title=f"P({bundle.contract.text}), {job.grid.words}")
     for heading in ("band", "leads"):
         table.add_column(heading, justify="left" if heading == "band" else "right")
     for name, count in counts.items():
         table.add_row(name or "not enough known", f"{count:,}")
-    console.print(table)
-    console.print(f"Model   {bundle.name} {bundle.version}")
-    console.print(f"Scores  {to}", soft_wrap=True)
+    screen.print(table)
+    screen.print(f"Model   {bundle.name} {bundle.version}")
+    screen.print(f"Scores  {to}")

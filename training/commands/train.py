@@ -7,15 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from features.compute.commands import DaskOption, SchedulerOption
@@ -23,6 +14,8 @@ from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
 from features.sources.history.folder import read_history
+from features.terminal.progress import Report, stations
+from features.terminal.screen import Screen, refusals
 from training.commands.options import (
     read_file,
     read_grid,
@@ -42,28 +35,6 @@ if TYPE_CHECKING:
 
 NOT_SERVED = 5
 """Exit code of a run whose bundle must not be served."""
-
-
-@contextmanager
-def _stations(console: Console) -> Iterator["_Stations"]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bars:
-        yield _Stations(bars)
-
-
-class _Stations:
-    """One progress bar per station of the run."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, station: str, share: float) -> None:
-        if station not in self._tasks:
-            for task in self._bars.tasks:
-                self._bars.update(task.id, completed=1.0)
-            self._tasks[station] = self._bars.add_task(station, total=1.0)
-        self._bars.update(self._tasks[station], completed=share)
 
 
 def train_command(
@@ -137,9 +108,9 @@ def train_command(
     from training.leaks.audit import LeakFoundError
     from training.selection.tuning import Budget
 
-    console = Console()
+    screen = Screen()
     where = choose_dask(dask, scheduler)
-    try:
+    with refusals(TrainingError, FeaturesError, LeakFoundError):
         if repeat is not None:
             several = _read_recorded(repeat, history)
         else:
@@ -159,27 +130,22 @@ def train_command(
                 points=read_file(points),
             )
             several = _ask_timing(several, prices) if timing else several
-        with _stations(console) as stations, _engine(where, history) as engine:
-            done = _run(history, several, alias, engine, stations)
-    except (TrainingError, FeaturesError, LeakFoundError) as refusal:
-        console.print(f"[red]{refusal}[/red]", highlight=False)
-        raise typer.Exit(1) from refusal
+        with stations(screen) as report, _engine(where, history) as engine:
+            done = _run(history, several, alias, engine, report)
     for run, logged in done:
-        print_run(console, run, logged)
+        print_run(screen, run, logged)
     if not several[0].outcome.is_hoped_for:
-        console.print(
+        screen.print(
             f"The server keeps its champion: it hands on the leads of most points, and here they "
             f"are the likeliest to be {several[0].outcome.words}. The first --outcome is the one "
             "to serve.",
-            highlight=False,
         )
     refused = [run for run, _ in done if run.refusal]
     if refused and alias == "champion":
         for run in refused:
-            console.print(
+            screen.print(
                 f"[red]{run.bundle.name} is not served: {run.refusal}. It is recorded as "
                 "challenger; the champion stays as it was.[/red]",
-                highlight=False,
             )
         raise typer.Exit(NOT_SERVED)
 
@@ -249,28 +215,28 @@ def _run(
     several: "list[RunOptions]",
     alias: str,
     engine: "Engine",
-    stations: _Stations,
+    report: Report,
 ) -> "list[tuple[Run, LoggedRun]]":
     from training.bundle import install_champion
     from training.run.pipeline import fingerprint_history, train_side_by_side
 
     settings = TrainingSettings()
-    stations("reading the history", 0.0)
+    report("reading the history", 0.0)
     history = read_history(folder)
-    stations("reading the history", 1.0)
+    report("reading the history", 1.0)
     runs = train_side_by_side(
         history,
         several,
         settings.bundles,
         data_fingerprint=fingerprint_history(folder),
         engine=engine,
-        progress=stations,
+        progress=report,
     )
     done = []
     for run in runs:
-        stations(f"recording {run.bundle.name} in MLflow", 0.0)
+        report(f"recording {run.bundle.name} in MLflow", 0.0)
         done.append((run, _log(run, settings, alias)))
-        stations(f"recording {run.bundle.name} in MLflow", 1.0)
+        report(f"recording {run.bundle.name} in MLflow", 1.0)
     if is_served(alias, several[0].outcome, runs[0].refusal):
         install_champion(runs[0].bundle.folder, settings.champion)
     return done
@@ -303,23 +269,20 @@ def _candidate_table(run: "Run") -> Table:
     return table
 
 
-def print_run(console: Console, run: "Run", logged: "LoggedRun") -> None:
+def print_run(screen: Screen, run: "Run", logged: "LoggedRun") -> None:
     """Print what a run came to: the candidates, the figures, the warnings, where things are."""
     quality = run.quality
-    console.print(_candidate_table(run))
-    console.print(
+    screen.print(_candidate_table(run))
+    screen.print(
         f"* chosen. Lift at 10 %: {quality.lift_at_10:.2f}; ECE "
         f"{quality.calibration_error.value:.4f}; calibration slope {quality.line.slope:.2f}; "
         f"{quality.positives:,} of {quality.rows:,} converted.",
-        highlight=False,
     )
     for warning in run.bundle.card["warnings"]:
-        console.print(f"[yellow]! {warning}[/yellow]", highlight=False)
-    console.print(f"Bundle  {run.bundle.folder}", highlight=False, soft_wrap=True)
-    console.print(f"Card    {run.bundle.folder / 'card.md'}", highlight=False, soft_wrap=True)
-    console.print(
+        screen.print(f"! {warning}", style="yellow")
+    screen.print(f"Bundle  {run.bundle.folder}")
+    screen.print(f"Card    {run.bundle.folder / 'card.md'}")
+    screen.print(
         f"MLflow  {logged.model_name} version {logged.model_version} @{logged.alias} "
         f"in {logged.tracking_uri}",
-        highlight=False,
-        soft_wrap=True,
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from features.terminal.screen import Screen
 from training.bundle import Bundle
 from training.card import markdown
 from training.card.plots import BLUE, INK, QUIET, build_figure, save_figure
@@ -143,29 +143,29 @@ def list_quantiles(impact: Impact) -> tuple[list[str], list[list[str]]]:
     return header, [[name, *(f"{p:.1f}" for p in points)] for name, points in lines]
 
 
-def print_review(console: Console, review: Review) -> None:
+def print_review(screen: Screen, review: Review) -> None:
     """Print the comparison, the impact and the decision."""
     impact = review.impact
     old, new = review.champion, review.challenger
-    console.print(
+    screen.print(
         f"Champion    {old.name} {old.version} ({old.model_kind})\n"
         f"Challenger  {new.name} {new.version} ({new.model_kind})\n"
         f"Compared on leads created since {review.later_since:%Y-%m-%d}; P({new.contract.text})\n"
     )
-    console.print(f"If it were promoted now ({review.as_of:%Y-%m-%d}):")
+    screen.print(f"If it were promoted now ({review.as_of:%Y-%m-%d}):")
     for sentence in impact.words:
-        console.print(f"  {sentence}")
-    _print_table(console, "Leads by band", list_crossings(impact))
-    _print_table(console, "Band changes by segment", list_groups(impact.by_segment, GROUPS_SHOWN))
-    _print_table(console, "Band changes by owner", list_groups(impact.by_owner, GROUPS_SHOWN))
-    _print_table(console, "Points", list_quantiles(impact))
-    _print_table(console, "Leads with the largest change", list_top_changes(impact))
-    console.print(f"[bold]Verdict: {review.decision.verdict}[/bold]")
+        screen.print(f"  {sentence}")
+    _print_table(screen, "Leads by band", list_crossings(impact))
+    _print_table(screen, "Band changes by segment", list_groups(impact.by_segment, GROUPS_SHOWN))
+    _print_table(screen, "Band changes by owner", list_groups(impact.by_owner, GROUPS_SHOWN))
+    _print_table(screen, "Points", list_quantiles(impact))
+    _print_table(screen, "Leads with the largest change", list_top_changes(impact))
+    screen.print(f"Verdict: {review.decision.verdict}", style="bold")
     for sentence in review.decision.because:
-        console.print(f"  {sentence}", markup=False)
+        screen.print(f"  {sentence}")
 
 
-def _print_table(console: Console, title: str, listed: tuple[list[str], list[list[str]]]) -> None:
+def _print_table(screen: Screen, title: str, listed: tuple[list[str], list[list[str]]]) -> None:
     header, rows = listed
     if not rows:
         return
@@ -175,8 +175,8 @@ def _print_table(console: Console, title: str, listed: tuple[list[str], list[lis
     if header[-1] == "changed reasons":
         shown.columns[-1].justify = "left"
     for row in rows:
-        shown.add_row(*(cell.replace("[", "\\[") for cell in row))
-    console.print(shown)
+        shown.add_row(*row)
+    screen.print(shown)
 
 
 def render(review: Review, action: PromotionAction) -> str:

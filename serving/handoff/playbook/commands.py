@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
+from features.terminal.screen import Screen
 from serving.handoff.playbook.diff import list_changes
 from serving.handoff.playbook.errors import PlaybookError
 from serving.handoff.playbook.playbook import Playbook
@@ -103,9 +103,9 @@ def _read(file: Path) -> Playbook:
 
 
 def _print(line: str) -> None:
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    Screen().print(line)
 
 
 def _refuse(reason: str) -> NoReturn:
-    Console(stderr=True).print(reason, style="red", highlight=False, markup=False, soft_wrap=True)
+    Screen(stderr=True).print(reason, style="red")
     raise typer.Exit(EXIT_REFUSED)

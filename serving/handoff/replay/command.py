@@ -7,14 +7,14 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from features.clock import DAY_US, to_us
-from features.compute.commands import counting
 from features.compute.grids import Grid
 from features.compute.part import Job
 from features.errors import FeaturesError
 from features.sources.history.folder import open_history
+from features.terminal.progress import counting
+from features.terminal.screen import Screen, refusals
 from serving.errors import ServingError
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import read_playbook
@@ -78,17 +78,16 @@ def replay_command(
             f"{snapshots_at!r} is none of daily, weekly, events, and ages: 24h,7d."
         )
     first, last = read_day(begin), read_day(end)
-    console = Console(highlight=False)
+    screen = Screen()
     try:
-        playbook = read_playbook(draft.read_text(encoding="utf-8"), str(draft))
-        report = replay(console, playbook, history, grid, first, last, bundle, capacity)
+        text = draft.read_text(encoding="utf-8")
     except OSError as problem:
         raise typer.BadParameter(f"{draft} cannot be read: {problem.strerror}.") from problem
-    except (FeaturesError, ServingError) as refusal:
-        Console(stderr=True, highlight=False).print(f"{refusal}", style="red", markup=False)
-        raise typer.Exit(1) from None
-    print_replay(console, report)
-    write_replay(console, report, out)
+    with refusals(FeaturesError, ServingError):
+        playbook = read_playbook(text, str(draft))
+        report = replay(screen, playbook, history, grid, first, last, bundle, capacity)
+    print_replay(screen, report)
+    write_replay(screen, report, out)
 
 
 def read_day(text: str) -> datetime | None:
@@ -107,7 +106,7 @@ def read_day(text: str) -> datetime | None:
 
 
 def replay(
-    console: Console,
+    screen: Screen,
     playbook: Playbook,
     history: Path,
     grid: Grid,
@@ -140,7 +139,7 @@ def replay(
         playbook.goals.horizon_days * DAY_US,
     )
     job = Job(named, bundle.catalog, Within(grid, period.begin_us, period.end_us))
-    with counting(console, "looking at leads", job.folder.n_partitions) as show_progress:
+    with counting(screen, "looking at leads", job.folder.n_partitions) as show_progress:
         seen = gather(job, bundle, playbook, period.begin_us, period.end_us, show_progress)
     if not len(seen.snapshots):
         until = f"{about.observed_until:%Y-%m-%d}"
@@ -205,16 +204,16 @@ def list_warnings(
     return warnings
 
 
-def write_replay(console: Console, report: ReplayReport, out: Path) -> None:
+def write_replay(screen: Screen, report: ReplayReport, out: Path) -> None:
     """Write the replay as JSON, and as a picture where that can be drawn."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report.to_json(), indent=1)
     (out / JSON).write_text(text + "\n", encoding="utf-8")
-    console.print(f"Figures  {out / JSON}", soft_wrap=True)
+    screen.print(f"Figures  {out / JSON}")
     if can_draw():
         draw_replay(report, out / PICTURE)
-        console.print(f"Picture  {out / PICTURE}", soft_wrap=True)
+        screen.print(f"Picture  {out / PICTURE}")
     else:
-        console.print(
+        screen.print(
             "No picture: matplotlib is not installed (it comes with Baton's train group)."
         )

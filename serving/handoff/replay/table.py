@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from features.terminal.screen import Screen
 from serving.handoff.intervals import Rate
 from serving.handoff.replay.judge import Difference, Figures
 from serving.handoff.replay.report import ReplayReport
@@ -30,25 +29,24 @@ def _short(share: float) -> str:
     return text.removeprefix("0") if share < 1 else text
 
 
-def print_replay(console: Console, report: ReplayReport) -> None:
+def print_replay(screen: Screen, report: ReplayReport) -> None:
     """Print everything a reader decides by."""
-    console.print(
+    screen.print(
         f"{report.begin[:10]} to {report.end[:10]} ({report.weeks_long:.1f} weeks), "
         f"{report.leads:,} open leads, looked at {report.snapshots_at}.",
     )
-    console.print(
+    screen.print(
         f"SQL within {report.horizon_days:g} days: {format_rate(report.base)} of all. "
-        f"Model {escape(report.model)}, playbook {report.playbook}.",
-        soft_wrap=True,
+        f"Model {report.model}, playbook {report.playbook}.",
     )
-    console.print(_table_of_figures(report))
-    console.print(_table_of_leads(report))
-    console.print(_table_of_load(report))
-    console.print(_table_of_cuts(report))
-    console.print(_table_of_weeks(report))
-    console.print(f"[bold]Recommended[/bold]  {report.advice.because}", soft_wrap=True)
+    screen.print(_table_of_figures(report))
+    screen.print(_table_of_leads(report))
+    screen.print(_table_of_load(report))
+    screen.print(_table_of_cuts(report))
+    screen.print(_table_of_weeks(report))
+    screen.print(f"Recommended  {report.advice.because}", style="bold")
     for note in report.notes:
-        console.print(f"Note  {escape(note)}", soft_wrap=True)
+        screen.print(f"Note  {note}")
 
 
 def _headed(title: str, first: str, *others: str) -> Table:
@@ -118,7 +116,7 @@ def _table_of_load(report: ReplayReport) -> Table:
     table = _headed("Load on sales", "", "a week", "of", "busiest day")
     for seller in load.sellers:
         busiest = f"{seller.busiest_day} of {seller.capacity_per_day}"
-        table.add_row(escape(seller.seller), f"{seller.per_week:.1f}", "", busiest)
+        table.add_row(seller.seller, f"{seller.per_week:.1f}", "", busiest)
     table.add_section()
     for priority in load.priorities:
         table.add_row(
