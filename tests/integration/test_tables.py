@@ -4,6 +4,7 @@ The tables of ``promote``, ``playbook replay``, ``drift``, ``import`` and ``feat
 where those commands are tested: whatever a test lets a command print passes `whole_tables`.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,14 @@ from baton.command_line import app
 from features.terminal.screen import Screen
 from tests.whole_tables import find_cut, lay_out
 
+ROOT = Path(__file__).parents[2]
+FLOORS = ("baton", "features", "training", "serving")
+
 CHAIN = {
-    "simulate": ("--to", "var/market", "--leads", "2500", "--seed", "7"),
+    "simulate": ("--to", "var/market", "--leads", "3000", "--seed", "7"),
     "audit": ("var/market", "--notes", "--seen-at", "24h"),
-    "train": ("var/market", "--seen-at", "24h", "--no-timing", "--no-explain"),
-    "backtest": ("var/market", "--every", "150d"),
+    "train": ("var/market", "--seen-at", "24h,7d", "--no-timing", "--no-explain"),
+    "backtest": ("var/market", "--every", "120d"),
     "score": ("var/market", "--to", "scores.parquet"),
 }
 """Each command works on what the ones before it left."""
@@ -73,6 +77,11 @@ def test_a_pipe_gets_a_line_for_each_station_of_a_training_run(printed):
         assert any(
             line.startswith(station) and line.endswith(" s") for line in output.splitlines()
         ), station
+
+
+def test_no_command_writes_colours_into_its_words():
+    for path in (path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")):
+        assert not re.search(r"\[/?(red|yellow|green|bold|dim|/)\]", path.read_text()), path
 
 
 @pytest.mark.parametrize("words", [(), ("list",), ("show", "gap_mean")], ids=" ".join)

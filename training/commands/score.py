@@ -15,7 +15,7 @@ from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.sources.history.folder import open_history
 from features.terminal.progress import counting
-from features.terminal.screen import Screen
+from features.terminal.screen import Screen, refusals
 from training.errors import TrainingError
 from training.settings import TrainingSettings
 
@@ -57,11 +57,8 @@ def score_command(
     Leads created at that moment or later are left out.
     """
     screen = Screen()
-    try:
+    with refusals(FeaturesError, TrainingError):
         _score(screen, history, to, bundle, as_of, choose_dask(dask, scheduler))
-    except (FeaturesError, TrainingError) as refusal:
-        screen.print(f"[red]{refusal}[/red]")
-        raise typer.Exit(1) from None
 
 
 def _score(

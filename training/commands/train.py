@@ -144,8 +144,9 @@ def train_command(
     if refused and alias == "champion":
         for run in refused:
             screen.print(
-                f"[red]{run.bundle.name} is not served: {run.refusal}. It is recorded as "
-                "challenger; the champion stays as it was.[/red]",
+                f"{run.bundle.name} is not served: {run.refusal}. It is recorded as "
+                "challenger; the champion stays as it was.",
+                style="red",
             )
         raise typer.Exit(NOT_SERVED)
 
