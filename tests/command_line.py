@@ -16,11 +16,13 @@ def baton(
     ``installed`` is a folder of packages that are installed beside those of this environment.
     """
     paths = [str(path) for path in (ROOT, installed) if path is not None]
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "baton", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "120"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert "…" not in done.stdout + done.stderr  # nothing is cut where nobody has a screen
+    return done

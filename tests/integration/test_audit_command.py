@@ -19,7 +19,7 @@ def company(tmp_path_factory):
 
 
 def output(done) -> str:
-    return " ".join(done.stdout.replace("│", " ").split())
+    return " ".join((done.stdout + done.stderr).split())
 
 
 def test_a_clean_history_passes_and_shows_when_each_field_was_known(company):
