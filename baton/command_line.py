@@ -32,7 +32,7 @@ FEATURES = {
 PLAYBOOK = {
     "replay": Entry(
         "serving.handoff.replay.command:replay_command",
-        "Tell what a draft would have done: handoffs, precision, recall, load, and the best cut.",
+        "Simulate a draft on recorded history: handoffs, precision, recall, load, and the best cut.",
     ),
     "agree": Entry(
         "serving.handoff.playbook.agree_command:agree_command",
@@ -51,7 +51,7 @@ COMMANDS = {
     ),
     "cold-start": Entry(
         "training.commands.cold_start:cold_start_command",
-        "Make a champion of a points table, marked as not learned.",
+        "Make a points table the champion, marked as not learned.",
     ),
     "audit": Entry(
         "training.commands.audit:audit_command",
@@ -64,7 +64,7 @@ COMMANDS = {
     ),
     "backtest": Entry(
         "training.commands.backtest:backtest_command",
-        "Walk forward through a history: train on what was known then, score, wait for the truth.",
+        "Walk forward through a history: train on what was known then, score, compare with the outcomes.",
     ),
     "recalibrate": Entry(
         "training.commands.recalibrate:recalibrate_command",
@@ -72,12 +72,11 @@ COMMANDS = {
     ),
     "promote": Entry(
         "training.commands.promote:promote_command",
-        "Compare challenger and champion on leads neither knew; report the impact; change "
-        "champion.",
+        "Compare challenger and champion on leads neither was trained on; report the impact; promote.",
     ),
     "rollback": Entry(
         "training.commands.promote:rollback_command",
-        "Put the previous champion back. Done twice, it is undone.",
+        "Restore the previous champion. A second rollback undoes the first.",
     ),
     "score": Entry(
         "training.commands.score:score_command",
@@ -87,7 +86,7 @@ COMMANDS = {
     "serve": Entry("serving.commands:serve_command", "Serve scores over HTTP until stopped."),
     "worker": Entry(
         "serving.commands:worker_command",
-        "Do the background work until stopped: live scores, what is to be sent, jobs.",
+        "Run the background work until stopped: live scores, outgoing messages, jobs.",
     ),
     "drift": Entry(
         "serving.monitoring.commands:drift_command",

@@ -8,6 +8,7 @@ import typer
 
 from benchmarks.backtests import measure_backtests
 from benchmarks.cold_start import measure_cold_start
+from benchmarks.commands import measure_commands
 from benchmarks.featuretools_job import measure_featuretools
 from benchmarks.intake import measure_intake
 from benchmarks.job import measure_job
@@ -79,6 +80,7 @@ def bench(
         "job": lambda: measure_job(events, repeats),
         "scale": lambda: measure_scale(scale_events),
         "cold": measure_cold_start,
+        "commands": measure_commands,
         "rows": lambda: measure_rows(make_bundle()),
         "lead": lambda: measure_one_lead(make_bundle()),
         "moment": lambda: measure_moment(make_bundle()),

@@ -91,7 +91,7 @@ def measure_backtests() -> None:
         chosen = ", ".join(sorted({period.chosen for period in backtest.periods}))
         took = f"{perf_counter() - began:.0f} s"
         lines.append(f"{walk.words} (chose {chosen}; {took}): {optimism.words}")
-        console.print(f"{walk.words}: walked in {took}", highlight=False)
+        console.print(f"{walk.words}: walked in {took}")
     print_table(
         "Walk forward, P(won): what is served, and its rivals (95 % intervals over leads)",
         [
@@ -108,4 +108,4 @@ def measure_backtests() -> None:
         rows,
     )
     for line in lines:
-        console.print(line, highlight=False)
+        console.print(line)

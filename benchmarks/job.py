@@ -98,7 +98,7 @@ def measure_job(n_events: int = 1_000_000, repeats: int = 5) -> None:
             cpu[name].append(spent)
             wall[name].append(took)
         per_kind = ", ".join(f"{name} {x[-1] / n_events * 1e9:,.0f}" for name, x in cpu.items())
-        console.print(f"turn {turn + 1} of {repeats}: {per_kind} ns", highlight=False)
+        console.print(f"turn {turn + 1} of {repeats}: {per_kind} ns")
     rows = []
     for name, spent in cpu.items():
         ratio, ratio_64 = (

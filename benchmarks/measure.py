@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numba
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-console = Console(width=110)
+from features.terminal.screen import Screen
+
+console = Screen()
 
 
 def _take(action: Callable[[], object], repeats: int, clock: Callable[[], float]) -> np.ndarray:
@@ -55,5 +56,4 @@ def print_machine() -> None:
     console.print(
         f"{platform.machine()}, {numba.config.NUMBA_NUM_THREADS} cores, Python "
         f"{platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}",
-        highlight=False,
     )

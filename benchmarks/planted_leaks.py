@@ -68,7 +68,6 @@ def measure_leaks(
         f"{': ' + '; '.join(accused) if accused else ''}; no-signal verdict on "
         f"{worlds - len(served)} of {worlds} markets with shuffled outcomes; "
         f"{perf_counter() - began:.0f} s.",
-        highlight=False,
     )
 
 

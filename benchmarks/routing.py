@@ -102,5 +102,4 @@ def _print_waits(found: Simulated, took: float) -> None:
         f"{np.median(waits):.1f}, 90th percentile {np.quantile(waits, 0.9):.1f}, longest "
         f"{waits.max():.1f}; {found.undecided} leads were refused by as many as allowed and wait "
         "for a decision",
-        highlight=False,
     )

@@ -91,7 +91,7 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         verdict = "abstains" if proof.served.abstains else proof.served.rule
         rows.append((str(seed), *(_format_estimate(*pair) for pair in compared.values()), verdict))
         inside = ", ".join(f"{name} {own[-1]}" for name, own in covered.items())
-        console.print(f"market {seed}: {perf_counter() - began:.0f} s; {inside}", highlight=False)
+        console.print(f"market {seed}: {perf_counter() - began:.0f} s; {inside}")
     print_table(
         f"Estimated [95 %] and true value per lead, {leads:,} leads, everything learned on half",
         ["market", *covered, "verdict"],
@@ -102,7 +102,6 @@ def measure_proof(seeds: int = SEEDS, leads: int = LEADS) -> None:
         console.print(
             f"{name}: covered in {sum(own)} of {len(own)} markets, by intervals {median(widths[name]):.2f} "
             f"wide (median); where the log says enough of it, in {sum(read)} of {len(read)}",
-            highlight=False,
         )
 
 

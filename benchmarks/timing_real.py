@@ -140,12 +140,11 @@ def print_proof(proof: Proof, title: str, unit: str) -> None:
         ends = gain.interval
         console.print(
             f"gain of timing over {name}: {gain.value:+.3f} [{ends.low:+.3f}, {ends.high:+.3f}]",
-            highlight=False,
         )
     slope, low, high = proof.calibration
     console.print(
         f"calibration slope of P(SQL | now) on held-out handoffs: {slope:.2f} [{low:.2f}, {high:.2f}]"
     )
-    console.print(proof.served.because, highlight=False)
+    console.print(proof.served.because)
     for warning in proof.warnings:
-        console.print(f"! {warning}", highlight=False)
+        console.print(f"! {warning}")

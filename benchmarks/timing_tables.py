@@ -143,5 +143,4 @@ def _print_aims(reports: list[dict[str, Any]], size: int) -> None:
     console.print(
         f"Gap closed {close_gap(reports, capacity=False)}, with capacity "
         f"{close_gap(reports, capacity=True)}; slope from {min(slopes):.2f} to {max(slopes):.2f}.",
-        highlight=False,
     )

@@ -1,5 +1,7 @@
 """Refusals of the training floor: each carries its facts and says what to do next."""
 
+from collections.abc import Sequence
+
 
 class TrainingError(Exception):
     """Root of what the training floor refuses."""
@@ -199,3 +201,23 @@ class EstimatorNotInstalledError(TrainingError):
             f"The estimator {name!r} competed in the run that is to be repeated, and is not "
             f"installed here. Install the package that brings it (entry point {group})."
         )
+
+
+class FrameColumnsError(TrainingError):
+    """A frame of features has not all that the model reads."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(
+            f"The frame has no column {', '.join(missing)}. A cell may be empty, but each feature "
+            "needs its column: `baton features compute HISTORY --bundle BUNDLE --to FOLDER` writes "
+            "them."
+        )
+
+
+class FrameTypeError(TrainingError):
+    """A column of a frame does not hold what its feature is."""
+
+    def __init__(self, column: str, found: str, wanted: str) -> None:
+        self.column, self.found, self.wanted = column, found, wanted
+        super().__init__(f"The column {column} holds {found}; the model reads {wanted} there.")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,9 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.compute.part import Job, Part, compute_part
+from features.clock import to_us
+from features.compute.grids import AtMoment
+from features.compute.part import Job, Part, compute_history, compute_part
 from features.compute.stream import in_order
 from features.contracts.columns import TIME
+from features.contracts.history import History
 from training.bundle import HIGHEST_POINTS, LOWEST_POINTS, Bundle, Scores, load_bundle
 
 ROWS_AT_A_TIME = 8192
@@ -47,8 +51,25 @@ def score_part(bundle_folder: str, job: Job, position: int) -> pa.Table:
     job, position
         As for ``compute_part``; the catalogue is the bundle's.
     """
-    bundle = _bundle(bundle_folder)
-    part = compute_part(job, position)
+    return _score_part(_bundle(bundle_folder), compute_part(job, position))
+
+
+def score_history(bundle: Bundle, history: History, as_of: datetime | None) -> pa.Table:
+    """Score the leads of a history in memory at one moment, by default the end of what was observed.
+
+    Raises
+    ------
+    ValueError
+        If the moment has no time zone, or lies after the end of what was observed.
+    """
+    end = history.about.observed_until
+    moment = end if as_of is None else as_of
+    if moment.tzinfo is None or moment > end:
+        raise ValueError(f"{moment} has no time zone, or lies after the history's end, {end}.")
+    return _score_part(bundle, compute_history(history, bundle.catalog, AtMoment(to_us(moment))))
+
+
+def _score_part(bundle: Bundle, part: Part) -> pa.Table:
     pieces = [
         _score_rows(bundle, part, begin, part.rows[begin : begin + ROWS_AT_A_TIME])
         for begin in range(0, len(part.rows), ROWS_AT_A_TIME)

@@ -11,6 +11,7 @@ from features.catalog.manifest import Catalog
 from features.clock import to_us
 from features.compute.grids import Grid
 from features.compute.offline import Snapshots, compute_columns
+from features.contracts.history import History
 from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_history
 from features.sources.history.folder import HistoryFolder, open_history
@@ -66,12 +67,25 @@ def compute_part(job: Job, position: int, *, threads: int = 1) -> Part:
     threads
         One where partitions are spread over threads or machines already.
     """
-    encoder = Encoder(job.catalog)
-    history = job.folder.read_partition(position)
+    return compute_history(
+        job.folder.read_partition(position), job.catalog, job.grid, position, threads=threads
+    )
+
+
+def compute_history(
+    history: History,
+    catalog: Catalog,
+    grid: Grid,
+    position: int = 0,
+    *,
+    threads: int | None = None,
+) -> Part:
+    """Place the snapshots of a history in memory and compute their features, by default on all cores."""
+    encoder = Encoder(catalog)
     columns = columns_of_history(encoder, history)
     lead_ids = list_leads(history.leads)
-    until_us = to_us(job.folder.about.observed_until)
-    del history
-    look = job.grid.look(encoder, columns, until_us)
-    rows = compute_columns(job.catalog, columns, look.snapshots, threads=threads)
+    until_us = to_us(history.about.observed_until)
+    del history  # the columns hold all that is read from here on
+    look = grid.look(encoder, columns, until_us)
+    rows = compute_columns(catalog, columns, look.snapshots, threads=threads)
     return Part(position, lead_ids, look.snapshots, rows, look.left_out)

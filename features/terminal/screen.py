@@ -105,6 +105,9 @@ def _list_rows(table: Table) -> Table:
     )
     listed.add_column(overflow="fold")
     listed.add_column(overflow="fold")
+    if not table.row_count:
+        for column in table.columns:
+            listed.add_row(column.header, "")
     for position, name in enumerate(first.cells):
         listed.add_row(first.header, name, style="bold")
         for column in others:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from features.terminal.screen import Screen
 from tests.crash.run import Plan, Report, run_control, run_crashes
 
-console = Console(width=100)
+console = Screen()
 
 
 def _print(title: str, rows: list[tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,16 @@ from numpy.typing import NDArray
 from features.catalog.manifest import Catalog
 from training.bundle import SEAL, Bundle
 from training.errors import NoSuchModelError
+from training.frames import ANSWER, WORDS
+from training.registry.code import MODEL, write_code
 from training.settings import TrainingSettings, silence_telemetry
 
-REQUIREMENTS = ("numba", "numpy", "pandas", "pyarrow", "pydantic-settings")
+REQUIREMENTS = ("numba", "numpy", "pandas", "pyarrow")
 """What the pyfunc model needs; named, because guessing them costs MLflow seconds. Recorded with
 their versions: an environment made anew gives the same numbers."""
 
-SOURCES = ("features", "training")
-
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 """Aliases of a registered model: in use, may replace it, was replaced by it."""
-
-ANSWER = ("probability", "points", "band", "not_enough_known")
-WORDS = frozenset({"band", "not_enough_known"})
-"""Columns of the answer, and which of them are text."""
 
 
 @dataclass(frozen=True)
@@ -287,8 +284,11 @@ def log_run(
 
     experiment = _experiment(client, settings, bundle.name)
     example = frame_of_rows(bundle.catalog, bundle.profile.matrix[:3])
-    code = [str(Path(__file__).parents[2] / name) for name in SOURCES]
-    with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
+    with (
+        TemporaryDirectory() as folder,
+        mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run,
+    ):
+        code = write_code(Path(folder))
         mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
         mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)})
         mlflow.set_tags({"bundle": bundle.version, "fingerprint": bundle.fingerprint})
@@ -299,12 +299,12 @@ def log_run(
         with redirect_stderr(StringIO()):  # "Successfully registered …" is printed, not logged
             logged = mlflow.pyfunc.log_model(
                 name="bundle",
-                python_model=str(Path(__file__).with_name("pyfunc.py")),
+                python_model=str(code / MODEL),
                 artifacts={"bundle": str(bundle.folder)},
                 signature=build_signature(bundle.catalog),
                 input_example=example,
                 pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
-                code_paths=code,
+                code_paths=[str(code)],
                 registered_model_name=bundle.name,
             )
     version = str(logged.registered_model_version)
@@ -322,22 +322,3 @@ def _remember(settings: TrainingSettings, bundle: Bundle, before: str) -> None:
     # The same bundle, trained again, replaces nothing.
     if replaced is not None and replaced.fingerprint != bundle.fingerprint:
         move_alias(settings, bundle.name, PREVIOUS, before)
-
-
-def answer_frame(bundle: Bundle, rows: NDArray[np.float32]) -> pd.DataFrame:
-    """Score rows and shape the answer of the pyfunc model; unknown leads have no score."""
-    scores = bundle.score(rows)
-    unknown = bundle.find_unknown(rows)
-    known = np.array([why is None for why in unknown])
-    bands = [
-        bundle.band_of(points).name if ok else None
-        for points, ok in zip(scores.points, known, strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "probability": np.where(known, scores.probability, np.nan),
-            "points": np.where(known, np.clip(scores.points, 0.0, 100.0), np.nan),
-            "band": pd.Series(bands, dtype="object"),
-            "not_enough_known": pd.Series([why or "" for why in unknown], dtype="object"),
-        }
-    )

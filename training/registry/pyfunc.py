@@ -1,19 +1,16 @@
 """The registered MLflow model, as code: it loads the bundle and answers like the server.
 
-MLflow runs this file when it loads the model (models-from-code), so nothing is pickled.
+MLflow runs this file when it logs the model, and again when it loads it (models-from-code), so
+nothing is pickled. Only then is the model's own code on the path, under the name that
+`training.registry.code` gives it: so Baton is imported in a method.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-from features.catalog.fit import OTHER_CATEGORY
-from training.bundle import Bundle, load_bundle
-from training.registry.mlflow_store import answer_frame
 
 
 class Answer(pd.DataFrame):
@@ -34,34 +31,17 @@ class BundleModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
 
     def load_context(self, context: Any) -> None:
         """Load the bundle that was logged with the model."""
-        self.bundle: Bundle = load_bundle(Path(context.artifacts["bundle"]))
+        from training.bundle import load_bundle
+        from training.frames import score_frame
+
+        self._score = partial(score_frame, load_bundle(Path(context.artifacts["bundle"])))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """Give probability, points, band, and why not where too little is known."""
         del context, params
-        rows = np.full((len(model_input), len(self.bundle.catalog.features)), np.nan, np.float32)
-        for position, feature in enumerate(self.bundle.catalog.features):
-            column = model_input[feature.name]
-            if feature.categories:
-                rows[:, position] = read_codes(column, feature.categories)
-            else:
-                rows[:, position] = column.to_numpy(np.float64, na_value=np.nan)
-        return Answer(answer_frame(self.bundle, rows))
-
-
-def read_codes(column: pd.Series, categories: tuple[str, ...]) -> NDArray[np.float64]:
-    """Turn a category's names into codes, as the API does: blank is not known, a new one is other.
-
-    Missing cells may be None, NaN or pandas' NA: Spark, JSON and Arrow each have their own.
-    """
-    codes = {name: float(code) for code, name in enumerate(categories)}
-    strange = codes.get(OTHER_CATEGORY, np.nan)
-    numbers, names = pd.factorize(column)  # a missing cell has the number -1: the last entry
-    names_ = [str(name) if str(name) in codes else str(name).strip() for name in names]
-    found = [codes.get(name, strange) if name else np.nan for name in names_]
-    return np.array([*found, np.nan])[numbers]
+        return Answer(self._score(model_input))
 
 
 mlflow.models.set_model(BundleModel())
