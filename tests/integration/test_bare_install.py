@@ -55,7 +55,7 @@ def run(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("train", "var/simulated"), ("keys", "list")])
-def test_the_command_says_what_to_install(bare, tmp_path, words):
+def test_the_command_names_what_to_install(bare, tmp_path, words):
     done = run(tmp_path, bare / "baton", *words)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -65,7 +65,7 @@ def test_the_command_says_what_to_install(bare, tmp_path, words):
     )
 
 
-def test_the_package_can_be_imported_and_says_what_its_use_needs(bare, tmp_path):
+def test_the_package_can_be_imported_and_its_use_names_what_it_needs(bare, tmp_path):
     script = "import baton; print(baton.__all__); baton.load_bundle('var/champion')"
     done = run(tmp_path, bare / "python", "-c", script)
     assert done.returncode == 1

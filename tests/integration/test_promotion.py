@@ -214,7 +214,7 @@ def check_record(lab: Lab) -> None:
     assert champion.tags["promoted_by"] == "ann"
     experiment = client.get_experiment_by_name(NAME)
     (run,) = client.search_runs(
-        [experiment.experiment_id], "tags.promotion_deed = 'promote'", max_results=1
+        [experiment.experiment_id], "tags.promotion_action = 'promote'", max_results=1
     )
     assert run.data.metrics["log_loss_gain_low"] > 0
     names = {one.path for one in client.list_artifacts(run.info.run_id)}
