@@ -28,7 +28,7 @@ class Advance(Protocol):
         """One part more is done."""
 
 
-class _Lines:
+class _StationLines:
     """A line for each station once it is over: when the next begins, or all of it is done."""
 
     def __init__(self, screen: Screen) -> None:
@@ -79,7 +79,7 @@ def stations(screen: Screen, *, one_bar: bool = False) -> Iterator[Report]:
         beside it.
     """
     if not screen.is_terminal:
-        lines = _Lines(screen)
+        lines = _StationLines(screen)
         yield lines
         lines.end()
         return
