@@ -2,11 +2,8 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.job_log import JobLog, draw_job
 from benchmarks.job_stack import EXACT, full_catalog, job_catalog, read_log, run_jobs
@@ -15,7 +12,6 @@ from features.catalog.feature import Op
 from features.catalog.manifest import Catalog
 from features.compute.offline import Snapshots, compute_columns
 from features.kernel.layout import Columns, own_array
-from features.kernel.packed import columns_of_packed, pack_columns
 from features.kernel.plan import build_plan
 from features.kernel.rows import fill_rows
 
@@ -125,15 +121,13 @@ def measure_job(n_events: int = 1_000_000, repeats: int = 5) -> None:
 
 
 def measure_parts(job: JobLog, repeats: int) -> None:
-    """Print what the kernel and the packed store cost, with eighty columns and with all."""
-    packed_file = job.events.with_name("packed.parquet")
+    """Print what the kernel costs, and all from the log on, with eighty columns and with all."""
     rows = []
     for words, catalog, n_kinds in (
         ("the job's", job_catalog(), 20),
         ("the house's", full_catalog(), len(full_catalog().taxonomy.kinds)),
     ):
         columns, snapshots = read_log(job, n_kinds)
-        _write_packed(columns, packed_file)
         out = np.empty((len(snapshots), len(catalog.features)), np.float32)
         plan, offsets = build_plan(catalog), snapshots.offsets(len(columns.created_at))
         as_of = own_array(snapshots.as_of, np.int64)
@@ -141,36 +135,16 @@ def measure_parts(job: JobLog, repeats: int) -> None:
         def kernel(c=columns, p=plan, o=offsets, a=as_of, m=out) -> None:
             fill_rows(c, p, 0, o, a, m)
 
-        def from_store(k=catalog, a=snapshots) -> None:
-            compute_columns(k, _read_packed(packed_file), a)
-
         def from_log(k=catalog, n=n_kinds) -> None:
             compute_columns(k, *read_log(job, n))
 
         spent = []
-        for action in (kernel, from_store, from_log):
+        for action in (kernel, from_log):
             action()
             taken = [_take_cpu(action)[0] / job.n_events * 1e9 for _ in range(repeats)]
             spent.append(f"{np.median(taken):,.0f} ({min(taken):,.0f})")
         rows.append((f"{words}: {len(catalog.features)}", *spent))
-    headings = ["columns", "kernel, one thread, warm", "packed store to matrix", "log to matrix"]
+    headings = ["columns", "kernel, one thread, warm", "log to matrix"]
     print_table(
         f"CPU ns per event, medians of {repeats} (best); {job.n_events:,} events", headings, rows
     )
-
-
-def _write_packed(columns: Columns, file: Path) -> None:
-    table = pa.table(
-        {"created_at": pa.array(columns.created_at), "records": pack_columns(columns)}
-    )
-    pq.write_table(table, file, compression="lz4", use_dictionary=False)
-
-
-def _read_packed(file: Path) -> Columns:
-    table = pq.read_table(file)
-    packed = table.column("records").combine_chunks()
-    if isinstance(packed, pa.ChunkedArray):
-        packed = pa.concat_arrays(packed.chunks)
-    nothing = np.empty(0, np.int64)
-    versions = (nothing, nothing, np.empty((0, 0)))
-    return columns_of_packed(table.column("created_at").to_numpy(), packed, versions)

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.measure import print_table, quantiles, take_times
 from features.catalog.manifest import Catalog
 from features.clock import DAY_US, HOUR_US, from_us, to_us
-from features.compute.online import compute_packed_row, compute_rows
+from features.compute.online import compute_packed_rows, compute_rows
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
 from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_records
@@ -88,7 +88,7 @@ def measure_rows(folder: Path, repeats: int = 2000) -> None:
         times = max(30, repeats * 50 // max(n_events, 50))
         actions = (
             lambda: fill_rows(columns, plan, 0, offsets, as_of, out),
-            lambda: compute_packed_row(catalog, packed, MOMENT),
+            lambda: compute_packed_rows(catalog, (packed,), (MOMENT,)),
             lambda: compute_rows(catalog, [lead], [MOMENT]),
             lambda: compute_rows(catalog, [read_iso(sent, lead.created_at)], [MOMENT]),
         )

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from benchmarks.laboratory.routing_leads import draw_leads
 from benchmarks.measure import console, print_table
 from serving.handoff.playbook.read import read_playbook
 from serving.handoff.routing.simulation import (
     Arrivals,
     Simulated,
-    draw_leads,
     simulate_routing,
 )
 
@@ -82,7 +82,7 @@ def measure_routing(leads: int = 10_000) -> None:
                 load.seller,
                 f"{load.leads:,}",
                 str(load.days_present),
-                f"{load.per_day:.2f}",
+                f"{load.leads / max(1, load.days_present):.2f}",
                 str(load.busiest_day),
                 str(load.capacity_per_day),
                 f"{load.behind:+.2f}",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from benchmarks.laboratory.policies import (
     Worth,
@@ -27,8 +28,8 @@ from features.simulation.generate import simulate_history
 from features.simulation.world import World
 from features.sources.history.folder import write_history
 from training.evaluation.logistic import fit_logistic
-from training.timing.labels import read_timing
-from training.timing.models.model import TimingModel
+from training.timing.labels import Handoffs, read_timing
+from training.timing.models.model import TimingModel, add_columns, fill_delay
 
 TEACHING_LEADS, JUDGING_LEADS, HELD_OUT_LEADS = 12_000, 12_000, 6_000
 Hook = Callable[[Path, TimingModel, Watched], dict[str, Any]]
@@ -150,6 +151,13 @@ def _measure_log(
     }
 
 
+def _predict_as_made(model: TimingModel, rows: Any, handoffs: Handoffs) -> Any:
+    """Predict handoffs as they were made; where the delay is not known, as if answered as promised."""
+    delay = fill_delay(handoffs.delay_days, model.prices.promised_delay_days)
+    full = add_columns(rows[:, list(model.columns)], handoffs.raised, delay, handoffs.load)
+    return np.mean([expit(f.sql.margins(full)) for f in model.families], axis=0)
+
+
 def _measure_calibration(
     world: World, seed: int, model: TimingModel, folder: Path
 ) -> dict[str, float]:
@@ -159,7 +167,7 @@ def _measure_calibration(
     handoffs = handoffs.take(handoffs.is_resolved)
     made = Snapshots(handoffs.lead, handoffs.at)
     rows = compute_matrix(read_catalog(folder), history, made)
-    chance = model.p_sql_as_made(rows, handoffs.raised, handoffs.delay_days, handoffs.load)
+    chance = _predict_as_made(model, rows, handoffs)
     margin = np.log(chance / (1.0 - chance))
     design = np.stack([np.ones_like(margin), margin], axis=1)
     offset, slope = fit_logistic(design, handoffs.sql.astype(np.float64)).coefficients

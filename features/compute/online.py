@@ -77,17 +77,6 @@ def compute_packed_rows(
     return _fill(made, columns, _asked(leads), np.array(as_of, np.int64))
 
 
-def compute_packed_row(catalog: Catalog, lead: PackedLead, as_of: int) -> NDArray[np.float32]:
-    """Compute the features of one packed lead; shape (1, n_features).
-
-    Raises
-    ------
-    PackedHistoryError
-        If ``as_of`` is not after all that the packed history knows.
-    """
-    return compute_packed_rows(catalog, (lead,), (as_of,))
-
-
 def _asked(leads: Sequence[LeadRecord] | Sequence[PackedLead]) -> NDArray[np.int64]:
     """Tell where each lead lies, given that its colleagues follow it."""
     if len(leads) == 1:

@@ -20,17 +20,12 @@ from features.kernel.encode import Encoder
 from features.kernel.layout import (
     NOBODY_LATE,
     Columns,
-    Versions,
-    assemble_versions,
     columns_of_records,
-    own_array,
     put_in_order,
 )
 from features.kernel.record import CHANNEL_BITS, KIND_MASK, TIME_SHIFT
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from features.contracts.records import LeadRecord, StageRecord
 
 RECORD_BYTES = 16
@@ -159,39 +154,3 @@ def read_packed_facts(encoder: Encoder, lead: PackedLead, as_of: int) -> PackedF
     past = moments[moments < as_of]
     last_at = max(lead.created_at, int(past.max())) if len(past) else lead.created_at
     return PackedFacts(moves, len(words) - len(moves), last_at)
-
-
-def pack_columns(columns: Columns) -> "pa.LargeBinaryArray":
-    """Pack many leads: one binary value each, the whole without a copy."""
-    import pyarrow as pa
-
-    offsets = columns.offsets * RECORD_BYTES
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(columns.records)]
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
-
-
-def columns_of_packed(
-    created_at: NDArray[np.int64], packed: "pa.LargeBinaryArray", versions: Versions
-) -> Columns:
-    """Lay out many packed leads.
-
-    Parameters
-    ----------
-    created_at : ndarray of shape (n_leads,)
-    packed
-        One value per lead, as ``pack_columns`` gives them.
-    versions
-        Lead index, known_at, values; in any order.
-    """
-    _, offsets, data = packed.buffers()
-    begins = np.frombuffer(offsets, np.int64)[packed.offset : packed.offset + len(packed) + 1]
-    words = np.frombuffer(data, np.int64)[begins[0] // 8 : begins[-1] // 8].copy()
-    columns = Columns(
-        own_array(created_at, np.int64),
-        (begins - begins[0]) // RECORD_BYTES,
-        words,
-        NOBODY_LATE,
-        *assemble_versions(versions, len(created_at)),
-    )
-    put_in_order(columns)
-    return columns

@@ -9,7 +9,6 @@ TIME_SHIFT = KIND_BITS + CHANNEL_BITS
 KIND_MASK, CHANNEL_MASK = (1 << KIND_BITS) - 1, (1 << CHANNEL_BITS) - 1
 
 MOST_KINDS = 1 << KIND_BITS
-MOST_CHANNELS = CHANNEL_MASK
 """One code of the channels' bits says that there is none."""
 
 LARGEST = 1e30

@@ -32,35 +32,6 @@ Permission = Literal[
     "api_docs:read",
 ]
 
-PERMISSIONS: Final[Mapping[Permission, str]] = {
-    "leads:score": "score leads sent in a request (`POST /v1/score`)",
-    "model:read": "read the model card and the drift report",
-    "leads:read": "read cards, timelines and lists of leads",
-    "scores:read": "read scores, their history, why they changed and what would change them; export them",
-    "records:send": "send leads, events, stage changes and attempts",
-    "records:repair": "read the quarantine, correct its items, send them again",
-    "engagement:send": "send engagement by the protocols of Segment, RudderStack and Snowplow",
-    "leads:merge": "merge two leads, and undo it",
-    "handoffs:read": "read the queue, packets, decisions, definitions and sellers",
-    "handoffs:create": "hand a lead over with a reason; supply, release and withdraw handoffs",
-    "handoffs:work": "answer handoffs, log attempts, qualify, return; sellers only their own",
-    "handoffs:assign": "assign a handoff to a seller; record absences and who acts for a seller",
-    "playbook:read": "read the playbook in effect and its versions",
-    "playbook:draft": "check a draft of the playbook, and propose it as a version",
-    "playbook:sign_for_marketing": "agree to a version of the playbook for marketing",
-    "playbook:sign_for_sales": "agree to a version of the playbook for sales",
-    "personal_data:export": "export all data held on a person",
-    "personal_data:erase": "erase a person, and readmit one",
-    "audit_log:read": "read the audit log",
-    "jobs:manage": "list background jobs that failed for good, and retry them; reopen webhook endpoints",
-    "metrics:read": "read the Prometheus metrics",
-    "scoreboard:read": "read SLA results of both sides (`GET /v1/sla`) and how leads were pursued (`GET /v1/pursuit`)",
-    "rejections:review": "draw a month's sample of rejected leads, read its cases, record findings",
-    "oversight:read": "read a month's report of oversight",
-    "api_docs:read": "read the description of the API",
-}
-"""Every permission and what it means, in words for the manual."""
-
 
 class Role(StrEnum):
     """What somebody is here for. Nobody has two."""

@@ -16,9 +16,6 @@ from features.kernel.packed import RECORD_BYTES, PackedLead, pack_lead
 from serving.store.histories import read_histories
 from serving.store.session import Store, UnitOfWork
 
-STALE = ""
-"""In place of a fingerprint: the bytes no longer tell everything."""
-
 APPEND = """
 UPDATE packed_history AS p SET
     fingerprint = CASE WHEN p.fingerprint = %(print)s THEN p.fingerprint ELSE '' END,

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from benchmarks.laboratory.routing_leads import draw_leads
 from serving.handoff.playbook.read import read_playbook
-from serving.handoff.routing.simulation import Arrivals, draw_leads, simulate_routing
+from serving.handoff.routing.simulation import Arrivals, simulate_routing
 
 SELLERS = """
 [[routing.sellers]]

@@ -18,7 +18,7 @@ from features.clock import from_us
 from features.compute.dask_backend import connected, largest_first, on_workers
 from features.compute.grids import choose_moments
 from features.compute.offline import Snapshots, compute_columns, compute_matrix
-from features.compute.online import compute_packed_row, compute_rows
+from features.compute.online import compute_packed_rows, compute_rows
 from features.compute.part import Job, Part, compute_part, list_leads
 from features.compute.settings import LOCAL
 from features.compute.stream import stream_parts
@@ -68,7 +68,7 @@ def packed(catalog: Catalog, leads: Sequence[LeadRecord], looks: Snapshots) -> R
     rows = []
     for lead, as_of in zip(looks.lead_index.tolist(), looks.as_of.tolist(), strict=True):
         known = known_before(leads[lead], as_of)
-        rows.append(compute_packed_row(catalog, pack_lead(encoder, known), as_of)[0])
+        rows.append(compute_packed_rows(catalog, [pack_lead(encoder, known)], [as_of])[0])
     return np.array(rows)
 
 

@@ -47,8 +47,6 @@ QUIET_ROW_DAYS = 7
 MONDAY_OFFSET = 3
 """1 January 1970 was a Thursday."""
 
-LEADS_AT_ONCE = 4096
-
 
 @dataclass(frozen=True)
 class Handoffs:

@@ -266,68 +266,6 @@ def find_next_look(reading: Reading, at: datetime) -> datetime | None:
     return min((moment for moment in moments if moment is not None and moment > at), default=None)
 
 
-@dataclass(frozen=True)
-class OwnershipSpan:
-    """A span of time in which a lead lay with one seller."""
-
-    seller: str
-    from_at: datetime
-    hours: WorkingHours
-    until_at: datetime | None = None
-    """None: it still does."""
-
-
-@dataclass(frozen=True)
-class Delays:
-    """Where the time went between what a lead did and the first contact."""
-
-    system: timedelta
-    """Time on the clock in nobody's hands: scoring, routing, waiting for somebody to be free."""
-    human: timedelta
-    """Time on the clock in sellers' hands."""
-    human_worked: timedelta
-    """Of that, the sellers' own working time."""
-    by_seller: Mapping[str, timedelta]
-    """Working time that each of them had it."""
-    because: str
-
-
-def split_delay(
-    signal_at: datetime, spans: Sequence[OwnershipSpan], touched_at: datetime | None, at: datetime
-) -> Delays:
-    """Split the time from a lead's signal to the first contact, or until now, by whose it was.
-
-    Parameters
-    ----------
-    signal_at
-        When the lead did what it was handed over for.
-    spans
-        Who had it, in order and without overlap.
-    touched_at
-        When it was first contacted; None if it was not.
-    at
-        The moment of looking.
-    """
-    end = min(touched_at or at, at)
-    human = worked = _NONE
-    by_seller: dict[str, timedelta] = {}
-    for span in spans:
-        first, last = max(span.from_at, signal_at), min(span.until_at or end, end)
-        if last > first:
-            own = span.hours.worked(first, last)
-            human, worked = human + (last - first), worked + own
-            by_seller[span.seller] = by_seller.get(span.seller, _NONE) + own
-    system = max(_NONE, end - signal_at) - human
-    return Delays(
-        system,
-        human,
-        worked,
-        by_seller,
-        f"{format_length(system)} until a seller had the lead, then {format_length(human)} with sellers, "
-        f"{format_length(worked)} of it working time.",
-    )
-
-
 def format_length(length: timedelta) -> str:
     """Say a length of time in hours and minutes.
 

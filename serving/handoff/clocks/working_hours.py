@@ -105,10 +105,6 @@ class WorkingHours:
         """Find the first worked moment at or after another."""
         return next(self.intervals(at))[0]
 
-    def is_working(self, at: datetime) -> bool:
-        """Whether a moment is worked."""
-        return any(first <= at < until for first, until in self.intervals_on(self.local_day(at)))
-
     @property
     def average_day(self) -> timedelta:
         """An average working day of an ordinary week: what a span's ``1d`` means here."""

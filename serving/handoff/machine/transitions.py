@@ -6,7 +6,6 @@ its two states: no clock can be forgotten.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -277,64 +276,3 @@ def check_supplied(signal: Signal, move: Move, supplied: Iterable[str]) -> None:
     missing = tuple(need for need in move.needs if need not in set(supplied))
     if missing:
         raise MissingFactError(signal, missing)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of a handoff's log."""
-
-    at: datetime
-    signal: Signal
-    seller: str | None = None
-    """Of an assignment: to whom."""
-
-
-@dataclass(frozen=True)
-class HandoffStatus:
-    """Where a handoff stands, and since when."""
-
-    state: State
-    since: datetime | None
-    seller: str | None
-    """Whose hands it lies in; None unless the state's custody is a seller's."""
-    running_since: Mapping[Clock, datetime]
-    """Start of each clock that runs or is paused; pauses are in the log."""
-
-
-UNMOVED = HandoffStatus(State.DECIDED, None, None, MappingProxyType({}))
-
-
-def step(status: HandoffStatus, entry: Entry) -> HandoffStatus:
-    """Make one move.
-
-    Raises
-    ------
-    ImpossibleMoveError
-        If the state does not take the signal.
-    MissingFactError
-        If an assignment does not say to whom.
-    """
-    move = move_from(status.state, entry.signal)
-    seller = status.seller
-    if entry.signal is Signal.ASSIGN:
-        check_supplied(entry.signal, move, ("seller",) if entry.seller else ())
-        seller = entry.seller
-    if STATES[move.to].custody is not Custody.SELLER:
-        seller = None
-    clocks = {c: since for c, since in status.running_since.items() if c not in move.stops}
-    clocks.update(dict.fromkeys(move.starts, entry.at))
-    return HandoffStatus(move.to, entry.at, seller, MappingProxyType(clocks))
-
-
-def replay(log: Iterable[Entry]) -> HandoffStatus:
-    """Replay a handoff's log from its beginning, in the order it was written.
-
-    Raises
-    ------
-    ImpossibleMoveError
-        If a line could not have happened.
-    """
-    status = UNMOVED
-    for entry in log:
-        status = step(status, entry)
-    return status

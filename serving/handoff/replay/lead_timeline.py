@@ -117,11 +117,6 @@ class LeadTimeline:
         """Whether there was still something to hand over: neither a SQL yet nor closed."""
         return self._status(as_of_us)[0]
 
-    def find_earlier(self, as_of_us: int) -> EarlierHandoff | None:
-        """Find the last handoff that had ended by then."""
-        end = self._status(as_of_us)[1]
-        return None if end is None else end.earlier
-
     def is_resting(self, as_of_us: int) -> bool:
         """Whether it came back and still rests."""
         end = self._status(as_of_us)[1]

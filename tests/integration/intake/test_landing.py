@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from features.clock import DAY_US, to_us
-from features.compute.online import compute_packed_row, compute_rows
+from features.compute.online import compute_packed_rows, compute_rows
 from serving.errors import InvalidBodyError
 from serving.intake.envelope import open_envelope
 from serving.intake.records.ingest import lock_leads
@@ -310,7 +310,7 @@ def test_packed_histories_are_what_the_rows_give(seed: int, store: Store) -> Non
 
     assert packed.keys() == rows.keys()
     for lead_id, lead in packed.items():
-        row = compute_packed_row(CATALOG, lead, as_of)
+        row = compute_packed_rows(CATALOG, [lead], [as_of])
         assert row.tobytes() == compute_rows(CATALOG, [rows[lead_id]], [as_of]).tobytes()
 
 

@@ -1,6 +1,9 @@
 """The table of moves: every walk through it, and nothing beside it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 import pytest
 from hypothesis import given
@@ -12,20 +15,50 @@ from serving.handoff.machine.transitions import (
     MOVES,
     OPEN,
     STATES,
-    UNMOVED,
     Clock,
     Custody,
-    Entry,
     Signal,
     State,
     check_supplied,
     list_signals,
     move_from,
-    replay,
-    step,
 )
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a handoff's log."""
+
+    at: datetime
+    signal: Signal
+    seller: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a handoff stands after its log was walked through the table."""
+
+    state: State = State.DECIDED
+    seller: str | None = None
+    running_since: Mapping[Clock, datetime] = field(default_factory=dict)
+
+
+def step(standing, entry):
+    move = move_from(standing.state, entry.signal)
+    seller = standing.seller
+    if entry.signal is Signal.ASSIGN:
+        check_supplied(entry.signal, move, ("seller",) if entry.seller else ())
+        seller = entry.seller
+    if STATES[move.to].custody is not Custody.SELLER:
+        seller = None
+    clocks = {c: since for c, since in standing.running_since.items() if c not in move.stops}
+    return Standing(move.to, seller, clocks | dict.fromkeys(move.starts, entry.at))
+
+
+def replay(log):
+    return reduce(step, log, Standing())
 
 
 def log_of(*signals, seller="sam"):
@@ -138,4 +171,4 @@ def test_a_rejection_without_a_reason_and_an_assignment_without_a_seller_are_ref
     with pytest.raises(MissingFactError, match="needs reason"):
         check_supplied(Signal.REJECT, move_from(State.ASSIGNED, Signal.REJECT), ())
     with pytest.raises(MissingFactError, match="needs seller"):
-        step(step(UNMOVED, Entry(START, Signal.HAND_OVER)), Entry(START, Signal.ASSIGN))
+        step(step(Standing(), Entry(START, Signal.HAND_OVER)), Entry(START, Signal.ASSIGN))

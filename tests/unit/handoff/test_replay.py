@@ -69,7 +69,7 @@ def hand_over_by_policy(timeline, points, playbook, fails=()):
             mql="failed" if number in fails else "met",
             activities=timeline.activities,
             open_handoff="h" if at < in_hand_until else None,
-            earlier=timeline.find_earlier(at),
+            earlier=timeline._status(at)[1] and timeline._status(at)[1].earlier,
         )
         if decide(facts, rules, rng).verdict is HandoffVerdict.HAND_OFF:
             handed.append(at)

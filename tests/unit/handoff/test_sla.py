@@ -7,7 +7,6 @@ from serving.handoff.clocks.rules import (
     ClockAction,
     ClockFacts,
     ClockState,
-    OwnershipSpan,
     Pause,
     Promise,
     find_next_look,
@@ -15,7 +14,6 @@ from serving.handoff.clocks.rules import (
     list_due_actions,
     list_promises,
     read_clock,
-    split_delay,
 )
 from serving.handoff.clocks.working_hours import WorkingHours
 from serving.handoff.machine.transitions import Clock
@@ -179,27 +177,3 @@ def test_both_sides_have_their_promises():
     assert promises[Clock.ANSWER].allowed == read_span("1h")
     assert promises[Clock.DECISION].reassign_after is None
     assert promises[Clock.SUPPLY].allowed == read_span(Sla().marketing.answer_waiting)
-
-
-def test_the_systems_delay_and_the_sellers_are_reported_apart():
-    tokyo = WorkingHours(Calendar(time_zone="UTC", hours=("mon-fri 00:00-08:00",)))
-    hands = [
-        OwnershipSpan("ann", may(4, 12), HOURS, until_at=may(5, 12)),
-        OwnershipSpan("ken", may(5, 13), tokyo),
-    ]
-
-    delays = split_delay(may(4, 10), hands, touched_at=may(6, 2), at=may(20, 9))
-
-    assert delays.system == timedelta(hours=3)  # two before ann, one between the two
-    assert delays.human == timedelta(hours=24 + 13)
-    assert delays.by_seller == {"ann": timedelta(hours=8), "ken": timedelta(hours=2)}
-    assert delays.human_worked == timedelta(hours=10)
-    assert delays.because == (
-        "3 h until a seller had the lead, then 37 h with sellers, 10 h of it working time."
-    )
-
-
-def test_delay_runs_until_now_where_nobody_has_touched_the_lead():
-    delays = split_delay(may(4, 10), [], touched_at=None, at=may(4, 16))
-
-    assert (delays.system, delays.human) == (timedelta(hours=6), timedelta())

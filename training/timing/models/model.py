@@ -286,15 +286,6 @@ class TimingModel:
         """Tell whose moment has come, by timing or, without enough, by the threshold."""
         return self.has_come(advice) if self.enough else np.asarray(advice.p_sql >= self.threshold)
 
-    def p_sql_as_made(self, rows: Rows, raised: Any, answer_days: Any, waiting: Any) -> Floats:
-        """Foretell handoffs as they were made: hand raised or not, answered after so many days.
-
-        Where the days are not known (NaN), as if answered as promised.
-        """
-        delay = fill_delay(answer_days, self.prices.promised_delay_days)
-        full = add_columns(self._own(rows), raised, delay, waiting)
-        return np.asarray(np.mean([sigmoid(f.sql.margins(full)) for f in self.families], axis=0))
-
     def reasons(self, rows: Rows) -> tuple[Floats, Floats]:
         """Work out what each feature adds to the advantage, by TreeSHAP.
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.timing.models.model import LEVEL, Rows, TimingModel, read_timing_model
 from training.timing.models.support import Neighbours
@@ -47,13 +46,6 @@ class ServedTiming:
         self.model.reasons(rows)
         self.model.curve(rows)
         self.neighbours.count_alike(rows)
-
-    def come(self, rows: Rows) -> NDArray[np.bool_]:
-        """Tell for which rows the rule says to hand over now; of shape (n_rows,)."""
-        advice = self.model.advise(rows)
-        if self.decides_by_timing:
-            return self.model.has_come(advice)
-        return np.asarray(advice.p_sql >= self.model.threshold)
 
     def files(self) -> dict[str, bytes]:
         """Shape everything as files by name: LightGBM's text, JSON and one plain array."""

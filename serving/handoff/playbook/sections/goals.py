@@ -11,8 +11,6 @@ Period = Literal["week", "month", "quarter"]
 Measure = Literal["handoffs", "accepted", "sqls", "won", "accepted_share", "sql_share"]
 """What a target counts: leads per period, or a share of those handed over."""
 
-SHARES = frozenset({"accepted_share", "sql_share"})
-
 
 class GoalTarget(Section):
     """``[[goals.targets]]``: a number both teams are measured by."""
