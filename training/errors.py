@@ -209,7 +209,7 @@ class FrameColumnsError(TrainingError):
     def __init__(self, missing: Sequence[str]) -> None:
         self.missing = tuple(missing)
         super().__init__(
-            f"The frame has no column {', '.join(missing)}. A cell may be empty, but each feature "
+            f"The frame has no column {', '.join(sorted(missing))}. A cell may be empty, but each feature "
             "needs its column: `baton features compute HISTORY --bundle BUNDLE --to FOLDER` writes "
             "them."
         )

@@ -212,9 +212,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         problems = (FieldProblem("", *_WORDS["json_invalid"]),)
         return refuse(InvalidBodyError(problems), find_asked(request.scope))
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = headers["RequirePermission"] = (
-            ", ".join(_list_methods(request)) or "another method"
-        )
+        allowed = headers["Allow"] = ", ".join(_list_methods(request)) or "another method"
         detail, fix = f"{request.method} is not answered here.", f"Use {allowed}."
     problem = {
         "type": PROBLEM_TYPE + title.lower().replace(" ", "-"),

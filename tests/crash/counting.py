@@ -32,7 +32,7 @@ SELECT (SELECT count(*) FROM outbox_effect WHERE leased_by IS NOT NULL)
      + (SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing')
 """
 LATEST = """
-SELECT l.lead_id, l.created_at, s.as_of, s.answer, p.known_until
+SELECT l.lead_id, s.as_of, s.answer, p.known_until
 FROM lead l LEFT JOIN score s ON s.lead_id = l.lead_id AND s.is_latest
 LEFT JOIN packed_history p ON p.lead_id = l.lead_id ORDER BY l.lead_id
 """
@@ -138,11 +138,9 @@ def _count_scores(work: UnitOfWork, settings: ServingSettings, found: Count) -> 
     rows: Sequence[Any] = list(work.execute(LATEST))
     found.leads = len(rows)
     found.packed_apart = len(find_differences(work, catalog, [row[0] for row in rows]))
-    for lead_id, created_at, as_of, answer, known_until in rows:
+    for lead_id, as_of, answer, known_until in rows:
         if as_of is None or known_until is None or as_of <= known_until:
             found.scores_behind += 1
             continue
-        anew = replay(
-            work, model_cache, [holder], lead_id, as_of, created_at=created_at, anew=True
-        )
+        anew = replay(work, model_cache, [holder], lead_id, as_of, anew=True)
         found.scores_apart += anew != bytes(answer)

@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from baton.extras import SERVER, TRAIN, explain_missing
 
@@ -110,11 +111,11 @@ def test_a_type_checker_reads_the_types_of_the_public_face(bare, tmp_path):
 
 def find_modules(extra: str) -> set[str]:
     """The modules that the distributions of an extra bring."""
-    wanted = {Requirement(line).name.lower() for line in EXTRAS[extra]}
+    wanted = {canonicalize_name(Requirement(line).name) for line in EXTRAS[extra]}
     return {
         module
         for module, owners in packages_distributions().items()
-        if {owner.lower() for owner in owners} & wanted
+        if {canonicalize_name(owner) for owner in owners} & wanted
     }
 
 
