@@ -75,7 +75,7 @@ def test_without_lots_the_card_names_the_bias_and_what_would_measure_it(tmp_path
     plain = simulate_history(get_scenario("plain"), n_leads=3000, seed=4).history
     card = learn(plain, tmp_path).card
     assert card["exposure"]["explored"] is None
-    assert "Hand a small share over by lot" in card["exposure"]["words"]
+    assert "Hand a small share over at random" in card["exposure"]["words"]
 
 
 def test_a_protected_field_is_left_out_unless_allowed_with_a_reason(bundle):
