@@ -148,7 +148,7 @@ def test_reasons_sum_to_the_score_for_every_lead_of_a_batch_of_ten_thousand(
 def test_a_missing_history_and_a_wrong_option_are_refused_in_words(tmp_path):
     missing = baton(tmp_path, "train", "nowhere")
     assert missing.returncode == 1
-    assert "baton import" in missing.stdout
+    assert "baton import" in missing.stderr
     assert "Traceback" not in missing.stdout + missing.stderr
     wrong = baton(tmp_path, "train", "nowhere", "--horizon", "soon")
     assert wrong.returncode == 2

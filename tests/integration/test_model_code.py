@@ -19,7 +19,7 @@ import mlflow, pandas as pd
 theirs = {name: importlib.import_module(name) for name in sys.argv[4].split(",")}
 mlflow.set_tracking_uri(sys.argv[1]); mlflow.set_registry_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/baton-sql@champion")
-answer = model.predict(pd.read_json(sys.argv[2], orient="split", precise_float=True))
+answer = model.predict(pd.read_parquet(sys.argv[2]))
 answer["probability"].to_json(sys.argv[3], orient="values", double_precision=15)
 for name, module in theirs.items():
     assert sys.modules[name] is module and vars(module)["WHOSE"] == "theirs", name
@@ -45,11 +45,9 @@ def test_a_model_predicts_where_its_user_has_packages_of_the_same_names(
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("WHOSE = 'theirs'\n")
-    frame_of_rows(bundle.catalog, rows).to_json(
-        tmp_path / "rows.json", orient="split", double_precision=15
-    )
+    frame_of_rows(bundle.catalog, rows).to_parquet(tmp_path / "rows.parquet")
 
-    words = [store, "rows.json", "answer.json", ",".join(names)]
+    words = [store, "rows.parquet", "answer.json", ",".join(names)]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words],
         cwd=tmp_path,
