@@ -8,8 +8,10 @@ import pytest
 from features.clock import DAY_US
 from features.compute.offline import Snapshots
 from features.lifecycle.stages import Stage
+from tests.unit.test_segment_models import CATALOG
 from training.dataset.moments import Dataset, Moments
 from training.engine import Engine
+from training.estimators.candidates import Candidate, FittedModel
 from training.evaluation.calibration import fit_affine, list_log_losses
 from training.labels.conversion import Grid, Outcome
 from training.selection.competition import FoldRow, choose, compare, compete, usable_folds
@@ -53,6 +55,14 @@ class FixedModel:
         return 2.0 * rows[:, 0].astype(np.float64)
 
 
+class FixedCandidate(Candidate):
+    """A candidate that learns nothing, and keeps whom it was to learn from."""
+
+    def fit(self, train, progress=None):
+        self.build.append(set(train.lead_index.tolist()))
+        return FittedModel(self, FixedModel(), {}, {})
+
+
 def draw_drifting_leads(n=3000):
     """Look once at each of some leads; conversions grow more frequent with time."""
     rng = np.random.default_rng(3)
@@ -65,18 +75,15 @@ def draw_drifting_leads(n=3000):
     snapshots = Snapshots(np.arange(n), as_of)
     known_at = as_of + 10 * DAY_US
     moments = Moments(cast("Any", None), outcome, grid, snapshots, created, y, known_at, {}, 0)
-    return Dataset(cast("Any", None), moments, signal[:, None], moments.split(), 0)
+    return Dataset(CATALOG, moments, signal[:, None], moments.split(), 0)
 
 
 def test_candidates_are_judged_on_leads_they_were_neither_fitted_nor_calibrated_on():
     dataset = draw_drifting_leads()
     fitted_on = []
+    candidate = FixedCandidate("fixed", fitted_on)
 
-    def fit(own, tell):
-        fitted_on.append(set(own.lead_index.tolist()))
-        return FixedModel(), {}
-
-    found = compete(dataset, 7, engine=Engine(fitters={"fixed": fit}))
+    found = compete(dataset, 7, engine=Engine(candidates={"fixed": candidate}))
 
     folds = usable_folds(dataset)
     assert len(folds) == len(found.fold_losses) > 1
