@@ -61,7 +61,7 @@ class CalibrationError:
 class CalibrationLine:
     """Logistic regression of outcomes on predicted log-odds; 1 and 0 are perfect.
 
-    A slope under 1 means too bold (extremes too extreme), over 1 too timid. The intercept in the
+    A slope under 1 means overconfident (too extreme), over 1 underconfident. The intercept in the
     large has the slope held at 1: above 0 means more came than was predicted.
     """
 

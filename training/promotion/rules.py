@@ -48,7 +48,7 @@ class PromotionRules:
     choice."""
     lowest_slope: float = 0.8
     highest_slope: float = 1.25
-    """Calibration slopes, equal in log, outside of which chances are too bold or too timid; the
+    """Calibration slopes, equal in log, outside of which chances are overconfident or underconfident; the
     whole interval must lie outside. Our own choice."""
 
 

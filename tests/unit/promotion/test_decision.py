@@ -119,12 +119,12 @@ def test_too_few_leads_of_either_kind_cannot_tell(changes, expected):
         ),
         (
             {"challenger": make_side(0.412, slope=(0.5, 0.7))},
-            "The challenger's chances are too bold: calibration slope 0.60 (95 % 0.50 to 0.70), "
+            "The challenger's chances are overconfident: calibration slope 0.60 (95 % 0.50 to 0.70), "
             "outside of 0.8 to 1.25.",
         ),
         (
             {"challenger": make_side(0.412, slope=(1.3, 1.5))},
-            "The challenger's chances are too timid: calibration slope 1.40 (95 % 1.30 to 1.50), "
+            "The challenger's chances are underconfident: calibration slope 1.40 (95 % 1.30 to 1.50), "
             "outside of 0.8 to 1.25.",
         ),
         (
