@@ -179,9 +179,9 @@ def find_uncalibrated(who: str, side: ModelMeasures, rules: PromotionRules) -> I
         )
     low, high = line.slope_interval.low, line.slope_interval.high
     if high < rules.lowest_slope or low > rules.highest_slope:
-        manner = "bold" if line.slope < 1 else "timid"
+        manner = "overconfident" if line.slope < 1 else "underconfident"
         yield (
-            f"The {who}'s chances are too {manner}: calibration slope {line.slope:.2f} "
+            f"The {who}'s chances are {manner}: calibration slope {line.slope:.2f} "
             f"(95 % {low:.2f} to {high:.2f}), outside of {rules.lowest_slope:g} to "
             f"{rules.highest_slope:g}."
         )
