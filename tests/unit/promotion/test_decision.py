@@ -198,7 +198,11 @@ def test_no_better_than_noise_keeps_a_champion_that_has_nothing_against_it():
     ("changes", "age", "expected"),
     [
         ({}, 91.0, "The champion is old: its newest examples lie 91 days before"),
-        ({"champion": make_side(0.425, slope=(0.5, 0.7))}, None, "The champion's chances are too"),
+        (
+            {"champion": make_side(0.425, slope=(0.5, 0.7))},
+            None,
+            "The champion's chances are overconfident",
+        ),
         ({"champion": make_side(0.425, ece=0.06)}, None, "The champion is not calibrated"),
         ({"champion": make_side(0.425, auc=(0.45, 0.6))}, None, "The champion has no signal"),
     ],
