@@ -1,9 +1,11 @@
 """The pages that are made from the code name all there is, and the check of a built site finds each fault."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+import baton
 from docs.sphinx.architecture import Floor, Room
 from docs.sphinx.check_site import find_faults
 from docs.sphinx.decisions import DecisionFormError, read_decision
@@ -11,7 +13,7 @@ from docs.sphinx.http_api import describe_kind
 from docs.sphinx.outside import turn_link
 from docs.sphinx.pages import write_pages
 from serving.app import build_app
-from tests.docs.documents import ROOT
+from tests.docs.documents import PAGES, ROOT
 from tests.unit.serving.factories import make_settings
 
 
@@ -78,6 +80,25 @@ def test_what_did_not_change_is_not_written_again(generated):
     write_pages(ROOT, generated)
 
     assert page.stat().st_mtime_ns == before
+
+
+def test_every_page_has_a_place_in_the_site():
+    placed = set()
+    for index in (ROOT / "docs").rglob("index.md"):
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", index.read_text(), flags=re.DOTALL):
+            for entry in tree.split():
+                placed |= set(index.parent.glob(f"{entry}.md"))
+
+    pages = {page for page in PAGES if (ROOT / "docs") in page.parents}
+    assert pages - {page.resolve() for page in placed} == {ROOT / "docs" / "index.md"}
+
+
+def test_the_python_page_describes_all_that_import_baton_offers():
+    page = (ROOT / "docs/reference/python.md").read_text()
+
+    assert set(re.findall(r"^\.\. auto(?:function|class):: (\w+)$", page, flags=re.MULTILINE)) == {
+        *baton.__all__
+    }
 
 
 @pytest.mark.parametrize(
