@@ -15,12 +15,13 @@ from tests.unit.estimators.test_candidates import CATALOG, INDUSTRY, draw_data
 from training.bundle import Scale
 from training.card import shap_plots
 from training.card.business_fields import find_fields, name_columns
-from training.card.explanation_page import PICTURES, render_explanations
 from training.card.explanations import NO_INTERACTIONS, explain_model, write_explanation_plots
+from training.card.pages import render_page
 from training.estimators.candidates import CANDIDATES, LINEAR, TREES
 from training.models.interactions import compute_interactions
 
 ROOT = Path(__file__).parents[2]
+PAGE = "card/templates/explanations.md.j2"
 SCALE = Scale(slope=0.9, intercept=0.1, bias=-1.0)
 
 
@@ -136,19 +137,17 @@ def test_the_card_shows_each_picture_it_has_and_a_card_without_is_left_alone(exp
     card = json.loads(
         json.dumps({"explanations": explanation.describe(), "pictures": ["summary.png"]})
     )
-    page = render_explanations(card)
+    page = render_page(PAGE, card=card)
     assert "](summary.png)" in page
     assert "](pairs.png)" not in page
     assert explanation.sentence in page
     assert f"| {explanation.interactions.pairs[0].strength:.2f} |" in page
-    assert render_explanations({"pictures": []}) == ""
-    written = {
-        shap_plots.SUMMARY_PICTURE,
-        shap_plots.DEPENDENCE_PICTURE,
-        shap_plots.INTERACTIONS_PICTURE,
-        shap_plots.PAIRS_PICTURE,
-    }
-    assert written | {"stability.png"} == set(PICTURES)
+    assert not render_page(PAGE, card={"pictures": []}).strip()
+    drawn = {value for name, value in vars(shap_plots).items() if name.endswith("_PICTURE")}
+    facts = {"explanations": explanation.describe(), "pictures": sorted(drawn)}
+    every = render_page(PAGE, card=facts)
+    assert len(drawn) >= 4
+    assert all(f"]({name})" in every for name in drawn)
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from training.card.cautions import find_cautions
-from training.card.markdown import render_card_markdown
 from training.evaluation.calibration import AffineFit
 from training.evaluation.quality import (
     CandidateFigures,
@@ -32,7 +31,6 @@ __all__ = [
     "build_card",
     "measure_candidate",
     "measure_quality",
-    "render_card_markdown",
 ]
 
 BASE_RATE = "base rate"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from features.terminal.screen import Screen
 from training.bundle import Bundle
-from training.card import markdown
+from training.card.pages import UNKNOWN, render_page
 from training.card.plots import BLUE, INK, QUIET, build_figure, save_figure
 from training.card.report import to_plain
 from training.promotion.aliases import PromotionAction
@@ -112,7 +112,7 @@ def list_groups(
             f"{(row.up + row.down) / row.leads:.0%}",
             f"{row.up:,}",
             f"{row.down:,}",
-            f"{row.points:+.1f}" if np.isfinite(row.points) else markdown.UNKNOWN,
+            f"{row.points:+.1f}" if np.isfinite(row.points) else UNKNOWN,
         ]
         for row in ranked
     ]
@@ -125,7 +125,7 @@ def list_top_changes(impact: Impact) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             change.lead_id,
-            change.owner or markdown.UNKNOWN,
+            change.owner or UNKNOWN,
             f"{change.points_before:.0f} → {change.points_after:.0f}",
             f"{change.band_before} → {change.band_after}",
             f"{change.probability_before:.1%} → {change.probability_after:.1%}",
@@ -181,27 +181,23 @@ def _print_table(screen: Screen, title: str, listed: tuple[list[str], list[list[
 
 def render(review: Review, action: PromotionAction) -> str:
     """Render a review as Markdown, the picture linked beside it."""
-    old, new, impact = review.champion, review.challenger, review.impact
-    done = "The alias was moved" if action.moved else "Nothing was changed"
-    reason = f" Reason: {action.reason}" if action.reason else ""
-    parts = [
-        f"# {new.name}: {old.version} or {new.version}?",
-        f"P({new.contract.text}). Champion: {old.model_kind} {old.version}; challenger: "
-        f"{new.model_kind} {new.version}.",
-        f"**Verdict: {review.decision.verdict}.** {done} by {action.by}, "
-        f"{action.at:%Y-%m-%d %H:%M} UTC.{reason}",
-        "\n".join(f"- {sentence}" for sentence in review.decision.because),
-        f"## If it is promoted ({review.as_of:%Y-%m-%d})",
-        "\n".join(f"- {sentence}" for sentence in impact.words),
-        f"![Points before and after]({PICTURE})",
-        "### Leads by band\n\n" + markdown.table(*list_crossings(impact)),
-        "### Points\n\n" + markdown.table(*list_quantiles(impact)),
-        "### By owner\n\n" + markdown.table(*list_groups(impact.by_owner)),
-        "### By segment\n\n" + markdown.table(*list_groups(impact.by_segment)),
-        "### Leads with the largest change\n\n" + markdown.table(*list_top_changes(impact)),
-        "### Compared by segment\n\n" + markdown.table(*_list_segments(review)),
-    ]
-    return "\n\n".join(parts) + "\n"
+    impact = review.impact
+    return render_page(
+        "promotion/templates/report.md.j2",
+        review=review,
+        old=review.champion,
+        new=review.challenger,
+        action=action,
+        picture=PICTURE,
+        tables={
+            "Leads by band": list_crossings(impact),
+            "Points": list_quantiles(impact),
+            "By owner": list_groups(impact.by_owner),
+            "By segment": list_groups(impact.by_segment),
+            "Leads with the largest change": list_top_changes(impact),
+            "Compared by segment": _list_segments(review),
+        },
+    )
 
 
 def _list_segments(review: Review) -> tuple[list[str], list[list[str]]]:

@@ -23,7 +23,7 @@ from training.bundle import (
     load_bundle,
     seal_bundle,
 )
-from training.card.report import render_card_markdown
+from training.card.pages import render_card
 from training.dataset.moments import Moments, build_moments
 from training.engine import IN_PROCESS, Engine
 from training.errors import BundleError, TrainingError
@@ -318,4 +318,4 @@ def _write_card(folder: Path, moved: Bundle, found: Recalibration) -> None:
     )
     card["warnings"] = [sentence, *card["warnings"]]
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    (folder / "card.md").write_text(render_card_markdown(card), encoding="utf-8")
+    (folder / "card.md").write_text(render_card(card), encoding="utf-8")

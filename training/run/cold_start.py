@@ -26,7 +26,7 @@ from training.bundle import (
     write_bundle,
 )
 from training.card.facts import BAND_EDGES
-from training.card.markdown import render_cold_card
+from training.card.pages import render_card
 from training.dataset.moments import build_moments
 from training.dataset.open_leads import find_open
 from training.dataset.protected import list_left_out
@@ -143,7 +143,7 @@ def start_cold(
     )
     card["model"] = {"name": options.name, "version": fingerprint[:12], "kind": KIND}
     (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    (draft / "card.md").write_text(render_cold_card(card), encoding="utf-8")
+    (draft / "card.md").write_text(render_card(card), encoding="utf-8")
     seal_bundle(draft)
     return load_bundle(place_draft(draft, bundles / f"{options.name}-{fingerprint[:12]}"))
 

@@ -15,7 +15,6 @@ from features.contracts.history import History
 from features.kernel.layout import lead_index
 from training.bundle import Bundle, Contract, Scale, load_bundle, seal_bundle, write_bundle
 from training.card.brought import list_brought
-from training.card.explanation_page import render_explanations
 from training.card.facts import (
     ModelReasons,
     evaluate,
@@ -27,8 +26,8 @@ from training.card.facts import (
     write_model_reasons,
     write_pictures,
 )
-from training.card.report import Quality, build_card, render_card_markdown, to_plain
-from training.card.timing_markdown import render_timing
+from training.card.pages import render_card
+from training.card.report import Quality, build_card, to_plain
 from training.dataset.availability import list_availability
 from training.dataset.moments import Dataset, build_datasets, build_moments, check_slices
 from training.dataset.protected import ProtectedField, list_left_out
@@ -420,8 +419,7 @@ def _finish(
         card["stability"] = to_plain(model_reasons.stability.describe())
         card["pictures"] = [*card["pictures"], *write_model_reasons(draft, model_reasons)]
     (draft / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    page = (render_card_markdown(card), render_timing(card), render_explanations(card))
-    (draft / "card.md").write_text("\n".join(part for part in page if part), encoding="utf-8")
+    (draft / "card.md").write_text(render_card(card), encoding="utf-8")
     seal_bundle(draft)
     write_pictures(draft, load_bundle(draft), quality)
     seal_bundle(draft)

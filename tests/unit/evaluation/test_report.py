@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from training.card.cautions import find_cautions
+from training.card.pages import render_card
 from training.card.plots import (
     write_card_plots,
     write_gains_plot,
@@ -23,7 +25,6 @@ from training.card.report import (
     build_card,
     measure_candidate,
     measure_quality,
-    render_card_markdown,
 )
 from training.evaluation.calibration import fit_affine
 from training.evaluation.errors import EmptySliceError
@@ -136,7 +137,7 @@ def test_card_carries_allowed_leaks_and_the_too_good_alarm(card):
 
 
 def test_page_tells_what_the_card_tells(card):
-    page = render_card_markdown(card)
+    page = render_card(card)
 
     for words in (
         "# Model card: P(SQL within 30 days)",
@@ -154,12 +155,26 @@ def test_page_tells_what_the_card_tells(card):
 
 
 def test_every_table_of_the_page_has_as_many_cells_as_its_header(card):
-    page = render_card_markdown(card).replace("\\|", "/")
+    page = render_card(card).replace("\\|", "/")
 
     blocks = [block.splitlines() for block in page.split("\n\n") if block.startswith("| ")]
     assert len(blocks) >= 8
     for lines in blocks:
         assert len({line.count("|") for line in lines}) == 1
+
+
+def test_what_stands_in_the_data_ends_no_cell_and_begins_no_tag(card):
+    segment = {**card["quality"]["segments"][0], "segment": "a|b\n<script>", "auc_low": 0.1}
+    odd = {**card, "quality": {**card["quality"], "segments": [segment]}}
+
+    assert "| a\\|b \\<script> |" in render_card(odd)
+
+
+def test_a_card_that_lacks_a_fact_is_not_rendered_with_a_blank(card):
+    lacking = {name: fact for name, fact in card["quality"].items() if name != "lift_at_10"}
+
+    with pytest.raises(UndefinedError, match="lift_at_10"):
+        render_card({**card, "quality": lacking})
 
 
 def test_without_signal_the_first_warning_states_so():
@@ -203,7 +218,7 @@ def test_a_slice_without_conversions_makes_a_card_with_blanks():
     json.dumps(made, allow_nan=False)
     assert made["quality"]["auc"]["value"] is None
     assert made["warnings"][0].startswith("Only one outcome is present")
-    assert "| AUC | - |" in render_card_markdown(made)
+    assert "| AUC | - |" in render_card(made)
 
 
 def test_an_empty_slice_is_refused():

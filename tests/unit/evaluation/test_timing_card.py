@@ -3,14 +3,19 @@
 import numpy as np
 
 from features.clock import DAY_US
-from training.card.timing_markdown import render_timing
+from training.card.pages import render_page
 from training.timing.proof.paths import count_working_days
+
+
+def render_timing(card):
+    return render_page("card/templates/timing.md.j2", card=card)
+
 
 MONDAY = 4 * DAY_US  # 5 January 1970
 
 
 def test_a_card_without_the_moment_states_nothing():
-    assert render_timing({"pictures": []}) == ""
+    assert not render_timing({"pictures": []}).strip()
 
 
 def test_too_few_handoffs_are_stated_as_such():
