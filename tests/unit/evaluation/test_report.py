@@ -171,10 +171,10 @@ def test_what_stands_in_the_data_ends_no_cell_and_begins_no_tag(card):
 
 
 def test_a_card_that_lacks_a_fact_is_not_rendered_with_a_blank(card):
-    lacking = {name: fact for name, fact in card["quality"].items() if name != "lift_at_10"}
+    lacking = {name: fact for name, fact in card["data"].items() if name != "source"}
 
-    with pytest.raises(UndefinedError, match="lift_at_10"):
-        render_card({**card, "quality": lacking})
+    with pytest.raises(UndefinedError, match="source"):
+        render_card({**card, "data": lacking})
 
 
 def test_without_signal_the_first_warning_states_so():
