@@ -124,6 +124,8 @@ class ServingSettings(BaseSettings):
     """Whether ``baton serve`` does the background work itself; otherwise ``baton worker`` does."""
     handoffs: bool = True
     """Whether leads are handed over by the playbook: decided about after each score, clocks looked at."""
+    handoffs_unagreed: bool = False
+    """Whether Baton hands over by itself before both teams have agreed to a playbook; else it only proposes."""
     worker_check_seconds: Annotated[float, Field(gt=0)] = 0.25
     """Seconds between two looks at what is due, once nothing is."""
     worker_batch: Annotated[int, Field(ge=1, le=5_000)] = 250

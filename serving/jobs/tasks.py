@@ -6,8 +6,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from features import clock
-from serving.handoff.lifecycle.jobs import DECIDE, SWEEP, decide_job, sweep_job
+from serving.handoff.lifecycle.jobs import (
+    DECIDE,
+    SWEEP,
+    decide_job,
+    decide_proposed_job,
+    sweep_job,
+)
 from serving.handoff.oversight.service import draw_last_month
+from serving.handoff.playbook.repository import DECIDE_PROPOSED
 from serving.notify.outbox import Outbox
 from serving.scoring.live.scoring_queue import add_everyone_due
 from serving.scoring.live.worker import SCORE_LEAD, LiveScorer
@@ -32,7 +39,7 @@ DIGESTS = "baton.announce_digests"
 STALE_DAYS = 30
 """Days after which jobs that failed for good are forgotten."""
 
-TASKS = frozenset({RESCORE, SCORE_LEAD, TIDY, DRAW, DIGESTS, DECIDE, SWEEP})
+TASKS = frozenset({RESCORE, SCORE_LEAD, TIDY, DRAW, DIGESTS, DECIDE, DECIDE_PROPOSED, SWEEP})
 """The names of all jobs."""
 
 IS_IN_USE = """
@@ -64,6 +71,8 @@ class JobResources:
     """Announces the digests that are due, as the settings say to whom."""
     hands_over: bool = False
     """Whether leads are decided about and clocks are looked at."""
+    hands_over_unagreed: bool = False
+    """Whether leads are handed over before both sides have agreed to a playbook."""
 
 
 def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
@@ -145,15 +154,21 @@ def _add_periodic(
 
 def add_handoff_jobs(app: "App", resources: JobResources, retry: "RetryStrategy") -> None:
     """Add the jobs of handoffs; where Baton does not hand over, they find nothing to do."""
-    model_holders = resources.scorer.model_holders
+    model_holders, now = resources.scorer.model_holders, resources.now
+    unagreed = resources.hands_over_unagreed
 
     @app.task(name=DECIDE, queue=QUEUE, retry=retry)
     def decide_leads(lead_ids: list[str], contract: str) -> None:
         if resources.hands_over:
-            decide_job(resources.store, model_holders, lead_ids, contract, resources.now)
+            decide_job(resources.store, model_holders, lead_ids, contract, now, unagreed=unagreed)
+
+    @app.task(name=DECIDE_PROPOSED, queue=QUEUE, retry=retry)
+    def decide_proposed() -> None:
+        if resources.hands_over:
+            decide_proposed_job(resources.store, model_holders, now, unagreed=unagreed)
 
     @app.periodic(cron="* * * * *")
     @app.task(name=SWEEP, queue=QUEUE, lock=SWEEP, retry=retry)
     def sweep_handoffs(timestamp: int) -> None:  # noqa: ARG001 - a periodic task is told when
         if resources.hands_over:
-            sweep_job(resources.store, model_holders, resources.now)
+            sweep_job(resources.store, model_holders, now, unagreed=unagreed)

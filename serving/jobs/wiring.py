@@ -61,5 +61,6 @@ def build_job_resources(
         scorer,
         Outbox(store, all_senders, most=20, at_once=10),
         hands_over=settings.handoffs,
+        hands_over_unagreed=settings.handoffs_unagreed,
         announce_digests=lambda work, at: announce_digests(work, settings, at),
     )

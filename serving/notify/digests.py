@@ -19,8 +19,9 @@ from serving.handoff.machine.transitions import OPEN
 from serving.handoff.oversight.queries import GIVEN_BACK, list_cases
 from serving.handoff.playbook.repository import Agreed, read_agreed, read_cited
 from serving.handoff.playbook.sections.notifications import Digest
-from serving.handoff.scoreboard.queries import read_records
-from serving.handoff.scoreboard.rules import ReportingPeriod, build_scoreboard
+from serving.handoff.scoreboard.period import ReportingPeriod
+from serving.handoff.scoreboard.queries import read_promised, read_records
+from serving.handoff.scoreboard.rules import build_scoreboard
 from serving.notify.digest_times import find_due_day, find_span
 from serving.notify.mail import deliver, write_mail
 from serving.notify.messages import Message, Table
@@ -134,7 +135,7 @@ def _draw_scoreboard(
     work: UnitOfWork, agreed: Agreed, span: ReportingPeriod, at: datetime
 ) -> Table:
     clocks, handoffs = read_records(work, agreed, span, at)
-    lines = build_scoreboard(agreed.playbook.sla, clocks, handoffs, span, at)
+    lines = build_scoreboard(read_promised(work), clocks, handoffs, span, at)
     cells = tuple(
         (line.side.value, line.promise.replace("_", " "), line.because) for line in lines
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, get_args
 
-from serving.handoff.oversight import notifications
+from serving.handoff.playbook import notifications
 from serving.handoff.playbook.repository import read_agreed
 from serving.handoff.playbook.sections.notifications import (
     Medium,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from features import clock
-from serving.handoff.oversight import notifications
+from serving.handoff.playbook import notifications
 from serving.notify import chat, digests, mail, webhooks
 from serving.notify.chat import ChatSender
 from serving.notify.digests import DigestSender

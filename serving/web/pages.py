@@ -75,26 +75,26 @@ def is_plain_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and not is_rows(value)
 
 
-def describe_reach(value: float | None, promise: str) -> str:
+def describe_reach(value: float | None, is_number: bool) -> str:
     """Say a figure of the scoreboard: a share, or a number of leads.
 
-    >>> describe_reach(0.873, "answered_share"), describe_reach(36.8, "handoffs"), describe_reach(None, "handoffs")
+    >>> describe_reach(0.873, False), describe_reach(36.8, True), describe_reach(None, True)
     ('87 %', '37', '-')
     """
     if value is None:
         return "-"
-    return f"{value:.0f}" if promise == "handoffs" else f"{100 * value:.0f} %"
+    return f"{value:.0f}" if is_number else f"{100 * value:.0f} %"
 
 
-def describe_change(value: float | None, promise: str) -> str:
+def describe_change(value: float | None, is_number: bool) -> str:
     """Say how a figure of the scoreboard changed.
 
-    >>> describe_change(-0.05, "answered_share"), describe_change(4.0, "handoffs")
+    >>> describe_change(-0.05, False), describe_change(4.0, True)
     ('-5 points', '+4')
     """
     if value is None:
         return "-"
-    return f"{value:+.0f}" if promise == "handoffs" else f"{100 * value:+.0f} points"
+    return f"{value:+.0f}" if is_number else f"{100 * value:+.0f} points"
 
 
 _environment.filters |= {

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from serving.auth.guard import require
 from serving.handoff.api.dependencies import InActionContext, OwnHandoff, note_action
-from serving.handoff.api.queries import QueueFilter, list_queue, read_packet
+from serving.handoff.api.queries import QueueFilter, list_proposed, list_queue, read_packet
 from serving.handoff.api.schemas import (
     AssignIn,
     AttemptIn,
@@ -20,6 +20,8 @@ from serving.handoff.api.schemas import (
     HandOverIn,
     ListedHandoff,
     NoteIn,
+    ProposedLead,
+    ProposedPage,
     QualifyIn,
     QuestionIn,
     ReasonIn,
@@ -88,6 +90,27 @@ def queue(
     rows, following = list_queue(work, asked, cursor, limit)
     listed = [ListedHandoff.model_validate(dict(row._mapping)) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
     return HandoffPage(handoffs=listed, next=following)
+
+
+@router.get(
+    "/proposed",
+    summary="Leads that would be handed over, had both sides agreed to a playbook",
+    dependencies=[READ],
+    responses=describe_problems(401, 422, 503),
+)
+def proposed(work: Reading, cursor: Cursor = None, limit: Limit = 50) -> ProposedPage:
+    """List them page by page: leads that asked for sales first, then the best scored.
+
+    They are decided about again, and handed over, as soon as a playbook is agreed.
+    """
+    rows, following = list_proposed(work, cursor, limit)
+    listed = [
+        ProposedLead.model_validate(
+            {name: getattr(row, name) for name in ProposedLead.model_fields}
+        )
+        for row in rows
+    ]
+    return ProposedPage(proposed=listed, next=following)
 
 
 @router.get(

@@ -29,6 +29,19 @@ BEYOND = """AND ((trigger <> 'hand_raiser')::int, -coalesce(value, -1), handoff_
     > (%(rank)s, %(place)s, %(after)s)"""
 
 
+PROPOSED_ORDER = "proposed"
+PROPOSED = """
+SELECT * FROM (
+    SELECT DISTINCT ON (1) coalesce(l.merged_into, l.lead_id) AS lead_id, at, because, trigger,
+        points, band, verdict, (trigger <> 'hand_raiser')::int AS rank,
+        -coalesce(points, -1) AS place
+    FROM decision d JOIN lead l USING (lead_id) ORDER BY 1, decision_number DESC
+) newest WHERE verdict = 'propose' {beyond}
+ORDER BY rank, place, lead_id LIMIT %(limit)s
+"""
+PROPOSED_BEYOND = "AND (rank, place, lead_id) > (%(rank)s, %(place)s, %(after)s)"
+
+
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
     """Which handoffs to list."""
@@ -73,6 +86,24 @@ def list_queue(
         return rows, None
     last = rows[limit - 1]
     return rows[:limit], write_cursor(ORDER, last.rank, last.place, last.handoff_id)
+
+
+def list_proposed(
+    work: UnitOfWork, cursor: str | None, limit: int
+) -> tuple[Sequence[Any], str | None]:
+    """List leads that were only proposed, those who asked for sales first, then the best scored."""
+    values: dict[str, Any] = {"limit": limit + 1}
+    if cursor is not None:
+        rank, place, after = read_cursor(PROPOSED_ORDER, cursor, 3)
+        if not isinstance(place, int | float) or not isinstance(after, str):
+            raise CursorRefusedError
+        values |= {"rank": read_cursor_number(rank), "place": float(place), "after": after}
+    beyond = PROPOSED_BEYOND if cursor is not None else ""
+    rows = list(work.execute(PROPOSED.format(beyond=beyond), values))
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], write_cursor(PROPOSED_ORDER, last.rank, last.place, last.lead_id)
 
 
 def list_assignments(work: UnitOfWork, handoff_id: int) -> list[Assignment]:

@@ -150,6 +150,25 @@ class HandoffPage(Shaped):
     next: str | None
 
 
+class ProposedLead(Shaped):
+    """A lead that would be handed over, had both sides agreed to a playbook."""
+
+    lead_id: str
+    at: datetime
+    """When it was decided."""
+    because: str
+    trigger: str
+    points: float | None
+    band: str | None
+
+
+class ProposedPage(Shaped):
+    """A page of such leads."""
+
+    proposed: list[ProposedLead]
+    next: str | None
+
+
 class ClockOut(Shaped):
     """A clock of a handoff, as of now."""
 

@@ -8,15 +8,9 @@ from starlette.responses import HTMLResponse, Response
 
 from serving.auth.guard import require
 from serving.handoff.playbook.repository import read_agreed
-from serving.handoff.scoreboard.period import choose_span
-from serving.handoff.scoreboard.queries import read_records
-from serving.handoff.scoreboard.rules import (
-    Axis,
-    Line,
-    ReportingPeriod,
-    build_scoreboard,
-    build_scoreboards,
-)
+from serving.handoff.scoreboard.period import ReportingPeriod, choose_span
+from serving.handoff.scoreboard.queries import read_promised, read_records
+from serving.handoff.scoreboard.rules import Axis, Line, build_scoreboard, build_scoreboards
 from serving.leads.schemas import AsOf
 from serving.store.dependencies import Reading
 from serving.store.session import UnitOfWork
@@ -38,6 +32,8 @@ class Trend(BaseModel):
     promise: str
     goal: float
     """Of the whole period; a number of leads is that of each of its parts."""
+    is_number: bool
+    """Whether goal and reached are numbers of leads; shares otherwise."""
     reached: list[float | None]
     """Oldest first; null where there are too few leads."""
 
@@ -53,7 +49,7 @@ class Scoreboard(BaseModel):
     playbook_version: str
     """Whose shares are the goals; each lead's times are those of the version it was handed over by."""
     lines: list[Line]
-    """Marketing's targets first."""
+    """Marketing's targets first, then those of sales, then the goals of both."""
     by: Axis | None
     parts: dict[str, list[Line]]
     """The same by team, seller or source, where that was asked for."""
@@ -64,14 +60,13 @@ def read_scoreboard(
     work: UnitOfWork, span: ReportingPeriod, at: datetime, by: Axis | None = None
 ) -> Scoreboard:
     """Compute the scoreboard of a period from the records known at a moment."""
-    agreed = read_agreed(work)
-    section = agreed.playbook.sla
+    agreed, promised = read_agreed(work), read_promised(work)
     clocks, handoffs = read_records(work, agreed, span, at)
-    lines = build_scoreboard(section, clocks, handoffs, span, at)
+    lines = build_scoreboard(promised, clocks, handoffs, span, at)
     count = min(MOST_POINTS, max(2, (span.end - span.start) // timedelta(days=7)))
     step = (span.end - span.start) / count
     points = [
-        build_scoreboard(section, clocks, handoffs, part, at)
+        build_scoreboard(promised, clocks, handoffs, part, at)
         for part in (
             ReportingPeriod(span.start + n * step, span.start + (n + 1) * step)
             for n in range(count)
@@ -84,11 +79,12 @@ def read_scoreboard(
         playbook_version=agreed.version,
         lines=lines,
         by=by,
-        parts=build_scoreboards(section, clocks, handoffs, span, at, by) if by else {},
+        parts=build_scoreboards(promised, clocks, handoffs, span, at, by) if by else {},
         trend=[
             Trend(
                 promise=line.promise,
-                goal=line.goal / count if line.promise == "handoffs" else line.goal,
+                goal=line.goal / count if line.is_number else line.goal,
+                is_number=line.is_number,
                 reached=[point[n].reached for point in points],
             )
             for n, line in enumerate(lines)

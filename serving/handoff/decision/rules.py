@@ -18,6 +18,8 @@ class HandoffVerdict(StrEnum):
     """What was decided."""
 
     HAND_OFF = "hand_off"
+    PROPOSE = "propose"
+    """It would be handed over, had both sides agreed to a playbook."""
     KEEP = "keep"
     """Marketing keeps it; the sentence says why."""
 
@@ -88,11 +90,13 @@ class Rules:
     triggers: Triggers
     returns: Returns
     version: str
+    hands_over: bool = True
+    """Whether leads go to sales without a person's word; otherwise they are only proposed."""
 
 
 @dataclass(frozen=True)
 class HandoffDecision:
-    """Hand off or keep, and why. Both kinds are stored."""
+    """Hand off, propose or keep, and why. All kinds are stored."""
 
     verdict: HandoffVerdict
     because: str
@@ -134,7 +138,9 @@ def decide(facts: HandoffFacts, rules: Rules, rng: np.random.Generator) -> Hando
     standing = [t for t in triggers if not _blocking(t, against, rules.triggers)]
     if standing:
         return _hand_off(facts, rules, standing, triggers, against, None)
-    chance = None if triggers else _find_chance(facts, rules.triggers, against)
+    # Nothing is drawn of what would only be proposed: a draw that moves nobody teaches nothing.
+    is_drawn = rules.hands_over and not triggers
+    chance = _find_chance(facts, rules.triggers, against) if is_drawn else None
     if chance is not None and rng.random() < chance:
         drawn = _Argument(Trigger.EXPLORATION, f"drawn at random (chance {chance:g})")
         return _hand_off(facts, rules, [drawn], [drawn], against, chance)
@@ -158,12 +164,16 @@ def _hand_off(
     against: Sequence[_Argument],
     propensity: float | None,
 ) -> HandoffDecision:
-    because = f"Handed over: {'; '.join(t.words for t in standing)}"
+    goes = rules.hands_over or any(t.what is Trigger.MANUAL for t in standing)
+    because = "Handed over" if goes else "Would be handed over"
+    because += f": {'; '.join(t.words for t in standing)}"
     passed = [s for s in against if s.words]
     if passed:
         because += f" (although {'; '.join(s.words for s in passed)})"
+    if not goes:
+        because += "; it waits until marketing and sales have agreed to a playbook"
     return HandoffDecision(
-        HandoffVerdict.HAND_OFF,
+        HandoffVerdict.HAND_OFF if goes else HandoffVerdict.PROPOSE,
         because + ".",
         Trigger(standing[0].what),
         tuple(Trigger(t.what) for t in triggers),

@@ -56,8 +56,11 @@ def decide_lead(
     *,
     contract: str | None = None,
     manual: ManualRequest | None = None,
+    unagreed: bool = False,
 ) -> DecisionOutcome:
     """Decide about a lead now, under its lock, and hand it over if that is the decision.
+
+    As long as no playbook is agreed by both sides, a lead that it would hand over is only proposed.
 
     Parameters
     ----------
@@ -72,7 +75,9 @@ def decide_lead(
     contract
         Which score counts; the latest of any, if left out.
     manual
-        That somebody wants it handed over.
+        That somebody wants it handed over; a person's word needs no agreed playbook.
+    unagreed
+        Whether to hand over by the playbook that ships with Baton, too, which nobody has agreed to.
 
     Raises
     ------
@@ -84,7 +89,12 @@ def decide_lead(
     agreed = read_agreed(work)
     lead_facts = read_lead_facts(work, lead_id, context.at, agreed.playbook.kinds, contract)
     found = run_definitions(agreed.playbook, lead_facts.facts)
-    rules = Rules(agreed.playbook.triggers, agreed.playbook.returns, agreed.version)
+    rules = Rules(
+        agreed.playbook.triggers,
+        agreed.playbook.returns,
+        agreed.version,
+        hands_over=agreed.is_agreed or unagreed,
+    )
     decision = replace(decide(_gather(lead_facts, found, manual), rules, rng), at=context.at)
     row = None
     if decision.verdict is HandoffVerdict.HAND_OFF:

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from serving.champion import ModelHolder
-from serving.handoff.lifecycle.sweep import SweepContext, SweepResult, decide_about, sweep
+from serving.handoff.lifecycle.sweep import (
+    SweepContext,
+    SweepResult,
+    decide_about,
+    decide_about_proposed,
+    sweep,
+)
 from serving.scoring.live.score import AfterScores
 from serving.scoring.live.stored_scores import StoredScore
 from serving.scoring.models_in_use import list_served
@@ -41,11 +47,17 @@ def decide_after(model_holders: Sequence[ModelHolder]) -> AfterScores:
 
 
 def _make_sweep_context(
-    store: Store, model_holders: Sequence[ModelHolder], contract: str | None = None
+    store: Store, model_holders: Sequence[ModelHolder], contract: str | None, *, unagreed: bool
 ) -> SweepContext:
     served = list_served(model_holders)
     catalog = served[0].bundle.catalog if served else None
-    return SweepContext(store, np.random.default_rng(), catalog, contract)
+    return SweepContext(store, np.random.default_rng(), catalog, contract, unagreed)
+
+
+def _find_contract(model_holders: Sequence[ModelHolder]) -> str | None:
+    """Find which score decides: that of the main champion, if one is served."""
+    served = list_served(model_holders)
+    return served[0].bundle.contract.text if served else None
 
 
 def decide_job(
@@ -54,22 +66,42 @@ def decide_job(
     lead_ids: Sequence[str],
     contract: str,
     now: Callable[[], datetime],
+    *,
+    unagreed: bool,
 ) -> SweepResult:
     """Decide about leads that have new scores, and announce bands that changed."""
     at = now()
     with store.work() as work:
         for lead_id in lead_ids:
             _announce_band(work, lead_id, contract, at)
-    return decide_about(_make_sweep_context(store, model_holders, contract), lead_ids, at)
+    context = _make_sweep_context(store, model_holders, contract, unagreed=unagreed)
+    return decide_about(context, lead_ids, at)
+
+
+def decide_proposed_job(
+    store: Store,
+    model_holders: Sequence[ModelHolder],
+    now: Callable[[], datetime],
+    *,
+    unagreed: bool,
+) -> SweepResult:
+    """Hand over what was only proposed, once a playbook is agreed."""
+    context = _make_sweep_context(
+        store, model_holders, _find_contract(model_holders), unagreed=unagreed
+    )
+    return decide_about_proposed(context, now())
 
 
 def sweep_job(
-    store: Store, model_holders: Sequence[ModelHolder], now: Callable[[], datetime]
+    store: Store,
+    model_holders: Sequence[ModelHolder],
+    now: Callable[[], datetime],
+    *,
+    unagreed: bool,
 ) -> SweepResult:
     """Do all that time asks for now."""
-    served = list_served(model_holders)
-    contract = served[0].bundle.contract.text if served else None
-    return sweep(_make_sweep_context(store, model_holders, contract), now())
+    contract = _find_contract(model_holders)
+    return sweep(_make_sweep_context(store, model_holders, contract, unagreed=unagreed), now())
 
 
 def _announce_band(work: UnitOfWork, lead_id: str, contract: str, at: datetime) -> None:

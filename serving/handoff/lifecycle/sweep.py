@@ -17,6 +17,7 @@ from features.catalog.manifest import Catalog
 from features.lifecycle.stages import Stage
 from serving.errors import RefusedError
 from serving.handoff.clocks.rules import ClockAction, DueAction
+from serving.handoff.decision.rules import HandoffVerdict
 from serving.handoff.lifecycle.assign import seek_seller
 from serving.handoff.lifecycle.clocks import (
     LATE,
@@ -48,6 +49,13 @@ from serving.store.tables import ClockActionTaken, Handoff
 MOST = 500
 """Handoffs, and leads, that one sweep deals with; the next one goes on."""
 
+DONE = {
+    HandoffVerdict.HAND_OFF: "handed over",
+    HandoffVerdict.PROPOSE: "proposed",
+    HandoffVerdict.KEEP: "kept",
+}
+"""What a sweep counts of decisions."""
+
 TOPICS = {ClockAction.REMIND: "handoff.reminder", ClockAction.ESCALATE: "handoff.escalated"}
 
 # Those who asked for sales first, then the most valuable: so they find a seller in that order.
@@ -71,6 +79,12 @@ WHERE e.occurred_at >= %(since)s AND e.kind = ANY(%(kinds)s) AND NOT EXISTS (
     SELECT 1 FROM handoff h WHERE h.lead_id = coalesce(l.merged_into, l.lead_id)
         AND (h.closed_at IS NULL OR h.closed_at >= e.known_at)
 ) ORDER BY 1 LIMIT %(most)s
+"""
+PROPOSED = """
+SELECT lead_id FROM (
+    SELECT DISTINCT ON (1) coalesce(l.merged_into, l.lead_id) AS lead_id, verdict
+    FROM decision d JOIN lead l USING (lead_id) ORDER BY 1, decision_number DESC
+) newest WHERE verdict = 'propose' ORDER BY 1
 """
 OWNERSHIPS = """
 SELECT coalesce(l.merged_into, l.lead_id), h.handoff_id, h.state,
@@ -118,6 +132,8 @@ class SweepContext:
     catalog: Catalog | None = None
     contract: str | None = None
     """Which score decides; the latest of any, if left out."""
+    unagreed: bool = False
+    """Whether leads are handed over although no playbook is agreed; else they are only proposed."""
 
 
 def sweep(sweep_context: SweepContext, at: datetime) -> SweepResult:
@@ -191,12 +207,24 @@ def decide_about(
 
         def action(work: UnitOfWork, lead_id: str = lead_id) -> list[str]:
             outcome = decide_lead(
-                work, lead_id, context, sweep_context.rng, contract=sweep_context.contract
+                work,
+                lead_id,
+                context,
+                sweep_context.rng,
+                contract=sweep_context.contract,
+                unagreed=sweep_context.unagreed,
             )
-            return ["handed over" if outcome.handoff is not None else "kept"]
+            return [DONE[outcome.decision.verdict]]
 
         _try(sweep_context, result, action)
     return result
+
+
+def decide_about_proposed(sweep_context: SweepContext, at: datetime) -> SweepResult:
+    """Decide about every lead that was only proposed: by now both sides have agreed."""
+    with sweep_context.store.work(read_only=True) as work:
+        proposed = list(work.execute(PROPOSED).scalars())
+    return decide_about(sweep_context, proposed, at)
 
 
 def process_due_handoff(work: UnitOfWork, handoff_id: int, context: ActionContext) -> list[str]:

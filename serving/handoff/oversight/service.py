@@ -3,7 +3,6 @@
 from datetime import date, datetime, timedelta
 
 from serving.errors import RefusedError
-from serving.handoff.oversight.notifications import Notification, enqueue_notification
 from serving.handoff.oversight.queries import (
     Case,
     bounds_of,
@@ -15,6 +14,7 @@ from serving.handoff.oversight.queries import (
 )
 from serving.handoff.oversight.report import MonthlyReport, build_report
 from serving.handoff.oversight.rules import ReviewFinding, draw_sample, month_rng
+from serving.handoff.playbook.notifications import Notification, enqueue_notification
 from serving.handoff.playbook.repository import read_agreed
 from serving.store.session import UnitOfWork
 from serving.store.tables import OversightFinding

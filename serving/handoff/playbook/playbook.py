@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,11 @@ from features.errors import TaxonomyError
 from features.taxonomy import Taxonomy, default_taxonomy, read_taxonomy
 from serving.handoff.playbook.problem import PlaybookProblem
 from serving.handoff.playbook.public_holidays import find_country_problem
-from serving.handoff.playbook.sections.across import find_unknown_kinds, find_unknown_templates
+from serving.handoff.playbook.sections.across import (
+    CrossProblem,
+    find_unknown_kinds,
+    find_unknown_templates,
+)
 from serving.handoff.playbook.sections.condition import Condition
 from serving.handoff.playbook.sections.goals import Goals
 from serving.handoff.playbook.sections.notifications import Digest, Notifications
@@ -75,26 +79,42 @@ class Playbook(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def find_problems(playbook: Playbook) -> Iterator[PlaybookProblem]:
+def find_problems(playbook: Playbook, unread: Collection[str] = ()) -> Iterator[PlaybookProblem]:
     """Find what does not go together across sections.
+
+    Parameters
+    ----------
+    playbook
+        The playbook; sections that could not be read are as they ship with Baton.
+    unread
+        The names of these: nothing is said of them, nor of what others ask of them.
 
     Yields
     ------
     PlaybookProblem
         In the order of the sections.
     """
-    yield from _find_strange_names(playbook)
-    yield from _find_strange_kinds(playbook)
-    yield from _find_strange_countries(playbook)
-    problems = (
-        *find_unknown_kinds(
-            playbook.kinds.kind_names, playbook.triggers, playbook.packet, playbook.returns
-        ),
-        *find_unknown_templates(playbook.packet, playbook.pursuit),
-    )
-    for found in problems:
-        yield PlaybookProblem(found.section, found.field, found.problem, found.fix)
+    for asked, problems in (
+        (None, _find_strange_names(playbook, unread)),
+        ("taxonomy", _find_strange_kinds(playbook)),
+        (None, _find_strange_countries(playbook)),
+        ("taxonomy", _find_unknown_kinds(playbook)),
+        ("packet", find_unknown_templates(playbook.packet, playbook.pursuit)),
+    ):
+        if asked not in unread:
+            for found in problems:
+                if found.section not in unread:
+                    yield PlaybookProblem(found.section, found.field, found.problem, found.fix)
 
+
+def _find_unknown_kinds(playbook: Playbook) -> Iterator[CrossProblem]:
+    return find_unknown_kinds(
+        playbook.kinds.kind_names, playbook.triggers, playbook.packet, playbook.returns
+    )
+
+
+_HOMES = {"calendar": "sla", "segment": "profile", "persona": "profile"}
+"""In which section each has its name."""
 
 _NAMES: tuple[tuple[type[Section], str, str], ...] = (
     (PlaybookSeller, "calendar", "calendar"),
@@ -123,7 +143,7 @@ def list_sections(table: object, place: str = "") -> Iterator[tuple[str, Section
             yield from list_sections(entry, f"{place}.{name}")
 
 
-def _find_strange_names(playbook: Playbook) -> Iterator[PlaybookProblem]:
+def _find_strange_names(playbook: Playbook, unread: Collection[str]) -> Iterator[PlaybookProblem]:
     segments = (ASKS_FOR_SALES, *(segment.name for segment in playbook.profile.segments))
     known = {
         "calendar": ("[sla.calendars.{}]", tuple(playbook.sla.calendars)),
@@ -135,7 +155,7 @@ def _find_strange_names(playbook: Playbook) -> Iterator[PlaybookProblem]:
     }
     for place, table in list_sections(playbook):
         for kind, field, what in _NAMES:
-            if isinstance(table, kind):
+            if isinstance(table, kind) and _HOMES[what] not in unread:
                 where, names = known[what]
                 value = getattr(table, field)
                 for name in (value,) if isinstance(value, str) else value:

@@ -45,7 +45,7 @@ def read_playbook(text: str, file: str = "playbook.toml") -> Playbook:
     PlaybookSyntaxError
         If it is no TOML.
     InvalidPlaybookError
-        With every problem found; those across sections only once each section is sound.
+        With every problem found, those across sections included as far as the sections can be read.
     """
     try:
         parsed = parse_toml(text, DRAFT)
@@ -55,10 +55,21 @@ def read_playbook(text: str, file: str = "playbook.toml") -> Playbook:
     try:
         playbook = Playbook.model_validate(parsed)
     except ValidationError as problem:
-        raise InvalidPlaybookError(file, _list_problems(problem)) from problem
+        raise InvalidPlaybookError(file, _list_all_problems(parsed, problem)) from problem
     if across := tuple(islice(find_problems(playbook), MOST_PROBLEMS)):
         raise InvalidPlaybookError(file, across)
     return playbook
+
+
+def _list_all_problems(
+    parsed: Mapping[str, Any], problem: ValidationError
+) -> list[PlaybookProblem]:
+    """List what is wrong in sections, then across those that can be read."""
+    found = _list_problems(problem)
+    unread = {str(error["loc"][0]) for error in problem.errors(include_url=False) if error["loc"]}
+    sound = {name: section for name, section in parsed.items() if name not in unread}
+    across = find_problems(Playbook.model_validate(sound), unread)
+    return [*found, *islice(across, max(MOST_PROBLEMS - len(found), 0))]
 
 
 def _list_problems(problem: ValidationError) -> list[PlaybookProblem]:

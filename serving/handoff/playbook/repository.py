@@ -22,10 +22,16 @@ from serving.handoff.playbook.errors import (
     NoSuchVersionError,
     SignatureRefusedError,
 )
+from serving.handoff.playbook.notifications import Notification, enqueue_notification
 from serving.handoff.playbook.playbook import Playbook
 from serving.handoff.playbook.read import default_text, read_playbook
+from serving.handoff.playbook.sections.notifications import NotificationEvent
+from serving.store.deferring import defer
 from serving.store.session import UnitOfWork
 from serving.store.tables import PlaybookSignature, PlaybookVersion
+
+DECIDE_PROPOSED = "baton.decide_proposed"
+"""The job that decides, once a playbook takes effect, about leads that were only proposed."""
 
 TURN = 0x706C6179
 """Key of the advisory lock under which versions are proposed and signed, one at a time."""
@@ -51,6 +57,11 @@ class Agreed:
 
     playbook: Playbook
     version: str
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether both sides have agreed to it: to the one that ships with Baton nobody has."""
+        return not self.version.startswith(SHIPPED)
 
 
 @lru_cache(maxsize=32)
@@ -155,7 +166,16 @@ def propose(
     )
     work.session.add(row)
     work.session.flush()
+    because = f"Version {row.number} waits for marketing and sales to agree."
+    _notify(work, "playbook_proposed", row.number, because, at)
     return row
+
+
+def _notify(
+    work: UnitOfWork, event: NotificationEvent, number: int, because: str, at: datetime
+) -> None:
+    key = f"{event}:{number}"
+    enqueue_notification(work, Notification(key, event, because, at, facts={"number": number}))
 
 
 def sign(
@@ -205,6 +225,9 @@ def _settle(work: UnitOfWork, rows: list[PlaybookVersion], at: datetime) -> None
         work.session.flush()
         if state == "in_effect":
             name_sellers(work, _read(row.number, row.body).playbook, at)
+            because = f"Both sides have agreed to version {row.number}: it holds from now on."
+            _notify(work, "playbook_agreed", row.number, because, at)
+            defer(work, DECIDE_PROPOSED, {}, lock=DECIDE_PROPOSED)
 
 
 def name_sellers(work: UnitOfWork, playbook: Playbook, at: datetime) -> None:

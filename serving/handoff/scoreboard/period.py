@@ -1,12 +1,29 @@
 """The span of time that both sides look back on, as a caller asks for it."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from serving.errors import RefusedError
-from serving.handoff.scoreboard.rules import ReportingPeriod
 
 USUAL_DAYS = 28
 MOST_DAYS = 366
+
+
+@dataclass(frozen=True)
+class ReportingPeriod:
+    """The time that is looked at, ``[start, end)``."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def before(self) -> "ReportingPeriod":
+        """The span of the same length before it."""
+        return ReportingPeriod(self.start - (self.end - self.start), self.start)
+
+    def holds(self, at: datetime) -> bool:
+        """Whether a moment lies in it."""
+        return self.start <= at < self.end
 
 
 class StrangeSpanError(RefusedError):

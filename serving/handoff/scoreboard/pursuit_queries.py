@@ -9,7 +9,7 @@ from serving.handoff.lifecycle.clocks import as_attempt
 from serving.handoff.machine.transitions import Signal, State
 from serving.handoff.playbook.sections.pursuit import Plan, Pursuit
 from serving.handoff.pursuit.rules import ContactAttempt, find_plan
-from serving.handoff.scoreboard.rules import ReportingPeriod
+from serving.handoff.scoreboard.period import ReportingPeriod
 from serving.store.session import UnitOfWork
 from serving.store.tables import Attempt as AttemptRow
 from serving.store.tables import Handoff, HandoffMove

@@ -10,9 +10,17 @@ from sqlalchemy import or_, select
 from serving.handoff.lifecycle.clocks import find_promises, list_moments, list_runs
 from serving.handoff.lifecycle.sellers import find_hours, read_roster
 from serving.handoff.machine.transitions import Signal, State
-from serving.handoff.playbook.repository import Agreed, read_cited
+from serving.handoff.playbook.repository import (
+    Agreed,
+    list_versions,
+    read_agreed,
+    read_cited,
+    read_version,
+)
 from serving.handoff.scoreboard.clock_records import list_records
-from serving.handoff.scoreboard.rules import ClockRecord, HandoffRecord, ReportingPeriod
+from serving.handoff.scoreboard.period import ReportingPeriod
+from serving.handoff.scoreboard.promised import AgreedSpan, Promised
+from serving.handoff.scoreboard.rules import ClockRecord, HandoffRecord
 from serving.store.session import UnitOfWork
 from serving.store.tables import Handoff, HandoffMove, Seller
 
@@ -23,6 +31,17 @@ ANSWERS = {
     (State.ASSIGNED_ASKING, Signal.REJECT): False,
 }
 """Moves by which sales answers, and whether it took the lead."""
+
+
+def read_promised(work: UnitOfWork) -> Promised:
+    """Read what both sides have promised each other, and since when."""
+    now = read_agreed(work).playbook
+    spans = []
+    for row in reversed(list_versions(work)):
+        if row.in_effect_from is not None:
+            said = read_version(row).playbook
+            spans.append(AgreedSpan(said.sla, said.goals, row.in_effect_from, row.retired_at))
+    return Promised(now.sla, now.goals.targets, tuple(spans))
 
 
 def read_moves(work: UnitOfWork, handoff_ids: Sequence[int]) -> dict[int, list[HandoffMove]]:
@@ -84,16 +103,20 @@ def _read_handoff(
     row: Handoff, handed_at: datetime, moves: Sequence[HandoffMove], teams: dict[str, str]
 ) -> HandoffRecord:
     answered_at, accepted = None, None
+    reached: dict[Signal, datetime] = {}
     for move, moment in zip(moves, list_moments(moves), strict=True):
+        reached.setdefault(Signal(move.signal), moment)
         answer = ANSWERS.get((State(move.origin), Signal(move.signal)))
-        if answer is not None:
+        if answer is not None and answered_at is None:
             answered_at, accepted = moment, answer
-            break
     return HandoffRecord(
         handed_at,
         not row.packet.get("missing"),
         accepted,
         answered_at,
+        reached.get(Signal.QUALIFY),
+        reached.get(Signal.WIN),
+        row.closed_at,
         teams.get(row.seller_id or ""),
         row.seller_id,
         row.source,

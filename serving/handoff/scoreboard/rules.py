@@ -11,12 +11,11 @@ from enum import StrEnum
 from typing import Literal
 
 from serving.handoff.machine.transitions import Clock
-from serving.handoff.playbook.sections.goals import Period
-from serving.handoff.playbook.sections.sla import MarketingPromise, Sla
+from serving.handoff.playbook.sections.goals import GoalTarget, Measure
+from serving.handoff.scoreboard.period import ReportingPeriod
+from serving.handoff.scoreboard.promised import SHARES, AgreedSpan, Promised
 
 Axis = Literal["team", "seller", "source"]
-
-PERIOD_DAYS: dict[Period, float] = {"week": 7.0, "month": 365.25 / 12, "quarter": 365.25 / 4}
 
 
 @dataclass(frozen=True)
@@ -43,26 +42,13 @@ class HandoffRecord:
     accepted: bool | None = None
     """None: not answered yet."""
     answered_at: datetime | None = None
+    qualified_at: datetime | None = None
+    won_at: datetime | None = None
+    ended_at: datetime | None = None
+    """When it was closed, however it ended."""
     team: str | None = None
     seller: str | None = None
     source: str | None = None
-
-
-@dataclass(frozen=True)
-class ReportingPeriod:
-    """The time that is looked at, ``[start, end)``."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def before(self) -> "ReportingPeriod":
-        """The span of the same length before it."""
-        return ReportingPeriod(self.start - (self.end - self.start), self.start)
-
-    def holds(self, at: datetime) -> bool:
-        """Whether a moment lies in it."""
-        return self.start <= at < self.end
 
 
 class SideName(StrEnum):
@@ -70,6 +56,8 @@ class SideName(StrEnum):
 
     MARKETING = "marketing"
     SALES = "sales"
+    BOTH = "both"
+    """What both teams want together: `[[goals.targets]]`."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,7 @@ class Line:
 
     side: SideName
     promise: str
-    """Such as ``answer``, ``handoffs`` or ``accepted_share``."""
+    """Such as ``answer``, ``handoffs``, ``accepted_share`` or, of a common goal, ``goal_sqls``."""
     goal: float
     """Leads in this span of time, or the share that was promised."""
     reached: float | None
@@ -107,7 +95,11 @@ class Line:
     kept: bool | None
     because: str
     counts: Achieved | None = None
+    is_number: bool = False
+    """Whether goal and reached are numbers of leads; shares otherwise."""
 
+
+NOTHING_PROMISED = "nothing was promised then: both sides had not agreed to a playbook"
 
 CLOCK_LINES: tuple[tuple[Clock, str], ...] = (
     (Clock.ANSWER, "answered_share"),
@@ -139,18 +131,18 @@ def count_achieved(
 
 
 def build_scoreboard(
-    section: Sla,
-    clocks: Sequence[ClockRecord],
-    handoffs: Sequence[HandoffRecord],
+    promised: Promised,
+    clocks: Iterable[ClockRecord],
+    handoffs: Iterable[HandoffRecord],
     period: ReportingPeriod,
     at: datetime,
 ) -> list[Line]:
-    """Set what both sides promised beside what they did, marketing first.
+    """Set what both sides promised beside what they did, marketing first, common goals last.
 
     Parameters
     ----------
-    section
-        The promises.
+    promised
+        The promises; what happened before anything was agreed kept and broke none.
     clocks, handoffs
         What happened, in any order; of this span and the one before it.
     period
@@ -158,20 +150,22 @@ def build_scoreboard(
     at
         The moment of looking.
     """
+    marketing, sales = promised.sla.marketing, promised.sla.sales
+    clocks = [record for record in clocks if promised.covers(record.started_at)]
+    handoffs = [record for record in handoffs if promised.covers(record.handed_at)]
     return [
-        *_list_marketing(section.marketing, handoffs, period, at),
-        _count_clock(
-            Clock.SUPPLY, "supplied_share", section.marketing.supplied_share, clocks, period, at
-        ),
+        *_list_marketing(promised, handoffs, period, at),
+        _count_clock(Clock.SUPPLY, "supplied_share", marketing.supplied_share, clocks, period, at),
         *(
-            _count_clock(clock, name, getattr(section.sales, name), clocks, period, at)
+            _count_clock(clock, name, getattr(sales, name), clocks, period, at)
             for clock, name in CLOCK_LINES
         ),
+        *(_measure(target, promised, handoffs, period, at) for target in promised.targets),
     ]
 
 
 def build_scoreboards(
-    section: Sla,
+    promised: Promised,
     clocks: Sequence[ClockRecord],
     handoffs: Sequence[HandoffRecord],
     period: ReportingPeriod,
@@ -180,20 +174,20 @@ def build_scoreboards(
 ) -> dict[str, list[Line]]:
     """Build a scoreboard for each team, seller or source, in order of their names.
 
-    The number of leads is a promise of marketing as a whole and is left out of the parts.
+    Numbers of leads are promises of a side as a whole and are left out of the parts.
     """
     names = {getattr(record, by) for record in (*clocks, *handoffs)} - {None}
     return {
         name: [
             line
             for line in build_scoreboard(
-                section,
+                promised,
                 [record for record in clocks if getattr(record, by) == name],
                 [record for record in handoffs if getattr(record, by) == name],
                 period,
                 at,
             )
-            if line.promise != "handoffs"
+            if not line.is_number
         ]
         for name in sorted(names)
     }
@@ -219,12 +213,20 @@ def _count_clock(
 
 
 def _list_marketing(
-    promise: MarketingPromise,
+    promised: Promised,
     handoffs: Sequence[HandoffRecord],
     period: ReportingPeriod,
     at: datetime,
 ) -> Iterable[Line]:
-    yield _count_volume(promise, handoffs, period, at)
+    promise = promised.sla.marketing
+    yield _count_leads(
+        (SideName.MARKETING, "handoffs", "handed over"),
+        lambda span: span.handoffs_per_day,
+        [record.handed_at for record in handoffs],
+        promised,
+        period,
+        at,
+    )
     shares: tuple[tuple[str, float, Callable[[HandoffRecord], bool | None], str], ...] = (
         ("accepted_share", promise.accepted_share, lambda h: _is_accepted(h, at), "accepted"),
         ("complete_share", promise.complete_share, lambda h: h.is_complete, "complete"),
@@ -256,32 +258,84 @@ def _mean(answers: Sequence[bool]) -> float | None:
     return sum(answers) / len(answers) if answers else None
 
 
-def _count_volume(
-    promise: MarketingPromise,
+def _count_leads(
+    line: tuple[SideName, str, str],
+    per_day: Callable[[AgreedSpan], float],
+    moments: Sequence[datetime],
+    promised: Promised,
+    period: ReportingPeriod,
+    at: datetime,
+) -> Line:
+    """Set leads beside those promised for as much of the span as has passed since it was agreed.
+
+    Parameters
+    ----------
+    line
+        Whose promise it is, what it is called, and what became of the leads, in words.
+    per_day
+        How many leads a day a version promises.
+    moments
+        When it became so, lead by lead.
+    """
+    side, name, words = line
+    passed, goal = promised.passed(period, at), promised.leads(per_day, period, at)
+    now = sum(period.holds(moment) and moment <= at for moment in moments)
+    if not passed:
+        return Line(side, name, 0.0, None, None, None, f"{NOTHING_PROMISED}.", is_number=True)
+    # The span before is looked at as far as this one has come, so that like stands beside like.
+    earlier = ReportingPeriod(period.before.start, period.before.start + passed)
+    before = sum(earlier.holds(moment) for moment in moments)
+    sentence = (
+        f"{now} leads {words}, {goal:.0f} promised for {passed / timedelta(days=1):.0f} days"
+    )
+    kept = now >= round(goal)
+    because = f"{sentence}: {_describe_achieved(kept)}."
+    return Line(side, name, goal, float(now), float(now - before), kept, because, is_number=True)
+
+
+_REACHED: dict[Measure, tuple[str, Callable[[HandoffRecord], datetime | None]]] = {
+    "handoffs": ("handed over", lambda h: h.handed_at),
+    "accepted": ("accepted", lambda h: h.answered_at if h.accepted else None),
+    "sqls": ("sales-qualified", lambda h: h.qualified_at),
+    "won": ("won", lambda h: h.won_at),
+}
+"""What each number of leads of a common goal counts, and when a lead became so."""
+
+
+def _measure(
+    target: GoalTarget,
+    promised: Promised,
     handoffs: Sequence[HandoffRecord],
     period: ReportingPeriod,
     at: datetime,
 ) -> Line:
-    """Set leads handed over beside those promised for as much of the span as has passed."""
-    passed = max(timedelta(), min(at, period.end) - period.start)
-    goal = promise.handoffs * (passed / timedelta(days=PERIOD_DAYS[promise.period]))
-    now = sum(period.holds(h.handed_at) and h.handed_at <= at for h in handoffs)
-    # The span before is looked at as far as this one has come, so that like stands beside like.
-    earlier = ReportingPeriod(period.before.start, period.before.start + passed)
-    before = sum(earlier.holds(h.handed_at) for h in handoffs)
-    sentence = (
-        f"{now} leads handed over, {goal:.0f} promised for {passed / timedelta(days=1):.0f} days"
+    """Set a common goal beside what was reached."""
+    name = f"goal_{target.measure}"
+    if target.measure in SHARES:
+        is_sql = target.measure == "sql_share"
+        ask = _is_sql if is_sql else _is_accepted
+        now = _answers(handoffs, period, at, lambda h: ask(h, at))
+        before = _answers(handoffs, period.before, at, lambda h: ask(h, at))
+        sentence = f"{sum(now)} of {len(now)} {'sales-qualified' if is_sql else 'accepted'}"
+        goal = target.at_least
+        return _line(SideName.BOTH, name, goal, _mean(now), _mean(before), sentence)
+    words, when = _REACHED[target.measure]
+    moments = [moment for h in handoffs if (moment := when(h)) is not None]
+    return _count_leads(
+        (SideName.BOTH, name, words),
+        lambda span: span.leads_per_day(target.measure),
+        moments,
+        promised,
+        period,
+        at,
     )
-    kept = None if not passed else now >= round(goal)
-    return Line(
-        SideName.MARKETING,
-        "handoffs",
-        goal,
-        float(now),
-        float(now - before),
-        kept,
-        f"{sentence}: {_describe_achieved(kept)}.",
-    )
+
+
+def _is_sql(handoff: HandoffRecord, at: datetime) -> bool | None:
+    """Whether a lead became sales-qualified; nothing is said of one that still may."""
+    if handoff.qualified_at is not None and handoff.qualified_at <= at:
+        return True
+    return False if handoff.ended_at is not None and handoff.ended_at <= at else None
 
 
 def _line(

@@ -13,7 +13,7 @@ from serving.handoff.machine.transitions import Signal
 from serving.store.session import Store
 from serving.web_api.dependencies import get_now
 from tests.integration.auth.factories import bearer, make_app, make_key
-from tests.integration.handoff.office import land
+from tests.integration.handoff.office import agree, land
 from tests.integration.handoff.rows import write_handoff, write_sellers
 from tests.unit.serving.factories import running_app
 
@@ -23,6 +23,7 @@ NOW = TUESDAY + timedelta(days=7)
 
 @pytest.fixture
 def client(store: Store, database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    agree(store, "", at=TUESDAY - timedelta(days=60))
     app = make_app(tmp_path, database_url)
     app.dependency_overrides[get_now] = lambda: NOW
     with running_app(app, bearer(make_key(store, Role.SALES))) as client:
@@ -83,6 +84,7 @@ def test_the_same_by_seller_team_and_source(
 def test_a_promise_is_broken_by_time_alone(
     store: Store, database_url: str, tmp_path: Path
 ) -> None:
+    agree(store, "", at=TUESDAY - timedelta(days=60))
     write_sellers(store, TUESDAY, ann="north")
     write_handoff(store, "L1", (TUESDAY, Signal.HAND_OVER, None), (TUESDAY, Signal.ASSIGN, "ann"))
     moment = [TUESDAY + timedelta(hours=1)]

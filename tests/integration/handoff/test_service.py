@@ -387,11 +387,13 @@ def test_new_scores_have_leads_decided_about_by_a_job(office: Store, tmp_path: P
         office, "SELECT args FROM procrastinate_jobs WHERE task_name = :name", name=DECIDE
     )
     assert arguments["lead_ids"] == ["lead-1"]
-    result = decide_job(office, model_holders, arguments["lead_ids"], arguments["contract"], clock)
+    result = decide_job(
+        office, model_holders, arguments["lead_ids"], arguments["contract"], clock, unagreed=False
+    )
 
     assert result.counts["handed over"] == 1
     assert count(office, "SELECT points FROM decision") > 0
-    assert sweep_job(office, model_holders, clock).counts["refused"] == 0
+    assert sweep_job(office, model_holders, clock, unagreed=False).counts["refused"] == 0
 
 
 def test_the_moment_that_came_with_a_live_score_hands_a_lead_over(

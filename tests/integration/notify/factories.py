@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from serving.handoff.oversight.notifications import Notification, enqueue_notification
+from serving.handoff.playbook.notifications import Notification, enqueue_notification
 from serving.notify.outbox import Outbox
 from serving.notify.senders import build_senders
 from serving.settings import ServingSettings

@@ -513,6 +513,46 @@ def test_all_mistakes_are_reported_at_once():
     ]
 
 
+def test_mistakes_across_sections_are_reported_with_those_of_sections():
+    text = cleandoc(
+        """
+        [bands]
+        A = "x"
+        [triggers]
+        hand_raiser_kinds = ["smoke_signal"]
+        [[routing.sellers]]
+        id = "ann"
+        team = "sales"
+        calendar = "moon"
+        """
+    )
+    with pytest.raises(InvalidPlaybookError, match="has 3 problems") as refused:
+        read_playbook(text)
+
+    assert [one_problem.path for one_problem in refused.value.problems] == [
+        "bands.A",
+        "routing.sellers[0].calendar",
+        "triggers.hand_raiser_kinds",
+    ]
+
+
+def test_nothing_is_said_of_what_a_section_that_cannot_be_read_may_hold():
+    text = cleandoc(
+        """
+        [sla.calendars.moon]
+        hours = "x"
+        [[routing.sellers]]
+        id = "ann"
+        team = "sales"
+        calendar = "moon"
+        """
+    )
+    with pytest.raises(InvalidPlaybookError) as refused:
+        read_playbook(text)
+
+    assert {one_problem.section for one_problem in refused.value.problems} == {"sla"}
+
+
 def test_a_playbook_may_bring_its_own_kinds_of_events():
     kind = default_taxonomy().to_json()
     kind["kinds"] = {**kind["kinds"], "dance": {"one": "dance", "many": "dances"}}

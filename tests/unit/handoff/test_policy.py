@@ -52,6 +52,30 @@ def test_a_score_at_the_threshold_hands_over_and_states_so():
     assert decision.version == "v3"
 
 
+def test_without_an_agreed_playbook_nobody_goes_to_sales_but_by_a_persons_word():
+    rules = replace(
+        make_rules(Triggers.model_validate({"exploration": {"chance": 1.0}})), hands_over=False
+    )
+
+    def decide_unagreed(**facts):
+        return decide(HandoffFacts(NOW, **facts), rules, np.random.default_rng(1))
+
+    by_score, by_hand = (
+        decide_unagreed(score=HIGH),
+        decide_unagreed(manual=ManualRequest("mia", "we met at the fair")),
+    )
+    kept = decide_unagreed(score=LOW)
+
+    assert (by_score.verdict, by_score.trigger) == (HandoffVerdict.PROPOSE, Trigger.SCORE)
+    assert by_score.because == (
+        "Would be handed over: its score 71.2 is at least 65; it waits until marketing and sales "
+        "have agreed to a playbook."
+    )
+    assert by_hand.verdict is HandoffVerdict.HAND_OFF
+    # The draw of the exploration is not held: nobody would be moved by it.
+    assert (kept.verdict, kept.propensity) == (HandoffVerdict.KEEP, None)
+
+
 def test_a_score_below_it_is_kept_and_the_sentence_states_what_was_lacking():
     decision = decide_now(score=LOW, timing=TimingFacts("wait", "it gains 3 points by waiting"))
 

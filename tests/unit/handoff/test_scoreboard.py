@@ -3,12 +3,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from serving.handoff.machine.transitions import Clock
+from serving.handoff.playbook.sections.goals import Goals, GoalTarget
 from serving.handoff.playbook.sections.sla import MarketingPromise, Sla
+from serving.handoff.scoreboard.period import ReportingPeriod
+from serving.handoff.scoreboard.promised import AgreedSpan, Promised
 from serving.handoff.scoreboard.rules import (
     Achieved,
     ClockRecord,
     HandoffRecord,
-    ReportingPeriod,
     SideName,
     build_scoreboard,
     build_scoreboards,
@@ -28,13 +30,27 @@ def answer(day, *, due=1.0, done=None, **who):
     return ClockRecord(Clock.ANSWER, may(day), may(day + due), done_at, **who)
 
 
-def handoff(day, *, accepted=None, complete=True, **who):
+def handoff(day, *, accepted=None, complete=True, **more):
     answered = None if accepted is None else may(day + 0.5)
-    return HandoffRecord(may(day), complete, accepted, answered, **who)
+    return HandoffRecord(may(day), complete, accepted, answered, **more)
 
 
-def lines(clocks=(), handoffs=(), at=None, section=None):
-    board = build_scoreboard(section or Sla(), clocks, handoffs, WEEK, at or may(20))
+def promise(*spans, targets=()):
+    """Promises as they are now, and while each section was agreed: (sla, from day, to day)."""
+    sla, goals = (spans[-1][0] if spans else Sla()), Goals(targets=targets)
+    agreed = [
+        AgreedSpan(said, goals, may(start), None if end is None else may(end))
+        for said, start, end in spans
+    ]
+    return Promised(sla, tuple(targets), tuple(agreed))
+
+
+ALWAYS = promise((Sla(), -60, None))
+
+
+def lines(clocks=(), handoffs=(), at=None, section=None, promised=None):
+    promised = promised or promise((section or Sla(), -60, None))
+    board = build_scoreboard(promised, clocks, handoffs, WEEK, at or may(20))
     return {line.promise: line for line in board}
 
 
@@ -103,6 +119,48 @@ def test_marketing_promises_leads_for_as_much_of_the_time_as_has_passed():
     assert in_the_end.because == ("8 leads handed over, 14 promised for 7 days: not kept.")
 
 
+def test_leads_are_promised_from_the_day_each_version_was_agreed():
+    slow, fast = (Sla(marketing=MarketingPromise(handoffs=n, period="week")) for n in (7, 21))
+    promised = promise((slow, 10, 12), (fast, 12, None))
+    handoffs = [handoff(8), handoff(9), handoff(10), handoff(12), handoff(13)]
+
+    line = lines(handoffs=handoffs, at=may(14), promised=promised)["handoffs"]
+
+    # Two days of one lead a day, two of three; what came before was not promised.
+    assert (line.goal, line.reached) == (pytest.approx(2 * 1 + 2 * 3), 3)
+    assert line.because == "3 leads handed over, 8 promised for 4 days: not kept."
+
+
+def test_where_no_playbook_was_agreed_nobody_broke_a_promise():
+    found = lines([answer(8)], [handoff(8, accepted=False)], promised=promise())
+
+    assert {line.kept for line in found.values()} == {None}
+    assert found["handoffs"].because == (
+        "nothing was promised then: both sides had not agreed to a playbook."
+    )
+
+
+def test_the_goals_of_both_stand_on_the_scoreboard():
+    targets = (
+        GoalTarget(measure="sqls", at_least=2, period="week"),
+        GoalTarget(measure="sql_share", at_least=0.6),
+        GoalTarget(measure="won", at_least=1, period="week"),
+    )
+    handoffs = [
+        handoff(8, accepted=True, qualified_at=may(9), won_at=may(16)),
+        handoff(8, accepted=True, ended_at=may(12)),
+        handoff(9, accepted=True),
+    ]
+
+    found = lines(handoffs=handoffs, promised=promise((Sla(), 1, None), targets=targets))
+
+    sqls, share, won = found["goal_sqls"], found["goal_sql_share"], found["goal_won"]
+    assert {line.side for line in (sqls, share, won)} == {SideName.BOTH}
+    assert sqls.because == "1 leads sales-qualified, 2 promised for 7 days: not kept."
+    assert share.because == "1 of 2 sales-qualified, 60% promised: not kept."
+    assert (won.reached, won.kept) == (0.0, False)
+
+
 def test_marketings_quality_counts_answered_leads_and_complete_packets():
     handoffs = [
         handoff(8, accepted=True),
@@ -131,8 +189,8 @@ def test_the_scoreboard_can_be_cut_by_team_seller_or_source():
     ]
     handoffs = [handoff(8, accepted=True, source="fair")]
 
-    by_seller = build_scoreboards(Sla(), clocks, handoffs, WEEK, may(20), "seller")
-    by_source = build_scoreboards(Sla(), clocks, handoffs, WEEK, may(20), "source")
+    by_seller = build_scoreboards(ALWAYS, clocks, handoffs, WEEK, may(20), "seller")
+    by_source = build_scoreboards(ALWAYS, clocks, handoffs, WEEK, may(20), "source")
 
     def share(board):
         return {line.promise: line.reached for line in board}["answered_share"]
@@ -140,7 +198,7 @@ def test_the_scoreboard_can_be_cut_by_team_seller_or_source():
     assert {name: share(board) for name, board in by_seller.items()} == {"ann": 1.0, "ben": 0.0}
     assert list(by_source) == ["fair", "web"]
     assert "handoffs" not in {line.promise for line in by_source["fair"]}
-    team = build_scoreboards(Sla(), clocks, handoffs, WEEK, may(20), "team")
+    team = build_scoreboards(ALWAYS, clocks, handoffs, WEEK, may(20), "team")
     assert share(team["sales"]) == 0.5
 
 
