@@ -8,7 +8,7 @@ from serving.handoff.machine.transitions import Signal
 from serving.notify.digests import announce_digests
 from serving.store.session import Store
 from tests.integration.handoff.rows import write_handoff, write_sellers
-from tests.integration.notify.factories import build_outbox, make_notifier
+from tests.integration.notify.factories import agree_on, build_outbox, make_notifier
 from tests.integration.notify.mailbox import read_parts, receiving_mail
 from tests.integration.scores.job_resources import Clock, ask
 
@@ -41,6 +41,7 @@ def announce(store: Store, settings: Any, at: datetime) -> int:
 def test_each_reader_gets_their_own_once_and_both_sides_the_same_numbers(
     store: Store, tmp_path: Path
 ) -> None:
+    agree_on(store, "", THURSDAY - timedelta(days=60))
     write_office(store)
     clock = Clock(MONDAY)
     with receiving_mail() as box:

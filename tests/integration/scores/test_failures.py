@@ -135,6 +135,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     DRAW: {"timestamp": 0},
     DIGESTS: {"timestamp": 0},
     tasks_module.DECIDE: {"lead_ids": ["ann"], "contract": "c"},
+    tasks_module.DECIDE_PROPOSED: {},
     tasks_module.SWEEP: {"timestamp": 0},
 }
 
@@ -152,7 +153,7 @@ def read_noted(store: Store, name: str) -> list[Any]:
 def test_a_job_that_fails_states_where_in_the_log_and_in_its_row(
     name: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for action in ("rescore_next", "decide_job", "sweep_job"):
+    for action in ("rescore_next", "decide_job", "decide_proposed_job", "sweep_job"):
         monkeypatch.setattr(tasks_module, action, break_down)
     periodic = tuple((n, cron, break_down) for n, cron, _ in tasks_module.PERIODIC)
     monkeypatch.setattr(tasks_module, "PERIODIC", periodic)
