@@ -39,8 +39,10 @@ def read_promised(work: UnitOfWork) -> Promised:
     spans = []
     for row in reversed(list_versions(work)):
         if row.in_effect_from is not None:
-            said = read_version(row).playbook
-            spans.append(AgreedSpan(said.sla, said.goals, row.in_effect_from, row.retired_at))
+            playbook = read_version(row).playbook
+            spans.append(
+                AgreedSpan(playbook.sla, playbook.goals, row.in_effect_from, row.retired_at)
+            )
     return Promised(now.sla, now.goals.targets, tuple(spans))
 
 

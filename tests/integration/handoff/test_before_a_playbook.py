@@ -120,11 +120,11 @@ def test_a_persons_word_needs_no_playbook_and_a_setting_lets_the_shipped_one_dec
 def test_both_sides_hear_of_a_proposal_and_of_the_agreement(store: Store) -> None:
     agree(store)
 
-    told = ask(
+    payloads = ask(
         store, "SELECT payload->>'event', payload->>'because' FROM outbox_effect ORDER BY 2 DESC"
     )
 
-    assert told == [
+    assert payloads == [
         ("playbook_proposed", "Version 1 waits for marketing and sales to agree."),
         ("playbook_agreed", "Both sides have agreed to version 1: it holds from now on."),
     ]

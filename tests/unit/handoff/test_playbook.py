@@ -536,7 +536,7 @@ def test_mistakes_across_sections_are_reported_with_those_of_sections():
     ]
 
 
-def test_nothing_is_said_of_what_a_section_that_cannot_be_read_may_hold():
+def test_nothing_is_reported_of_what_a_section_that_cannot_be_read_may_hold():
     text = cleandoc(
         """
         [sla.calendars.moon]

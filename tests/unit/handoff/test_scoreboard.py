@@ -39,8 +39,8 @@ def promise(*spans, targets=()):
     """Promises as they are now, and while each section was agreed: (sla, from day, to day)."""
     sla, goals = (spans[-1][0] if spans else Sla()), Goals(targets=targets)
     agreed = [
-        AgreedSpan(said, goals, may(start), None if end is None else may(end))
-        for said, start, end in spans
+        AgreedSpan(section, goals, may(start), None if end is None else may(end))
+        for section, start, end in spans
     ]
     return Promised(sla, tuple(targets), tuple(agreed))
 
