@@ -20,6 +20,27 @@ class Activity:
     """Whether the lead did it; a mail it merely received is none of its doing."""
 
 
+STOP_NAMES = frozenset(
+    {
+        "unsubscribe all",
+        "unsubscribed from all",
+        "unsubscribed from all email",
+        "unsubscribed from all emails",
+        "opted out of all",
+        "do not contact",
+    }
+)
+"""Kinds and names, folded, of events by which a lead asks not to be contacted at all."""
+
+
+def asks_for_no_contact(activity: Activity) -> bool:
+    """Whether the lead asked not to be contacted at all; leaving one newsletter is less than that.
+
+    By name too, since most taxonomies have no kind for it.
+    """
+    return not STOP_NAMES.isdisjoint({fold_name(activity.kind), fold_name(activity.name or "")})
+
+
 def fold_name(raw: str) -> str:
     """Write a name so that case, blanks and punctuation do not matter.
 

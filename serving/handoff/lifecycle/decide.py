@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 
 from serving.handoff.clocks.rules import find_priority
+from serving.handoff.decision.activity import asks_for_no_contact
 from serving.handoff.decision.conditions import ConditionResult as Holds
 from serving.handoff.decision.definitions import Definitions, run_definitions
 from serving.handoff.decision.rules import (
@@ -139,7 +140,7 @@ def _gather(
         customer=lead_facts.stage == "won" or lead_facts.is_so("is_customer", "customer"),
         competitor=lead_facts.is_so("is_competitor", "competitor"),
         do_not_contact=lead_facts.is_so("do_not_contact")
-        or any(event.kind == "unsubscribe_all" for event in lead_facts.facts.events),
+        or any(asks_for_no_contact(activity) for activity in lead_facts.activities),
         drawn=lead_facts.drawn,
     )
 

@@ -40,8 +40,10 @@ ATTRIBUTES = """
 SELECT DISTINCT ON (lead_id) lead_id, attributes FROM lead_version
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(look)s ORDER BY lead_id, known_at DESC, version_id DESC
 """
+# A kind that the taxonomy does not know is still what the source calls it.
 EVENTS = """
-SELECT occurred_at, known_at, kind, name, channel, value, properties ->> 'campaign' FROM event
+SELECT occurred_at, known_at, kind, coalesce(name, sent_kind), channel, value,
+    properties ->> 'campaign' FROM event
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(look)s AND occurred_at < %(look)s
 ORDER BY occurred_at, event_number
 """

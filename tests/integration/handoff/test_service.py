@@ -9,16 +9,24 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from baton.command_line import app
+from serving.auth.principals import build_principal
+from serving.auth.roles import Role
+from serving.handoff.api.dependencies import get_own
 from serving.handoff.api.serialize import shape_handoff
 from serving.handoff.decision.rules import ManualRequest
 from serving.handoff.lifecycle.clocks import list_moves, list_runs, read_clocks, read_pursuit
 from serving.handoff.lifecycle.context import ActionContext
-from serving.handoff.lifecycle.errors import AttemptTimeError, NotQualifiedError
+from serving.handoff.lifecycle.errors import (
+    AttemptTimeError,
+    NotQualifiedError,
+    NotYourHandoffError,
+)
 from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
 from serving.handoff.lifecycle.jobs import DECIDE, decide_after, decide_job, sweep_job
 from serving.handoff.lifecycle.record import get_handoff
 from serving.handoff.lifecycle.respond import accept, hand_on, supply
 from serving.handoff.lifecycle.respond import ask as ask_marketing
+from serving.handoff.lifecycle.sellers import name_actor
 from serving.handoff.lifecycle.sweep import sweep
 from serving.handoff.lifecycle.work import Tried, log_attempt, open_deal, qualify, win
 from serving.handoff.machine.errors import ImpossibleMoveError, NotPersistentEnoughError
@@ -42,6 +50,7 @@ from tests.integration.handoff.office import (
     land,
     make_sweep_context,
 )
+from tests.integration.locks import wait_until_somebody_waits
 from tests.integration.scores.job_resources import (
     Clock,
     drain,
@@ -286,6 +295,61 @@ def test_a_call_the_crm_tells_of_takes_the_lead_and_counts_from_when_it_was_made
     since, progress = pursued
     assert since == called
     assert [step.done_at for step in progress.steps if step.done_at] == [called]
+
+
+def test_of_two_answers_at_once_the_second_sees_the_first(office: Store) -> None:
+    handoff_id = hand_over(office)
+
+    def refuse() -> None:
+        with office.work() as work:
+            reject(work, handoff_id, SalesReason.NO_BUDGET, None, ActionContext(SOON, "ann"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with office.work() as work:
+            accept(work, handoff_id, ActionContext(SOON, "ann"))
+            other = pool.submit(refuse)
+            wait_until_somebody_waits(office)
+        with pytest.raises(ImpossibleMoveError):
+            other.result()
+    assert count(office, "SELECT state FROM handoff") == "accepted"
+
+
+@pytest.mark.parametrize(
+    "event", [{"kind": "unsubscribe_all"}, {"kind": "form_submit", "name": "Do not contact!"}]
+)
+def test_who_unsubscribed_from_everything_is_not_handed_over(
+    event: dict[str, str], office: Store
+) -> None:
+    add_lead(office, "lead-1")
+    do(office, "lead-1", at=MONDAY - timedelta(days=3), **event)
+    ask_for_sales(office, "lead-1", MONDAY)
+
+    outcome = decide(office, "lead-1", MONDAY)
+
+    assert outcome.handoff is None
+    assert outcome.decision.suppressions == ("do_not_contact",)
+
+
+def test_a_seller_acts_on_their_own_handoffs_alone(office: Store) -> None:
+    handoff_id = hand_over(office)
+
+    def may(role: Role, key: str) -> bool:
+        with office.work() as work:
+            try:
+                return get_own(work, build_principal("key", key, key, role), handoff_id) > 0
+            except NotYourHandoffError:
+                return False
+
+    with office.work() as work:
+        name_actor(work, "ann", "key:of-ann")
+        name_actor(work, "ben", "key:of-ben")
+    assert count(office, "SELECT seller_id FROM handoff") == "ann"
+    assert [may(Role.SALES, key) for key in ("of-ann", "of-ben", "of-nobody")] == [
+        True,
+        False,
+        False,
+    ]
+    assert may(Role.CRM, "of-the-crm")
 
 
 def test_a_question_pauses_the_clock_until_marketing_answers(office: Store) -> None:
