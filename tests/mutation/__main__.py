@@ -12,7 +12,7 @@ from time import monotonic
 
 from tests.conftest import run_database_server
 from tests.mutation.copies import Copy, Result
-from tests.mutation.mutants import Mutant, read_mutants
+from tests.mutation.mutants import ROOT, Mutant, read_mutants
 
 KILLED = {"failed": "killed", "timeout": "killed (timeout)"}
 """By what became of a run. All else is no proof: passed is *survived*, broken is *broken*."""
@@ -100,7 +100,7 @@ def main() -> int:
     asked, begin = read_arguments(), monotonic()
     mutants = [m for m in read_mutants() if asked.only in f"{m.topic} {m.file} {m.breaks}"]
     for mutant in mutants:
-        mutant.change((Path(mutant.file)).read_text(encoding="utf-8"))
+        mutant.change((ROOT / mutant.file).read_text(encoding="utf-8"))
     with open_copies(min(asked.copies, len(mutants))) as copies:
         for result in check_unchanged(copies[0], mutants):
             print_line(

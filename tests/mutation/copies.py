@@ -40,7 +40,11 @@ class Result:
 class Copy:
     """A copy of the tree, and a process in it that forks for every run."""
 
-    def __init__(self, folder: Path, database: str | None, root: Path = ROOT) -> None:
+    def __init__(
+        self, folder: Path, database: str | None, root: Path = ROOT, *, seconds: float = SECONDS
+    ) -> None:
+        self.seconds = seconds
+        """What a mutant's tests may take."""
         self.tree = folder / "tree"
         self.folder = folder
         # Times of files are kept, so that numba's caches hold for what is not changed.
@@ -68,8 +72,10 @@ class Copy:
     def close(self) -> None:
         """End the process."""
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
     def is_compiled(self, mutant: Mutant) -> bool:
         """Whether machine code could hide a change of the mutant's file."""
@@ -84,7 +90,12 @@ class Copy:
         os.utime(path, (times.st_atime, int(times.st_mtime) + 10))
         try:
             own = mutant.file.startswith(OWN_SERVER)
-            return self.run(mutant.tests, interpreted=self.is_compiled(mutant), own_server=own)
+            return self.run(
+                mutant.tests,
+                interpreted=self.is_compiled(mutant),
+                own_server=own,
+                seconds=self.seconds,
+            )
         finally:
             path.write_text(before, encoding="utf-8")
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -95,7 +106,7 @@ class Copy:
         *,
         interpreted: bool,
         own_server: bool = False,
-        seconds: float = SECONDS,
+        seconds: float,
         options: Sequence[str] = ("-x",),
     ) -> Result:
         """Run tests in the copy as it is.

@@ -9,7 +9,7 @@ from tests.mutation.mutants import ROOT, Mutant, read_mutants
 
 MUTANTS = read_mutants()
 IDS = [f"{mutant.topic}-{number}" for number, mutant in enumerate(MUTANTS)]
-FEWEST = 10
+FEWEST = 100
 
 
 def list_tests(path: str) -> set[str]:
