@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 
-from features.clock import DAY_US
+from features.clock import DAY_US, to_us
 from features.lifecycle.stages import Stage
 from features.simulation.generate import simulate_history
 from features.simulation.scenarios import get_scenario
@@ -38,6 +38,29 @@ def test_outcomes_side_by_side_have_the_rows_they_would_have_alone(history):
         np.testing.assert_array_equal(alone.rows, dataset.rows)
         np.testing.assert_array_equal(alone.split.newest, dataset.split.newest)
     assert computed[-1] == pytest.approx(1.0)
+
+
+def test_the_vocabulary_is_what_was_known_before_the_slice_that_calibrates(history):
+    moments = build_moments(history, Outcome(Stage.SQL, 30 * DAY_US), GRID, seed=7)
+    split = moments.split()
+    cut = to_us(split.calibrate_from)
+    industries = history.leads.column("industry").to_pylist()
+    known_at = history.leads.column("known_at").cast(pa.int64()).to_pylist()
+    # Whoever came later is of an industry that nobody knew before.
+    renamed = [
+        "space travel" if industry is not None and at >= cut else industry
+        for industry, at in zip(industries, known_at, strict=True)
+    ]
+    position = history.leads.schema.get_field_index("industry")
+    column = pa.array(renamed, history.leads.schema.field("industry").type)
+    later = replace(history, leads=history.leads.set_column(position, "industry", column))
+
+    dataset = build_dataset(replace(moments, history=later), split)
+
+    (industry,) = [f for f in dataset.catalog.features if f.name == "industry"]
+    assert renamed.count("space travel") > 100
+    assert "space travel" not in industry.categories
+    assert dataset.vocabulary_us == cut
 
 
 def test_a_lead_exported_twice_is_looked_at_once(history):

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -127,6 +127,23 @@ def test_honest_columns_raise_no_leak(seed):
     ]
 
 
+def test_a_field_written_back_after_the_horizon_is_a_leak():
+    """It knows who converts some day: of the horizon that says little, and of the future all."""
+    y = draw_outcomes(0)
+    rng = np.random.default_rng(9)
+    ever = y | (rng.random(N // 3) < 0.4)[LEADS]
+    stage = np.where(ever, 2, rng.integers(0, 2, N)).astype(np.float32)
+    column = AuditColumn("x", "field", stage, ("new", "lost", "customer"))
+
+    assert not audit([column], y, lead_index=LEADS).leaks
+    found = audit([column], y, lead_index=LEADS, came_later=ever)
+
+    assert {leak.field for leak in found.leaks} == {"field"}
+    assert all(leak.rule.endswith(", outcome at any time") for leak in found.leaks)
+    dated = replace(column, dated=True)
+    assert not audit([dated], y, lead_index=LEADS, came_later=ever).leaks
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_noise_on_few_leads_raises_nothing(seed):
     # given 40 leads, 4 conversions and 60 columns of noise
@@ -222,6 +239,37 @@ def test_an_allowance_needs_a_reason_and_a_leak():
     unused = audit([column], y, allow={"typo": "because"})
     assert unused.unused_allowances == ("typo",)
     assert any("typo" in words for words in unused.describe()["warnings"])
+
+
+def test_an_allowance_excuses_leaks_and_nothing_less():
+    """What is merely suspicious stays on the card as such, or nobody would look at it again."""
+    y = draw_outcomes()
+    suspicious = AuditColumn("x", "x", 1.5 * y + np.random.default_rng(0).normal(size=N))
+
+    found = audit([suspicious], y, lead_index=LEADS, allow={"x": "we know it in time"})
+
+    assert get_row(found, "AUC of the feature alone").verdict is LeakVerdict.WARN
+    assert found.allowed == ()
+    assert found.unused_allowances == ("x",)
+
+
+def test_a_field_that_is_missing_for_whoever_converts_is_a_leak_by_that_alone():
+    y = draw_outcomes()
+    values, _ = plant_missing_for_winners(y, np.random.default_rng(3))
+
+    row = get_row(audit_one(values, y), "missing goes with the outcome")
+
+    assert (row.figure, row.verdict) == (pytest.approx(1.0), LeakVerdict.LEAK)
+
+
+def test_a_dozen_leads_prove_nothing_by_what_is_missing():
+    y = np.arange(12) < 4
+    values = np.where(np.arange(12) < 3, np.nan, np.arange(12.0))
+
+    row = get_row(audit([AuditColumn("x", "x", values)], y), "missing goes with the outcome")
+
+    assert row.figure > 0.8
+    assert row.verdict is LeakVerdict.OK
 
 
 def test_constants_and_many_categories_are_noted():

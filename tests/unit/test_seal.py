@@ -78,3 +78,11 @@ def test_a_seal_that_points_outside_the_bundle_is_refused(bundle: Path) -> None:
 
     with pytest.raises(BundleError, match="outside"):
         load_bundle(bundle)
+
+
+def test_a_band_begins_at_its_lower_edge(bundle: Path) -> None:
+    sealed = load_bundle(bundle)
+
+    found = [sealed.band_of(points).name for points in (120.0, 65.0, 64.99, 55.0, 45.0, -80.0)]
+
+    assert found == ["A", "A", "B", "B", "C", "D"]

@@ -80,6 +80,8 @@ def test_folds_roll_forward_and_never_touch_the_newest_slice():
         assert (known_at[learned] <= created_at[fold.newest].min()).all()
         assert not (learned & split.newest).any()
         assert not (fold.newest & split.newest).any()
+        # Nor is a fold judged by labels that matured only within that slice.
+        assert not (fold.newest & ~(split.fit | split.calibrate)).any()
         judged += fold.newest
     assert judged.max() == 1
     # All moments before the newest slice but those the first fold learns from are judged once.

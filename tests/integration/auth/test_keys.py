@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from serving.auth.roles import ROLES, Role
 from serving.store.session import Store
 from serving.store.tables import ApiKey
 from tests.integration.auth.factories import NOW, bearer, make_app, make_key
+from tests.integration.locks import wait_until_somebody_waits
 from tests.unit.serving.factories import (
     make_lead,
     make_settings,
@@ -92,6 +94,25 @@ def test_two_keys_of_a_name_are_live_while_one_follows_the_other(store: Store) -
         rotate_key(work, "hubspot", None, DAY, by="test", at=NOW + 8 * DAY)
         with pytest.raises(NoSuchKeyError):
             rotate_key(work, "nobody", None, DAY, by="test", at=NOW)
+
+
+def test_two_rotations_at_once_make_one_successor(store: Store) -> None:
+    with store.work() as work:
+        create_key(work, "hubspot", Role.CRM, None, by="test", at=NOW)
+
+    def rotate() -> None:
+        with store.work() as work:
+            rotate_key(work, "hubspot", None, DAY, by="test", at=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.work() as work:
+            rotate_key(work, "hubspot", None, DAY, by="test", at=NOW)
+            other = pool.submit(rotate)
+            wait_until_somebody_waits(store)
+        with pytest.raises(TwoKeysLiveError):
+            other.result()
+    with store.work() as work:
+        assert len(list_keys(work, NOW)) == 2
 
 
 def test_when_a_key_was_used_is_kept_by_the_hour(store: Store) -> None:

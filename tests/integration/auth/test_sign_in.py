@@ -1,18 +1,21 @@
 """People sign in on a page: cookies, forms, foreign pages, too many tries, sign-out."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from features import clock
 from serving.auth import users
 from serving.auth.errors import SignInRefusedError, TooOftenError, WeakPasswordError
 from serving.auth.roles import Role
-from serving.auth.sessions import COOKIE
+from serving.auth.sessions import COOKIE, find_person, start_session
 from serving.auth.users import add_person, disable_person, set_password
 from serving.store.session import Store
+from serving.store.tables import Person, SignInFailure
 from tests.integration.auth.factories import (
     EMAIL,
     NOW,
@@ -23,6 +26,7 @@ from tests.integration.auth.factories import (
     make_app,
     sign_in,
 )
+from tests.integration.locks import wait_until_somebody_waits
 
 HOURS = timedelta(hours=12)
 GUESSED = "guessed"
@@ -170,6 +174,43 @@ def test_after_five_failures_even_the_right_password_waits(
     assert users.sign_in(store, EMAIL, PASSWORD, NOW + timedelta(seconds=31), HOURS)
     with pytest.raises(SignInRefusedError):  # forgiven: the count starts again
         users.sign_in(store, EMAIL, "", NOW + timedelta(seconds=32), HOURS)
+
+
+def test_tries_at_once_are_counted_each(store: Store) -> None:
+    def fail() -> None:
+        with store.work() as work:
+            users._count_try(work, EMAIL, NOW)
+
+    fail()
+    with ThreadPoolExecutor(1) as pool:
+        with store.work() as work:
+            users._count_try(work, EMAIL, NOW)
+            other = pool.submit(fail)
+            wait_until_somebody_waits(store)
+        other.result()
+    with store.work() as work:
+        assert [kept.failures for kept in work.session.scalars(select(SignInFailure))] == [3]
+
+
+def test_a_session_of_somebody_disabled_is_worth_nothing(store: Store) -> None:
+    person_id = let_in(store)
+    with store.work() as work:
+        token = start_session(work, person_id, NOW, HOURS)
+        assert find_person(work, token, NOW) is not None
+
+        work.session.get_one(Person, person_id).disabled_at = NOW
+        work.session.flush()
+
+        assert find_person(work, token, NOW) is None
+
+
+def test_a_session_counts_until_the_instant_it_ends(store: Store) -> None:
+    person_id = let_in(store)
+    with store.work() as work:
+        token = start_session(work, person_id, NOW, HOURS)
+
+        assert find_person(work, token, NOW + HOURS - timedelta(microseconds=1)) is not None
+        assert find_person(work, token, NOW + HOURS) is None
 
 
 def test_whoever_is_disabled_is_out_at_once_and_a_new_password_ends_old_sessions(

@@ -48,12 +48,12 @@ def add_attempt(store: Store) -> None:
     land(store, "attempt", call, at=MONDAY)
 
 
-def add_score(store: Store) -> None:
+def add_score(store: Store, contract: str = "sql", **found: Any) -> None:
     with store.work() as work:
         work.session.add(
             Score(
                 lead_id="ann",
-                contract="sql",
+                contract=contract,
                 as_of=MONDAY,
                 scored_at=MONDAY,
                 because="event",
@@ -61,7 +61,7 @@ def add_score(store: Store) -> None:
                 status="scored",
                 points=80.0,
                 band="A",
-                answer=json.dumps({"reasons": []}).encode(),
+                answer=json.dumps({"reasons": [], **found}).encode(),
             )
         )
 
@@ -118,6 +118,17 @@ def test_a_demo_that_becomes_known_later_hands_nobody_over_before(store: Store) 
 
     kinds = [activity.kind for activity in read_at(store, MONDAY - TICK).activities]
     assert kinds == ["page_view"]
+
+
+def test_what_a_lead_is_worth_is_its_expected_value_where_that_is_known(store: Store) -> None:
+    add_lead(store, "ann", at=LONG_AGO)
+    assert read_at(store, MONDAY).worth is None
+    add_score(store)
+    assert read_at(store, MONDAY).worth == 80.0
+
+    add_score(store, contract="won", expected_value=1234.5)
+
+    assert read_at(store, MONDAY).worth == 1234.5
 
 
 def test_a_handoff_is_in_hand_until_the_moment_it_was_closed(store: Store) -> None:

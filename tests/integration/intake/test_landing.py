@@ -20,7 +20,8 @@ from serving.store.packed import find_differences, read_packed
 from serving.store.session import Store, UnitOfWork
 from serving.store.tombstones import hash_id
 from tests.integration.intake.factories import CATALOG, ask, make_event, merge, send
-from tests.unit.serving.factories import NOW, wait_until
+from tests.integration.locks import wait_until_somebody_waits
+from tests.unit.serving.factories import NOW
 
 
 def statuses(landed: Landed) -> list[str]:
@@ -347,12 +348,6 @@ def test_batches_that_cross_each_other_all_land_once(store: Store) -> None:
     assert packed[0][0] == len(wanted)
 
 
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
-"""
-
-
 def test_whoever_waits_for_a_row_to_be_created_holds_no_other_lead(store: Store) -> None:
     """Else two batches that create and lock leads in turn would each wait for the other."""
     send(store, "event", make_event("e1", lead_id="ann"))
@@ -368,7 +363,7 @@ def test_whoever_waits_for_a_row_to_be_created_holds_no_other_lead(store: Store)
         with store.work() as work:
             assert lock(work, "bob") == {"bob"}
             other = pool.submit(lock_both)
-            wait_until(lambda: ask(store, WAITING) == [(1,)])
+            wait_until_somebody_waits(store)
             work.execute("SET LOCAL lock_timeout = '2s'")
             assert lock(work, "ann") == {"ann"}
         assert other.result() == {"ann", "bob"}

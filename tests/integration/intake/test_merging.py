@@ -150,6 +150,20 @@ def test_what_cannot_be_merged_is_refused_by_name(
         action(store)
 
 
+def test_a_merge_is_after_every_look_at_one_of_its_leads(store: Store) -> None:
+    send(store, "event", make_event("e1"), make_event("e2", lead_id="bob"))
+    last_scored_as_of = NOW + timedelta(minutes=5)
+    with store.work() as work:
+        work.execute(
+            "UPDATE lead SET last_scored_as_of = %s WHERE lead_id = 'bob'", (last_scored_as_of,)
+        )
+
+    made = merge(store, "ann", "bob")
+
+    assert made.merged_at == last_scored_as_of + timedelta(microseconds=1)
+    assert undo(store, made.merge_id).undone_at >= made.merged_at
+
+
 def test_merges_that_cross_each_other_end_in_one(store: Store) -> None:
     leads = [f"L{i}" for i in range(5)]
     send(store, "event", *(make_event(lead_id, lead_id=lead_id) for lead_id in leads))

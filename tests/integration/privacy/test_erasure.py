@@ -176,6 +176,24 @@ def test_a_merged_person_is_erased_from_every_table_and_the_other_lead_is_not(
         assert dict(list(states)) == {"given_up": 4, "waiting": 2}
 
 
+@pytest.mark.parametrize("asked", [ANN, OLD, "visitor-77"])
+def test_every_lead_that_is_the_same_person_is_erased(asked: str, store: Store) -> None:
+    same = (ANN, OLD, "visitor-77")
+    for lead_id in (*same, BOB):
+        send(store, "lead", {"lead_id": lead_id, "attributes": {"employees": 5}})
+    with store.work() as work:
+        work.execute(
+            "UPDATE lead SET merged_into = %s WHERE lead_id = ANY(%s)", (ANN, [*same[1:]])
+        )
+
+    with store.work() as work:
+        assert erase(work, asked, by="test", at=NOW).leads == 3
+
+    for lead_id in same:
+        assert find_mentions(store, lead_id) == set()
+    assert find_mentions(store, BOB)
+
+
 KEPT_ANSWER = (
     "INSERT INTO idempotency_key (scope, key, body_hash, status, media_type, answer, answered_at,"
     " expires_at) VALUES ({scope}, {key}, '', 200, 'json', convert_to({answer}, 'UTF8'), now(), now())"
@@ -294,6 +312,23 @@ def test_odd_and_short_ids_take_nothing_of_others_along(store: Store, lead_id: s
     assert erased.rows == {"quarantined_item": 1}
     after = {table: rows.count(BOB) for table, rows in read_everything(store).items()}
     assert after == bob
+
+
+def test_a_number_is_no_trace_of_the_lead_of_that_number(store: Store) -> None:
+    """Short ids stand in many texts; they name somebody where they stand in quotes."""
+    answers = {"bob": b'{"lead_id": "lead-10421", "days": 7}', "seven": b'{"lead_id": "7"}'}
+    with store.work() as work:
+        for key, answer in answers.items():
+            work.execute(
+                "INSERT INTO idempotency_key (scope, key, body_hash, status, media_type, answer,"
+                " answered_at, expires_at) VALUES ('x', %s, '', 200, 'json', %s, %s, %s)",
+                (key, answer, NOW, NOW),
+            )
+
+        erased = erase(work, "7", by="test", at=NOW)
+
+        assert erased.rows == {"idempotency_key": 1}
+        assert work.execute("SELECT key FROM idempotency_key").scalars().all() == ["bob"]
 
 
 def test_every_table_that_names_a_lead_is_walked() -> None:

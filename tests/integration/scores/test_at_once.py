@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from features import clock as wall
+from features.clock import MICROSECOND
 from serving.jobs.queries import list_failed, recover_stalled, try_again
 from serving.scoring.live.score import score_leads
 from serving.scoring.live.worker import LiveScorer
@@ -120,6 +121,19 @@ def test_what_the_other_worker_could_not_know_or_had_no_model_for_is_scored(
     assert score_as_seen(store, scorer, seen_at, "model") == 1
     assert score_as_seen(store, scorer, clock.move(seconds=1), "event") == 1
     assert count_scores(store) == {"ann": 4}
+
+
+def test_a_clock_that_stands_still_gives_no_moment_twice(store: Store, tmp_path: Path) -> None:
+    clock = Clock()
+    scorer = make_scorer(store, tmp_path, clock)
+    land(store, "lead", make_item("ann"), at=clock())
+    clock.move(seconds=1)
+
+    for _ in range(3):
+        assert score_as_seen(store, scorer, clock(), "model") == 1
+
+    moments = [at for (at,) in ask(store, "SELECT as_of FROM score ORDER BY score_number")]
+    assert moments == [clock() + n * MICROSECOND for n in range(3)]
 
 
 KILLED = """

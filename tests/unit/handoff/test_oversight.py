@@ -182,6 +182,7 @@ def test_no_shown_cell_is_small_and_the_rest_is_no_single_cell(sizes):
     shown = [cell for cell in cells if cell.rate.share is not None]
     assert all(cell.rate.of >= 10 for cell in shown)
     named = [cell for cell in cells if cell.name != OTHERS]
+    assert all(cell.rate.of >= 10 for cell in named)
     if len(named) != len(cells) and named:
         assert len(sizes) - len(named) >= 2
         assert cells[-1].rate.of >= 10

@@ -74,7 +74,13 @@ def test_a_level_that_is_off_is_found_and_one_that_is_not_is_left_alone():
     assert off.shift == pytest.approx(1.0, abs=4 * off.standard_error)
     assert not off.is_noise
     assert right.is_noise
-    assert ask_at(200 * DAY_US, *draw_labels(rng, shift=0.0)) == (0.0, 0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_memory_that_is_better_by_chance_moves_nothing(seed):
+    labels = draw_labels(np.random.default_rng(seed), shift=0.0)
+
+    assert ask_at(200 * DAY_US, *labels) == (0.0, 0)
 
 
 def test_the_made_up_outcomes_pull_towards_no_shift():

@@ -1,12 +1,13 @@
 """A small bundle with real features and a hand-made model, and what to ask of it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from time import sleep
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -133,6 +134,7 @@ def write_small_bundle(
     *,
     contract: Contract = CONTRACT,
     accounts: bool = False,
+    provenance: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write a bundle whose every weight can be checked by hand."""
     catalog = make_catalog(accounts=accounts)
@@ -161,7 +163,7 @@ def write_small_bundle(
             400.0,
         ),
         profile=ReferenceProfile(rows, scores.probability, scores.points),
-        provenance={},
+        provenance=provenance,
     )
     (folder / "card.json").write_text(json.dumps(CARD), encoding="utf-8")
     (folder / "reliability.png").write_bytes(PICTURE)
