@@ -63,7 +63,7 @@ def bundle(middle: datetime, tmp_path_factory: pytest.TempPathFactory) -> Bundle
 def test_only_leads_that_the_bundle_has_not_seen_are_asked(
     history: History, moments: Moments, bundle: Bundle, middle: datetime
 ) -> None:
-    found = find_shift(history, bundle, memory=10_000)
+    found = find_shift(history, bundle, lookback=10_000)
 
     created_at = dict(zip(moments.lead_of.tolist(), moments.created_at.tolist(), strict=True))
     asked = [created_at[lead] for lead in set(found.labelled.lead_of.tolist())]
@@ -78,7 +78,7 @@ def test_nothing_but_the_level_moves(
     market_folder: Path, trained_bundle: Path, tmp_path: Path
 ) -> None:
     bundle = load_bundle(trained_bundle)
-    found = find_shift(read_history(market_folder), bundle, memory=10_000)
+    found = find_shift(read_history(market_folder), bundle, lookback=10_000)
 
     moved = write_recalibrated(found, tmp_path, "of the same test")
 
