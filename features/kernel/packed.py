@@ -9,7 +9,7 @@ after the newest ``known_at`` of its records; any earlier moment is asked of the
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -47,6 +47,19 @@ class PackedLead(NamedTuple):
     """The account each version names."""
     colleagues: "tuple[PackedLead, ...] | None" = None
     """Leads that are, or were, of its account; None if nobody said."""
+    known: bytes = b""
+    """Eight bytes a record: when it became known. Only of a lead that has left an account, where some
+    became known late: what becomes known after it has left is not that account's."""
+
+
+def has_left_an_account(account_ids: Sequence[str | None]) -> bool:
+    """Tell whether a lead, by the accounts its versions name, was ever of one that it left.
+
+    >>> has_left_an_account([None, "acme", "acme"]), has_left_an_account(["acme", None])
+    (False, True)
+    """
+    pairs = pairwise(account_ids)
+    return any(before is not None and after != before for before, after in pairs)
 
 
 def pack_lead(encoder: Encoder, lead: "LeadRecord") -> PackedLead:
@@ -56,14 +69,16 @@ def pack_lead(encoder: Encoder, lead: "LeadRecord") -> PackedLead:
     known = [e.known_at for e in lead.events] + [m.known_at for m in lead.stages]
     known += [v.known_at for v in lead.versions]
     in_time = sorted(lead.versions, key=lambda version: version.known_at)
+    accounts = tuple(version.account_id for version in in_time)
     return PackedLead(
         lead.created_at,
         max([lead.created_at, *known]),
         columns.records.tobytes(),
         columns.version_known_at.tobytes(),
         columns.version_values.tobytes(),
-        tuple(version.account_id for version in in_time),
+        accounts,
         None if others is None else tuple(pack_lead(encoder, other) for other in others),
+        columns.known_at.tobytes() if has_left_an_account(accounts) else b"",
     )
 
 
@@ -96,6 +111,21 @@ def _accounts(leads: Sequence[PackedLead], n_versions: int) -> NDArray[np.int64]
     return np.array(codes, np.int64)
 
 
+def _moments_of_knowing(
+    people: Sequence[PackedLead], words: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Give when each record became known; where that counts for nothing, when it happened."""
+    if not any(person.known for person in people):
+        return NOBODY_LATE
+    known_at = words[::2] >> TIME_SHIFT
+    end = 0
+    for person in people:
+        begin, end = end, end + len(person.records) // RECORD_BYTES
+        if person.known:
+            known_at[begin:end] = np.frombuffer(person.known, np.int64)
+    return known_at
+
+
 def columns_of_packed_leads(
     encoder: Encoder, leads: Sequence[PackedLead], as_of: Sequence[int]
 ) -> Columns:
@@ -114,11 +144,12 @@ def columns_of_packed_leads(
             raise PackedHistoryError(moment, known_until)
         people += own
     moments = _joined([p.version_moments for p in people], np.int64)
+    words = _joined([p.records for p in people], np.int64)
     columns = Columns(
         np.array([p.created_at for p in people], np.int64),
         _offsets([len(p.records) // RECORD_BYTES for p in people]),
-        _joined([p.records for p in people], np.int64),
-        NOBODY_LATE,
+        words,
+        _moments_of_knowing(people, words),
         _offsets([len(p.version_moments) // 8 for p in people]),
         moments,
         _joined([p.version_cells for p in people], np.float64).reshape(

@@ -12,7 +12,7 @@ from features.catalog.manifest import Catalog
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
 from features.kernel.encode import Encoder
 from features.kernel.layout import columns_of_records
-from features.kernel.packed import RECORD_BYTES, PackedLead, pack_lead
+from features.kernel.packed import RECORD_BYTES, PackedLead, has_left_an_account, pack_lead
 from serving.store.histories import read_histories
 from serving.store.session import Store, UnitOfWork
 
@@ -204,12 +204,15 @@ def read_packed(
     The caller holds the leads' locks, since packing anew writes.
     """
     found: dict[str, PackedLead] = {}
-    stale = []
+    stale, left = [], []
     for lead_id, created_at, print_, known, records, moments, cells, accounts in work.execute(
         GET, {"ids": list(lead_ids)}
     ):
         if print_ != catalog.fingerprint:
             stale.append(lead_id)
+            continue
+        if has_left_an_account(accounts):
+            left.append(lead_id)
             continue
         created = clock.to_us(created_at)
         # The first version is as of creation, so its moment is the earliest of the lead itself.
@@ -217,7 +220,14 @@ def read_packed(
         found[lead_id] = PackedLead(
             first, clock.to_us(known), records, moments, cells, tuple(accounts)
         )
-    return {**found, **(pack_anew(work, catalog, stale) if stale else {})}
+    if stale:
+        found |= pack_anew(work, catalog, stale)
+    if left:
+        # Whose a record is depends on when it became known, which the bytes do not say.
+        encoder = encoder_of(catalog)
+        rows = read_histories(work, left, catalog)
+        found |= {lead_id: pack_lead(encoder, record) for lead_id, record in rows.items()}
+    return found
 
 
 def check_packed(store: Store, catalog: Catalog, leads_at_once: int = 500) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from features.clock import to_us
+from features.compute.online import compute_packed_rows, compute_rows
 from serving.errors import RefusedError
 from serving.intake.errors import (
     BothKnownError,
@@ -20,6 +22,7 @@ from serving.intake.errors import (
     OneAlreadyError,
     SameLeadError,
 )
+from serving.scoring.lead_histories import read_people_as_of, read_record_as_of
 from serving.store.packed import find_differences, read_packed
 from serving.store.session import Store
 from serving.store.snapshots import read_store
@@ -282,6 +285,11 @@ class Market:
         for lead_id, as_of, answer in given:
             again = replay_at(self.scorer, lead_id, as_of, anew=True)
             assert again == bytes(answer), (lead_id, as_of)
+            with self.store.work(read_only=True) as work:
+                packed = read_people_as_of(work, self.catalog, lead_id, as_of)
+                record = read_record_as_of(work, self.catalog, lead_id, as_of)
+            row = compute_packed_rows(self.catalog, [packed], [to_us(as_of)])
+            assert row.tobytes() == compute_rows(self.catalog, [record], [to_us(as_of)]).tobytes()
         return len(given)
 
 
