@@ -1,6 +1,7 @@
 """The web application: settings in, routes and background tasks together."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -35,7 +36,7 @@ from serving.leads import routes as lead_routes
 from serving.monitoring import routes as monitoring_routes
 from serving.monitoring.drift_reporter import DriftReporter
 from serving.monitoring.metrics import Metrics, MetricsMiddleware
-from serving.monitoring.store_metrics import AuthCollector, StoreCollector
+from serving.monitoring.store_metrics import AuthCollector, JoinCollector, StoreCollector
 from serving.notify import routes as notify_routes
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
@@ -185,6 +186,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
     if app.state.worker is not None:
         app.state.metrics.registry.register(WorkerCollector(app.state.worker, clock.now))
     app.state.metrics.registry.register(AuthCollector(app.state.authenticator))
+    app.state.joins_refused = Counter[str]()
+    app.state.metrics.registry.register(JoinCollector(app.state.joins_refused))
     if app.state.store is not None:
         app.state.metrics.registry.register(StoreCollector(app.state.store, clock.now))
     app.state.batch_limiter = CapacityLimiter(1)

@@ -19,6 +19,9 @@ TOKEN_CHARACTERS = 16
 SECRET_BYTES = range(24, 65)
 """How long the secret of a webhook may be (Standard Webhooks)."""
 
+MOST_IDENTITY_KEYS = 500
+"""Devices of one person over years: each browser that forgets its cookies counts again."""
+
 Network = IPv4Network | IPv6Network
 
 
@@ -112,6 +115,10 @@ class ServingSettings(BaseSettings):
     """Seconds one statement may take."""
     lock_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
     """Seconds one statement may wait for another's lock."""
+    tool_statement_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds one statement may take for messages of Segment, RudderStack or Snowplow."""
+    tool_lock_timeout_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """Seconds one such statement may wait for another's lock."""
     champion: Path = Path("var/champion")
     """Folder of the bundle to serve; a new bundle put there is taken up without a restart."""
     champion_check_seconds: Annotated[float, Field(gt=0)] = 1.0
@@ -140,6 +147,8 @@ class ServingSettings(BaseSettings):
     """Most leads in one batch."""
     max_events: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     """Most events, and most stage changes, of one lead."""
+    max_identity_keys: Annotated[int, Field(ge=2)] = MOST_IDENTITY_KEYS
+    """Most anonymous ids, user ids and e-mail addresses that tools may join to one person."""
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
     """Most bytes of one request body."""
     scored: Path = Path("var/scored")

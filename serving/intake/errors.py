@@ -101,6 +101,22 @@ class BothKnownError(RefusedError):
         super().__init__("Each of the two was sent as a lead of its own.")
 
 
+class TooManyIdentityKeysError(RefusedError):
+    """A person who would be known under more keys than anybody is."""
+
+    status, slug, title = 409, "too-many-identity-keys", "Too many identity keys of one person"
+    fix = (
+        "Check whether one user id stands for many people, such as a shared sign-in. If it is one person, "
+        "merge by hand: POST /v1/leads/{lead_id}/merge; or raise BATON_MAX_IDENTITY_KEYS."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The person would be known under more anonymous ids, user ids and e-mail addresses than "
+            "BATON_MAX_IDENTITY_KEYS allows."
+        )
+
+
 class NoSuchMergeError(RefusedError):
     """No merge of that number."""
 

@@ -1,5 +1,6 @@
 """What Prometheus may know of the store: whether it answers, its connections, what waits in it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -31,6 +32,28 @@ class AuthCollector(Collector):
             labels=["because"],
         )
         for because, n in sorted(self.authenticator.refused.items()):
+            refused.add_metric([because], n)
+        yield refused
+
+
+class JoinCollector(Collector):
+    """Reads at the moment of scraping how many joins of identity keys were not made."""
+
+    def __init__(self, refused: Counter[str]) -> None:
+        self.refused = refused
+
+    def describe(self) -> Iterator[Metric]:
+        """Name nothing beforehand."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Collect those that were not made, by why."""
+        refused = CounterMetricFamily(
+            "baton_identity_joins_refused",
+            "Joins of two leads that a tool spoke of and that were not made.",
+            labels=["because"],
+        )
+        for because, n in sorted(self.refused.copy().items()):
             refused.add_metric([because], n)
         yield refused
 

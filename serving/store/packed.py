@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -113,13 +114,16 @@ def append_packed(
     old = [i for i, addition in enumerate(additions.values()) if addition.created_at is None]
     if old:
         _append(work, catalog, additions, old, parts)
+    new: list[dict[str, Any]] = []
     for i, (lead, addition) in enumerate(zip(leads, additions.values(), strict=True)):
         if addition.created_at is not None:
             accounts = [version.account_id for version in lead.versions]
             # Attempts are no features: of a lead known by them alone, nothing but its creation counts.
             tells = addition.events or addition.stages or addition.version is not None
             known = max(addition.known_at if tells else addition.created_at, addition.created_at)
-            _put(work, catalog, lead.lead_id, known, parts[i], accounts)
+            new.append(_name_parts(catalog, lead.lead_id, known, parts[i], accounts))
+    if new:
+        work.execute(PUT, new)
 
 
 def _versions_of(addition: Addition) -> tuple[LeadVersion, ...]:
@@ -155,26 +159,22 @@ def _append(
     )
 
 
-def _put(
-    work: UnitOfWork,
+def _name_parts(
     catalog: Catalog,
     lead_id: str,
     known_until: datetime,
     part: tuple[bytes, bytes, bytes],
     accounts: Sequence[str | None],
-) -> None:
-    work.execute(
-        PUT,
-        {
-            "lead": lead_id,
-            "print": catalog.fingerprint,
-            "known": known_until,
-            "records": part[0],
-            "moments": part[1],
-            "cells": part[2],
-            "accounts": list(accounts),
-        },
-    )
+) -> dict[str, Any]:
+    return {
+        "lead": lead_id,
+        "print": catalog.fingerprint,
+        "known": known_until,
+        "records": part[0],
+        "moments": part[1],
+        "cells": part[2],
+        "accounts": list(accounts),
+    }
 
 
 def mark_stale(work: UnitOfWork, lead_ids: Sequence[str]) -> None:
@@ -188,11 +188,14 @@ def pack_anew(
 ) -> dict[str, PackedLead]:
     """Pack leads from their rows. The caller holds the leads' locks."""
     encoder, packed = encoder_of(catalog), {}
+    rows = []
     for lead_id, record in read_histories(work, lead_ids, catalog).items():
         one = packed[lead_id] = pack_lead(encoder, record)
         part = (one.records, one.version_moments, one.version_cells)
         known = clock.from_us(one.known_until)
-        _put(work, catalog, lead_id, known, part, one.account_ids)
+        rows.append(_name_parts(catalog, lead_id, known, part, one.account_ids))
+    if rows:
+        work.execute(PUT, rows)
     return packed
 
 

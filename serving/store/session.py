@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import insert
@@ -47,7 +47,23 @@ PAUSE_MS = 20
 IN_THE_WAY = {"40P01", "40001"}
 """What PostgreSQL calls a deadlock, and a failed serialization."""
 
+LIMIT = """
+SELECT set_config('statement_timeout', %(statement)s, true), set_config('lock_timeout', %(lock)s, true)
+"""
+
 Done = TypeVar("Done")
+
+
+class Patience(NamedTuple):
+    """How long the statements of a unit of work may take."""
+
+    statement_seconds: float
+    lock_seconds: float
+    """Seconds a statement may wait for another's lock."""
+
+    def as_text(self) -> dict[str, str]:
+        """Give both as PostgreSQL reads them."""
+        return {"statement": f"{self.statement_seconds:g}s", "lock": f"{self.lock_seconds:g}s"}
 
 
 class _Session(Session):
@@ -230,8 +246,15 @@ class Store:
         with self.work() as work:
             work.session.execute(text("SELECT 1"))
 
-    def run(self, action: Callable[[UnitOfWork], Done]) -> Done:
+    def run(self, action: Callable[[UnitOfWork], Done], patience: Patience | None = None) -> Done:
         """Run an action in a unit of work; run it again after a conflict between two units.
+
+        Parameters
+        ----------
+        action
+            What to do.
+        patience
+            How long its statements may take, where that is less than for all others.
 
         Raises
         ------
@@ -241,6 +264,8 @@ class Store:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.work() as work:
+                    if patience is not None:
+                        work.execute(LIMIT, patience.as_text())
                     return action(work)
             except StoreUnavailableError as error:
                 if attempt == ATTEMPTS or not _is_conflict(error):

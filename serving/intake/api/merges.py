@@ -62,7 +62,7 @@ def _json(answer: msgspec.Struct) -> Response:
 )
 def merge(lead_id: LeadId, asked: MergeIn, work: Work, intake: With, caller: Caller) -> Response:
     """Merge two leads. No record is lost: the merge can be undone."""
-    actor = Actor(caller.actor, intake.received_at, intake.catalog)
+    actor = Actor(caller.actor, intake.received_at)
     both_known = asked.although_both_known
     return _json(
         merge_leads(work, lead_id, asked.lead_id, asked.because, actor, both_known=both_known)
@@ -88,6 +88,4 @@ def merges(lead_id: LeadId, work: Reading) -> Response:
 )
 def undo(merge_id: MergeId, work: Work, intake: With, caller: Caller) -> Response:
     """Undo a merge: each lead has its own records again, including those received since."""
-    return _json(
-        undo_merge(work, merge_id, Actor(caller.actor, intake.received_at, intake.catalog))
-    )
+    return _json(undo_merge(work, merge_id, Actor(caller.actor, intake.received_at)))

@@ -54,10 +54,10 @@ async def get_intake(request: Request, now: Now) -> Intake:
     """Gather what items are taken in with."""
     holder: ModelHolder = request.app.state.champion_holder
     champion = holder.find_champion()
-    if champion is None:
-        return Intake(FALLBACK, None, now)
-    catalog = champion.bundle.catalog
-    return Intake(catalog.taxonomy, catalog, now)
+    catalog = None if champion is None else champion.bundle.catalog
+    taxonomy = FALLBACK if catalog is None else catalog.taxonomy
+    most: int = request.app.state.settings.max_identity_keys
+    return Intake(taxonomy, catalog, now, most, request.app.state.joins_refused)
 
 
 With = Annotated[Intake, Depends(get_intake)]

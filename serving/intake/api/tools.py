@@ -4,6 +4,8 @@ Libraries throw a batch away when they get a 4xx, and send it again when they ge
 that cannot be read is kept in the quarantine, and the batch is answered with 200.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -19,7 +21,7 @@ from serving.intake.records.parsing import Intake
 from serving.intake.service import count
 from serving.intake.tools.messages import find_person, ingest_messages
 from serving.settings import ServingSettings
-from serving.store.session import Store, UnitOfWork
+from serving.store.session import Patience, Store, UnitOfWork
 from serving.web_api.inflate import inflate
 from serving.web_api.problems import shape_refusal
 
@@ -33,13 +35,18 @@ class ToolResponse(msgspec.Struct):
     results: list[ItemResult]
 
 
+MESSAGES_AT_ONCE = 100
+"""Messages that land in one transaction. Locks are held as long as one takes, and new leads, whoever
+sends them, may wait for them."""
+
+
 def take_messages(
-    work: UnitOfWork, tool: Tool, envelope: Envelope, intake: Intake
-) -> ToolResponse:
-    """Land the messages of a body, and keep those that cannot be read."""
-    outcomes = ingest_messages(work, tool, envelope.items, envelope.sent_at, intake)
+    work: UnitOfWork, tool: Tool, raws: Sequence[bytes], sent_at: datetime | None, intake: Intake
+) -> list[ItemResult]:
+    """Land messages, and keep those that cannot be read."""
+    outcomes = ingest_messages(work, tool, raws, sent_at, intake)
     results = []
-    for raw, outcome in zip(envelope.items, outcomes, strict=True):
+    for raw, outcome in zip(raws, outcomes, strict=True):
         if isinstance(outcome, RefusedError):
             problem = shape_refusal(outcome)
             lead_id = find_person(raw)
@@ -48,6 +55,24 @@ def take_messages(
             results.append(ItemResult("quarantined", item_number=number, problem=problem))
         else:
             results.append(outcome)
+    return results
+
+
+def land_body(
+    store: Store, tool: Tool, envelope: Envelope, intake: Intake, patience: Patience
+) -> ToolResponse:
+    """Land the messages of a body, so many in one transaction.
+
+    If one of these fails, those before it have landed: whoever sends the body again changes nothing
+    of them, as each message lands once by its id, and an unreadable one is kept once.
+    """
+    results: list[ItemResult] = []
+    for start in range(0, len(envelope.items), MESSAGES_AT_ONCE):
+        raws = envelope.items[start : start + MESSAGES_AT_ONCE]
+        ingest = partial(
+            take_messages, tool=tool, raws=raws, sent_at=envelope.sent_at, intake=intake
+        )
+        results += store.run(ingest, patience)
     landed = count(results)
     return ToolResponse(success=True, counts=landed.counts, results=landed.results)
 
@@ -70,7 +95,11 @@ async def take_body(
     request: Request, store: Store, tool: Tool, intake: Intake, body: bytes
 ) -> Response:
     """Land a body: one message, or a batch of them."""
-    envelope = open_envelope(tool, body, request.app.state.settings.max_batch)
-    ingest = partial(take_messages, tool=tool, envelope=envelope, intake=intake)
-    answer = await to_thread.run_sync(store.run, ingest)
+    settings: ServingSettings = request.app.state.settings
+    envelope = open_envelope(tool, body, settings.max_batch)
+    patience = Patience(
+        settings.tool_statement_timeout_seconds, settings.tool_lock_timeout_seconds
+    )
+    ingest = partial(land_body, store, tool, envelope, intake, patience)
+    answer = await to_thread.run_sync(ingest)
     return Response(msgspec.json.encode(answer), media_type="application/json")

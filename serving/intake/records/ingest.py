@@ -20,11 +20,11 @@ ORDER BY lead_id FOR NO KEY UPDATE
 """
 KNOWN = "SELECT lead_id FROM lead WHERE lead_id = ANY(%(ids)s)"
 # Before any row is locked, and in one order: whoever held a lead and waited for the creation of another
-# would deadlock with its mother. By wards, for the locks of a database are numbered.
+# would deadlock with whoever adds that one. By shards, for the locks of a database are numbered.
 LOCK_ROW_CREATION = """
-SELECT pg_advisory_xact_lock(%(space)s, ward) FROM (
-    SELECT DISTINCT hashtext(id) & 255 AS ward FROM unnest(%(ids)s::text[]) AS n (id) ORDER BY 1
-) AS wards
+SELECT pg_advisory_xact_lock(%(space)s, shard) FROM (
+    SELECT DISTINCT hashtext(id) & 255 AS shard FROM unnest(%(ids)s::text[]) AS n (id) ORDER BY 1
+) AS shards
 """
 ROW_CREATION = 0x6C656164
 """First part of the keys of these advisory locks."""
@@ -75,6 +75,14 @@ class Locked:
     is_new: bool
 
 
+def lock_row_creation(work: UnitOfWork, lead_ids: Iterable[str]) -> None:
+    """Wait until nobody else is making those of some leads that are not there, and keep others out."""
+    asked = set(lead_ids)
+    not_yet_created = asked - set(work.execute(KNOWN, {"ids": sorted(asked)}).scalars())
+    if not_yet_created:
+        work.execute(LOCK_ROW_CREATION, {"space": ROW_CREATION, "ids": sorted(not_yet_created)})
+
+
 def lock_leads(
     work: UnitOfWork, first_seen: Mapping[str, datetime], at: datetime, *, bare: bool
 ) -> dict[str, Locked]:
@@ -92,9 +100,7 @@ def lock_leads(
         Whether new leads are known by their records alone.
     """
     ids, added = list(first_seen), set[str]()
-    not_yet_created = first_seen.keys() - set(work.execute(KNOWN, {"ids": ids}).scalars())
-    if not_yet_created:
-        work.execute(LOCK_ROW_CREATION, {"space": ROW_CREATION, "ids": sorted(not_yet_created)})
+    lock_row_creation(work, ids)
     found = {row[0]: row for row in work.execute(LOCK, {"ids": ids})}
     missing = sorted(first_seen.keys() - found.keys())
     if missing:

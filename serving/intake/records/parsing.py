@@ -2,8 +2,9 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from serving.intake.records.items import (
 from serving.intake.records.skew import FUTURE, NONE, Skew, correct, find_skew
 from serving.scoring.moments import FIRST, read_moment
 from serving.scoring.request.attributes import read_cells
+from serving.settings import MOST_IDENTITY_KEYS
 from serving.web_api.problems import format_field_problem
 from serving.web_api.text_types import DOTS
 
@@ -61,6 +63,10 @@ class Intake:
     catalog: Catalog | None
     """Of the champion; None where there is none."""
     received_at: datetime
+    most_identity_keys: int = MOST_IDENTITY_KEYS
+    """The most keys one person is known under by what tools say."""
+    joins_refused: Counter[str] = field(default_factory=Counter)
+    """Where joins that were not made are counted, by why."""
 
     def reader(
         self, sent_at: datetime | None = None, first_received_at: datetime | None = None

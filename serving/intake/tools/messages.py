@@ -1,5 +1,6 @@
 """Landing messages of tools: each said in our words, its record landed, its names joined."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +12,10 @@ import structlog
 from serving.errors import RefusedError
 from serving.intake.identity.identities import add_identity_keys, find_holders
 from serving.intake.identity.identity_keys import IdentityKey, Join, read_email
-from serving.intake.identity.joining import MergeVerdict
-from serving.intake.identity.merging import (
-    REFUSALS,
-    Actor,
-    find_survivors,
-    join_leads,
-    lock_people,
-)
-from serving.intake.records.ingest import ingest_records, lock_leads
+from serving.intake.identity.joining import MergeVerdict, People
+from serving.intake.identity.merging import REFUSALS
+from serving.intake.identity.people import MergeNote, lock_people, read_people, write_merges
+from serving.intake.records.ingest import ingest_records, lock_leads, lock_row_creation
 from serving.intake.records.items import ItemResult, Status, Tool
 from serving.intake.records.leads import ingest_leads
 from serving.intake.records.parsing import Intake, ParsedEvent, ParsedLead, decode_item, read_item
@@ -27,11 +23,14 @@ from serving.intake.records.skew import Clock
 from serving.intake.tools import segment, snowplow
 from serving.intake.tools.parsed_message import ParsedMessage
 from serving.store.session import UnitOfWork
-from serving.store.tombstones import find_erased_names
+from serving.store.tombstones import find_erased, find_erased_names
 
 log = structlog.get_logger(__name__)
 
 EXISTING = "SELECT lead_id FROM lead WHERE lead_id = ANY(%(ids)s)"
+
+DONE = {MergeVerdict.MERGE, MergeVerdict.ONE_ALREADY}
+"""Verdicts after which two leads are one."""
 
 _MESSAGE = msgspec.json.Decoder(segment.SegmentMessage)
 _PAYLOAD = msgspec.json.Decoder(dict[str, Any])
@@ -129,75 +128,122 @@ def _land(work: UnitOfWork, read_messages: Sequence[_ReadMessage], intake: Intak
             one.result = ItemResult(cast("Status", status), one.lead_id, clock=one.clock)
 
 
-def _name(
+def _add_keys(
     work: UnitOfWork,
-    read_messages: Sequence[_ReadMessage],
+    wanted: Mapping[IdentityKey, str],
     holders: dict[IdentityKey, str],
+    people: People,
     intake: Intake,
-) -> set[str]:
-    """Give leads the names that are new; tell which of the leads there are."""
-    at = intake.received_at
-    parsed = [one.parsed for one in read_messages]
-    involved = _involved(holders, parsed)
-    alive = set(lock_leads(work, dict.fromkeys(involved, at), at, bare=True))
+) -> None:
+    """Give leads the keys that are new, as far as their people may have more."""
+    fresh = {key: lead for key, lead in wanted.items() if key not in holders and lead in people}
+    gone = find_erased_names(work, fresh) if fresh else set()
     new: dict[IdentityKey, str] = {}
-    for one in read_messages:
-        for name in (one.parsed.about, *(n for j in one.parsed.joins for n in (j.merged, j.kept))):
-            lead_id = one.lead_id if name.kind == "email" else _holder(holders, name)
-            if name not in holders and lead_id in alive:
-                new.setdefault(name, lead_id)
-    gone = find_erased_names(work, new)
-    new = {name: lead_id for name, lead_id in new.items() if name not in gone}
+    refused = Counter[MergeVerdict]()
+    for key, lead_id in fresh.items():
+        # What a lead is called by itself is one key for each lead; addresses may be any number.
+        most = intake.most_identity_keys if key.kind == "email" else None
+        if key in gone:
+            continue
+        if people.add_key(lead_id, most):
+            new[key] = lead_id
+        else:
+            refused[MergeVerdict.TOO_MANY_KEYS] += 1
+    _note_refused(intake, "email", refused)
     if new:
-        add_identity_keys(work, new, at)
+        add_identity_keys(work, new, intake.received_at)
         # What another added at the same time is theirs.
         holders |= find_holders(work, new)
-    return alive
 
 
-def _join(
-    work: UnitOfWork, pairs: Mapping[tuple[str, str], Tool | str], intake: Intake
-) -> dict[tuple[str, str], MergeVerdict]:
-    """Join pairs of leads, the first into the second; tell what became of each."""
-    survivors = find_survivors(work, {lead_id for pair in pairs for lead_id in pair})
-    verdicts: dict[tuple[str, str], MergeVerdict] = {}
-    for (merged, kept), by in pairs.items():
-        if survivors[merged] == survivors[kept]:
-            verdicts[merged, kept] = MergeVerdict.ONE_ALREADY
+def _note_refused(intake: Intake, by: str, refused: Counter[MergeVerdict]) -> None:
+    intake.joins_refused.update(refused)
+    for verdict, joins in refused.items():
+        log.info("identities_not_joined", by=by, because=str(verdict), joins=joins)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two leads that are said to be one, the first to become part of the second."""
+
+    merged: str
+    kept: str
+
+
+def _decide(
+    pairs: Iterable[_Pair], people: People, by: str, intake: Intake
+) -> dict[_Pair, MergeVerdict]:
+    """Decide what becomes of each pair; those of erased leads are left out."""
+    verdicts = {}
+    for pair in pairs:
+        if pair.merged not in people or pair.kept not in people:
             continue
-        actor = Actor(by, intake.received_at, intake.catalog)
-        verdict = verdicts[merged, kept] = join_leads(work, merged, kept, actor).verdict
-        if verdict is not MergeVerdict.MERGE:
-            log.info("identities_not_joined", by=by, because=str(verdict))
+        verdict = people.join(pair.merged, pair.kept, intake.most_identity_keys).verdict
+        verdicts[pair] = verdict
+    _note_refused(intake, by, Counter(one for one in verdicts.values() if one not in DONE))
     return verdicts
 
 
-def _join_all(
+def _write(work: UnitOfWork, people: People, by: str, intake: Intake) -> None:
+    notes = [MergeNote(one, f"{by}: {one.because}", by) for one in people.merged]
+    write_merges(work, people, notes, intake.received_at)
+
+
+def _own_keys(
+    read_messages: Sequence[_ReadMessage], holders: Mapping[IdentityKey, str]
+) -> dict[IdentityKey, str]:
+    """List the keys that messages tell, with the leads that come to be under them."""
+    keys: dict[IdentityKey, str] = {}
+    for one in read_messages:
+        joined = (key for join in one.parsed.joins for key in (join.merged, join.kept))
+        for key in (one.parsed.about, *joined):
+            lead_id = one.lead_id if key.kind == "email" else _holder(holders, key)
+            keys.setdefault(key, lead_id)
+    return keys
+
+
+def _join(
     work: UnitOfWork,
     tool: Tool,
     read_messages: Sequence[_ReadMessage],
-    holders: Mapping[IdentityKey, str],
-    alive: set[str],
+    holders: dict[IdentityKey, str],
     intake: Intake,
 ) -> None:
-    """Join the names of messages, and tell those that asked for it what became of it."""
-
-    def pair(join: Join) -> tuple[str, str]:
-        return _holder(holders, join.merged), _holder(holders, join.kept)
-
-    wanted = {pair(join): tool for one in read_messages for join in one.parsed.joins}
-    possible = {(one, other): by for (one, other), by in wanted.items() if {one, other} <= alive}
-    verdicts = _join(work, possible, intake) if possible else {}
+    """Give leads their new keys, and make those one that messages say are one."""
+    involved = _involved(holders, [one.parsed for one in read_messages])
+    people = read_people(work, involved)
+    not_yet_created = sorted(lead_id for lead_id in involved if lead_id not in people)
+    keys = _own_keys(read_messages, holders)
+    _add_keys(work, keys, holders, people, intake)
+    gone = find_erased(work, not_yet_created) if not_yet_created else set()
+    for lead_id in not_yet_created:
+        if lead_id not in gone:
+            people.add(lead_id)
+    wanted = {_pair(holders, join): join for one in read_messages for join in one.parsed.joins}
+    verdicts = _decide(wanted, people, tool, intake)
+    # A device of which nothing is known but a join that was refused is not worth a row.
+    merged = {lead_id for one in people.merged for lead_id in (one.merged, one.kept)}
+    new = merged.intersection(not_yet_created)
+    if new:
+        lock_leads(work, dict.fromkeys(new, intake.received_at), intake.received_at, bare=True)
+        of_new = {key: lead_id for key, lead_id in keys.items() if lead_id in new}
+        _add_keys(work, of_new, holders, people, intake)
+    _write(work, people, tool, intake)
     for one in read_messages:
-        asked = [pair(join) for join in one.parsed.joins if join.is_asked]
-        for found in asked:
-            one.result = _build_join_result(verdicts.get(found), one.lead_id)
+        for join in one.parsed.joins:
+            if join.is_asked:
+                found = verdicts.get(_pair(holders, join))
+                one.result = _build_join_result(found, one.lead_id)
+
+
+def _pair(holders: Mapping[IdentityKey, str], join: Join) -> _Pair:
+    return _Pair(_holder(holders, join.merged), _holder(holders, join.kept))
 
 
 def _build_join_result(verdict: MergeVerdict | None, lead_id: str) -> ItemResult | RefusedError:
     if verdict is None:
         return ItemResult("erased", lead_id)
-    if verdict in {MergeVerdict.MERGE, MergeVerdict.ONE_ALREADY}:
+    if verdict in DONE:
         return ItemResult("landed" if verdict is MergeVerdict.MERGE else "unchanged", lead_id)
     return REFUSALS[verdict]()
 
@@ -259,10 +305,11 @@ def _take_up(
     intake: Intake,
 ) -> None:
     # All locks at once and in order, before anything lands: messages that cross each other wait.
-    lock_people(work, _involved(holders, [one.parsed for one in read_messages]))
+    involved = _involved(holders, [one.parsed for one in read_messages])
+    lock_row_creation(work, involved)
+    lock_people(work, involved)
     _land(work, read_messages, intake)
-    alive = _name(work, read_messages, holders, intake)
-    _join_all(work, tool, read_messages, holders, alive, intake)
+    _join(work, tool, read_messages, holders, intake)
 
 
 def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake) -> None:
@@ -278,14 +325,17 @@ def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake)
     alive = set(work.execute(EXISTING, {"ids": sorted(emails.values())}).scalars())
     add_identity_keys(work, {name: lead for name, lead in emails.items() if lead in alive}, at)
     holders = find_holders(work, emails)
-    pairs = {
-        (lead_id, holders[name]): "email"
+    pairs = [
+        _Pair(lead_id, holders[name])
         for name, lead_id in emails.items()
         if lead_id in alive and holders[name] != lead_id
-    }
+    ]
     if pairs:
-        lock_people(work, {lead_id for pair in pairs for lead_id in pair})
-        _join(work, pairs, intake)
+        involved = {lead_id for pair in pairs for lead_id in (pair.merged, pair.kept)}
+        lock_people(work, involved)
+        people = read_people(work, involved)
+        _decide(pairs, people, "email", intake)
+        _write(work, people, "email", intake)
 
 
 def find_person(raw: bytes) -> str | None:

@@ -1,18 +1,19 @@
 """What the tests of the intake send, merge and ask."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 
-from features.catalog.manifest import Catalog
+from serving.intake.api.tools import ToolResponse, land_body
 from serving.intake.envelope import open_envelope
 from serving.intake.identity.merging import Actor, MergeRecord, merge_leads, undo_merge
 from serving.intake.records.items import Landed
 from serving.intake.records.parsing import Intake
 from serving.intake.service import take_in
-from serving.store.session import Store
+from serving.store.session import Patience, Store
 from tests.unit.serving.factories import NOW, make_catalog
 
 CATALOG = make_catalog()
@@ -48,6 +49,19 @@ def send(
     return store.run(lambda work: take_in(work, record, envelope, intake))
 
 
+def send_messages(
+    store: Store,
+    *messages: dict[str, Any],
+    at: datetime = NOW,
+    catalog: Any = CATALOG,
+    **more: Any,
+) -> ToolResponse:
+    """Land messages of Segment's libraries as the API does; ``more`` is of the intake."""
+    envelope = open_envelope("segment", json.dumps({"batch": messages}).encode(), 10_000)
+    intake = replace(make_intake(at, catalog), **more)
+    return land_body(store, "segment", envelope, intake, Patience(5.0, 2.0))
+
+
 def merge(
     store: Store,
     kept: str,
@@ -55,18 +69,15 @@ def merge(
     at: datetime = NOW,
     *,
     both_known: bool = True,
-    catalog: Catalog = CATALOG,
 ) -> MergeRecord:
-    hand = Actor("ann the admin", at, catalog)
+    hand = Actor("ann the admin", at)
     return store.run(
         lambda work: merge_leads(work, kept, merged, "a twin", hand, both_known=both_known)
     )
 
 
-def undo(
-    store: Store, merge_id: int, at: datetime = NOW, *, catalog: Catalog = CATALOG
-) -> MergeRecord:
-    hand = Actor("bob the admin", at, catalog)
+def undo(store: Store, merge_id: int, at: datetime = NOW) -> MergeRecord:
+    hand = Actor("bob the admin", at)
     return store.run(lambda work: undo_merge(work, merge_id, hand))
 
 

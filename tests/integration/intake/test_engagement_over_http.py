@@ -30,7 +30,9 @@ def client(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         database_url,
         api_token=KEY,
         max_body_bytes=200_000,
-        lock_timeout_seconds=5.0,
+        lock_timeout_seconds=600.0,
+        statement_timeout_seconds=600.0,
+        tool_lock_timeout_seconds=0.5,
     )
     with running(settings) as client:
         yield client
@@ -165,6 +167,31 @@ def test_a_visitor_on_anothers_device_stays_with_whom_they_were_first(
     assert survivors(store) == {"u-1": "u-1", "u-2": "u-2", "anonymous:a-1": "u-1"}
 
 
+def test_joins_that_are_not_made_are_counted_for_prometheus(
+    client: httpx.Client, store: Store
+) -> None:
+    send(client, identify("u-1", anonymousId="a-1"), identify("u-2", anonymousId="a-1"))
+
+    counted = client.get("/metrics").text
+    assert 'baton_identity_joins_refused_total{because="merged elsewhere"} ' in counted
+
+
+def test_a_message_of_a_tool_waits_for_a_lock_no_longer_than_a_tool_may(
+    client: httpx.Client, store: Store
+) -> None:
+    send(client, track("m-1", userId="u-1"))
+
+    with store.work() as work:
+        work.execute("SELECT 1 FROM lead WHERE lead_id = 'u-1' FOR UPDATE")
+        # The lock is ours until the block ends: were there no limit, this would wait for ever.
+        answer = client.post(
+            "/v1/batch", json={"batch": [track("m-2", userId="u-1")]}, auth=(KEY, "")
+        )
+
+    assert answer.status_code == 503
+    assert send(client, track("m-2", userId="u-1"))["counts"] == {"landed": 1}
+
+
 def test_aliases_in_a_circle_end_in_one_lead(client: httpx.Client, store: Store) -> None:
     landed = send(
         client,
@@ -187,7 +214,8 @@ def test_who_was_erased_does_not_come_back_under_any_name(
     landed = send(client, track("m-2", userId="u-1"), identify("u-1", anonymousId="a-1"))
 
     assert landed["counts"] == {"erased": 2}
-    assert ask(store, "SELECT lead_id FROM lead") == [("anonymous:a-1",)]
+    assert ask(store, "SELECT lead_id FROM lead") == []
+    send(client, track("m-3", anonymousId="a-1"))
     gone = client.post("/v1/leads/u-1/merge", json={"lead_id": "anonymous:a-1"})
     assert gone.status_code == 410
 

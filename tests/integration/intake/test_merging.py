@@ -254,13 +254,13 @@ class Market:
         kept, merged = self.rng.sample(self.leads, 2)
         if self.root(kept) != kept or self.root(merged) != merged:
             return
-        made = merge(self.store, kept, merged, self.clock(), catalog=self.catalog)
+        made = merge(self.store, kept, merged, self.clock())
         self.merged[made.merge_id] = (kept, merged)
 
     def part(self) -> None:
         if self.merged:
             merge_id = self.rng.choice(sorted(self.merged))
-            undo(self.store, merge_id, self.clock(), catalog=self.catalog)
+            undo(self.store, merge_id, self.clock())
             del self.merged[merge_id]
 
     def score(self) -> None:
@@ -309,5 +309,5 @@ def test_no_sequence_of_merges_and_undoings_loses_an_event_or_changes_the_past(
     rows = ask(store, "SELECT lead_id, event_id FROM event")
     assert set(rows) == {(lead, one) for lead, held in market.events.items() for one in held}
     for merge_id in sorted(market.merged):
-        undo(store, merge_id, market.clock(), catalog=market.catalog)
+        undo(store, merge_id, market.clock())
     assert all(lead_id == kept for lead_id, kept in survivors(store).items())

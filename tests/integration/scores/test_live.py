@@ -310,7 +310,7 @@ def _land_of_accounts(scorer: LiveScorer, **accounts: str | None) -> None:
 
 
 def _merge(scorer: LiveScorer, kept: str, merged: str) -> int:
-    hand = Actor("ann the admin", scorer.now(), make_catalog(accounts=True))
+    hand = Actor("ann the admin", scorer.now())
     return scorer.store.run(
         lambda work: merge_leads(work, kept, merged, "a twin", hand, both_known=True)
     ).merge_id
