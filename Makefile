@@ -40,7 +40,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile -
 
 .PHONY: help setup run serve test test-fast test-unit test-integration test-slow coverage check format hooks
 .PHONY: docs docs-site docs-serve
-.PHONY: bench bench-timing crash mutants lock clean
+.PHONY: bench bench-timing crash attack mutants lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -155,6 +155,9 @@ bench-timing: $(READY) ## Measure the best moment to hand off beside other polic
 
 crash: $(READY) ## Kill servers, workers and the database under load, and count what was lost
 	@$(BIN)/python -m tests.crash
+
+attack: $(READY) ## Attack a server of one's own, on the loopback alone: what faults, takes too long or too much is found
+	@$(BIN)/python -m tests.attack
 
 mutants: $(READY) ## Take out one guard after the other in a copy of the tree: a quick test must fail of each
 	@$(BIN)/python -m tests.mutation $(if $(ONLY),--only '$(ONLY)')

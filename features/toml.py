@@ -5,6 +5,7 @@ with it; it recurses as deep as brackets are nested, and reads numbers of any le
 checked here makes its work grow with the length of the text, no faster.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -29,9 +30,11 @@ class Bounds:
     """Most brackets within each other."""
     word: int = 256
     """Most characters of a number or a key without quotes."""
+    refuses_nan: bool = True
+    """Whether ``nan`` and ``inf`` are refused here; else whoever reads the fields does, by name."""
 
 
-DRAFT = Bounds(n_bytes=64 * 1024, entries=1_000)
+DRAFT = Bounds(n_bytes=64 * 1024, entries=1_000, refuses_nan=False)
 """Of texts that come over the network."""
 
 FILE = Bounds(n_bytes=4 * 1024 * 1024, entries=100_000)
@@ -72,7 +75,7 @@ def parse_toml(text: str, bounds: Bounds) -> dict[str, Any]:
     for _ in _scan(text, bounds):
         pass
     read = tomllib.loads(text)
-    _check_entries(read, bounds.entries)
+    _check_values(read, bounds)
     return read
 
 
@@ -104,15 +107,17 @@ def _scan(text: str, bounds: Bounds) -> Iterator[str]:
         line += piece.count("\n")
 
 
-def _check_entries(read: dict[str, Any], most: int) -> None:
+def _check_values(read: dict[str, Any], bounds: Bounds) -> None:
     waiting: list[Any] = [read]
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, str) and "\x00" in inner:
             raise TomlBoundsError("a text has the character NUL")
+        if bounds.refuses_nan and isinstance(inner, float) and not math.isfinite(inner):
+            raise TomlBoundsError(f"{inner} is no number that can be reckoned with")
         if not isinstance(inner, dict | list):
             continue
-        if len(inner) > most:
+        if len(inner) > (most := bounds.entries):
             what = "table" if isinstance(inner, dict) else "list"
             raise TomlBoundsError(f"a {what} has {len(inner):,} entries, and may have {most:,}")
         waiting += [*inner, *inner.values()] if isinstance(inner, dict) else inner

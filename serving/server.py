@@ -140,12 +140,14 @@ def run_server(settings: ServingSettings) -> None:
     listener = open_socket(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     app = build_app(settings)
-    if app.state.store is not None:
-        # Before the server is begun, which would tell of a refusal by a traceback.
-        try:
+    # Before the server is begun, which would tell of a refusal by a traceback.
+    try:
+        if app.state.store is not None:
             app.state.store.open()
-        except ServingError:
-            listener.close()
-            raise
+        if app.state.authenticator.local is not None:
+            app.state.authenticator.local.open()
+    except ServingError:
+        listener.close()
+        raise
     allow_many_connections()
     build_server(app, settings, lambda: _announce(settings, port, app)).run(sockets=[listener])

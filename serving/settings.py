@@ -81,7 +81,9 @@ def read_webhook_secret(secret: SecretStr) -> bytes:
 class ServingSettings(BaseSettings):
     """How ``baton serve``, ``baton worker``, ``baton drift`` and ``baton store`` behave."""
 
-    model_config = SettingsConfigDict(env_prefix="BATON_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BATON_", frozen=True, extra="ignore", allow_inf_nan=False
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on. Anything but this machine itself needs keys in the store, or ``api_token``."""
@@ -93,7 +95,7 @@ class ServingSettings(BaseSettings):
     """File of the key that a server for this machine alone makes for itself, where there is no token."""
     key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds a key that was looked up is remembered: that long a revoked one may work. Sessions are not."""
-    session_hours: Annotated[float, Field(gt=0)] = 12.0
+    session_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 12.0
     """Hours after which people sign in again."""
     requests_per_second: Annotated[float, Field(ge=0)] = 2_000.0
     """Requests one caller may make each second, for each process; 0 for any number."""
@@ -111,9 +113,9 @@ class ServingSettings(BaseSettings):
     """Whether the server brings the tables up to date by itself; otherwise ``baton store migrate`` does."""
     database_connections: Annotated[int, Field(ge=2)] = 16
     """Most connections to the database, for each process."""
-    statement_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    statement_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     """Seconds one statement may take."""
-    lock_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
+    lock_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     """Seconds one statement may wait for another's lock."""
     tool_statement_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
     """Seconds one statement may take for messages of Segment, RudderStack or Snowplow."""
@@ -121,7 +123,7 @@ class ServingSettings(BaseSettings):
     """Seconds one such statement may wait for another's lock."""
     champion: Path = Path("var/champion")
     """Folder of the bundle to serve; a new bundle put there is taken up without a restart."""
-    champion_check_seconds: Annotated[float, Field(gt=0)] = 1.0
+    champion_check_seconds: Annotated[float, Field(gt=0, le=86_400)] = 1.0
     """Seconds between two looks at the champion folder."""
     further_champions: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders of further bundles, separated by commas: served beside the champion, each with a contract of its own."""
@@ -133,7 +135,7 @@ class ServingSettings(BaseSettings):
     """Whether leads are handed over by the playbook: decided about after each score, clocks looked at."""
     handoffs_unagreed: bool = False
     """Whether Baton hands over by itself before both teams have agreed to a playbook; else it only proposes."""
-    worker_check_seconds: Annotated[float, Field(gt=0)] = 0.25
+    worker_check_seconds: Annotated[float, Field(gt=0, le=86_400)] = 0.25
     """Seconds between two looks at what is due, once nothing is."""
     worker_batch: Annotated[int, Field(ge=1, le=5_000)] = 250
     """Most leads scored in one transaction."""
@@ -153,11 +155,11 @@ class ServingSettings(BaseSettings):
     """Most bytes of one request body."""
     scored: Path = Path("var/scored")
     """Folder of the log of scored inputs that drift is measured on; it holds no personal data."""
-    scored_flush_seconds: Annotated[float, Field(gt=0)] = 5.0
+    scored_flush_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     """Seconds a scored row waits in memory at most before it is written."""
     scored_buffer_rows: Annotated[int, Field(ge=1)] = 50_000
     """Most scored rows held in memory; further ones are dropped and counted."""
-    scored_keep_days: Annotated[int, Field(ge=1)] = 90
+    scored_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 90
     """Days after which scored inputs are deleted."""
     drift: Path = Path("var/drift")
     """Folder of the drift reports."""
@@ -165,9 +167,9 @@ class ServingSettings(BaseSettings):
     """Most recent scored rows compared with the reference."""
     drift_min_rows: Annotated[int, Field(ge=2)] = 200
     """Fewest scored rows that say anything about drift."""
-    drift_refresh_hours: Annotated[float, Field(gt=0)] = 6.0
+    drift_refresh_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 6.0
     """Hours after which ``GET /v1/drift`` has a report made anew."""
-    drift_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    drift_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     """Seconds the making of an Evidently report may take."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which people reach Baton: links in messages begin with it."""

@@ -10,7 +10,7 @@ from docs.sphinx.notebooks import read_notebooks
 from docs.sphinx.outside import read_outside_page
 from docs.sphinx.render import render
 
-OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md")
+OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 """Pages that lie where a developer looks for them, beside ``docs/``."""
 
 

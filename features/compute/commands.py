@@ -28,6 +28,7 @@ from features.compute.written import Written
 from features.errors import FeaturesError
 from features.guide.choose import catalog_of_bundle
 from features.sources.history.folder import HistoryFolder, open_history
+from features.terminal.numbers import MOST_DAYS, check_finite
 from features.terminal.progress import Advance, counting
 from features.terminal.screen import Screen, refusals
 
@@ -91,7 +92,13 @@ def compute_command(
     ] = "weekly",
     days: Annotated[
         float | None,
-        typer.Option("--for", min=1.0, help="Weekly, daily: up to so many days after creation."),
+        typer.Option(
+            "--for",
+            min=1.0,
+            max=MOST_DAYS,
+            callback=check_finite,
+            help="Weekly, daily: up to so many days after creation.",
+        ),
     ] = None,
     format_: Annotated[
         MatrixFormat, typer.Option("--format", help="How the files are written.")

@@ -12,6 +12,7 @@ from features.errors import FeaturesError
 from features.simulation.generate import SimulatedMarket, simulate_history
 from features.simulation.scenarios import SCENARIOS, get_scenario
 from features.sources.history.folder import write_history
+from features.terminal.numbers import MOST_SEED
 from features.terminal.progress import stations
 from features.terminal.screen import Screen, refusals
 
@@ -29,8 +30,10 @@ def truth_folder(to: Path) -> Path:
 
 def simulate_command(
     to: Annotated[Path, typer.Option(help="Folder for the history.")],
-    leads: Annotated[int, typer.Option(min=1, help="How many leads.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 7,
+    leads: Annotated[int, typer.Option(min=1, max=100_000_000, help="How many leads.")] = 20_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="The same seed gives the same market.")
+    ] = 7,
     scenario: Annotated[str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}.")] = "plain",
 ) -> None:
     """Make up a market whose truth is known, and write its history."""

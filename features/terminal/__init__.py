@@ -1,1 +1,1 @@
-"""What commands print: lines, tables and progress, whole at any width, on a screen as in a pipe."""
+"""What commands print, whole at any width, on a screen as in a pipe; and the numbers people type."""

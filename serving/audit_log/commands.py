@@ -37,7 +37,9 @@ def verify_command(
 
 
 def tail_command(
-    entries: Annotated[int, typer.Option("--entries", "-n", min=1, help="How many.")] = 20,
+    entries: Annotated[
+        int, typer.Option("--entries", "-n", min=1, max=1_000_000, help="How many.")
+    ] = 20,
 ) -> None:
     """Print the newest entries, the newest last."""
     with open_store(ServingSettings()) as store, store.work(read_only=True) as work:

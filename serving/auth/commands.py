@@ -7,6 +7,7 @@ import typer
 
 from features import clock
 from features.terminal.columns import align
+from features.terminal.numbers import MOST_DAYS, check_finite
 from serving.auth.keys import create_key, list_keys, revoke_key, rotate_key
 from serving.auth.roles import Role
 from serving.auth.users import add_person, disable_person, list_users, set_password
@@ -19,7 +20,13 @@ ACTOR = "command"
 """How the audit log names whoever works at the machine itself."""
 
 Days = Annotated[
-    float | None, typer.Option(min=0.01, help="Days until it expires; never, if left out.")
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=MOST_DAYS,
+        callback=check_finite,
+        help="Days until it expires; of a new key never, of a successor as long as its forerunner.",
+    ),
 ]
 
 
@@ -89,7 +96,13 @@ def revoke_key_command(
 def rotate_key_command(
     name: Annotated[str, typer.Argument(help="Name of the key.")],
     overlap_days: Annotated[
-        float, typer.Option(min=0, help="Days the old key still works beside the new one.")
+        float,
+        typer.Option(
+            min=0,
+            max=MOST_DAYS,
+            callback=check_finite,
+            help="Days the old key still works beside the new one.",
+        ),
     ] = 7.0,
     expires_in_days: Days = None,
 ) -> None:
@@ -109,7 +122,8 @@ def rotate_key_command(
         ends_at = old.expires_at
     typer.echo(made.secret)
     typer.echo(
-        f"Key {made.key_id} follows {old.key_id}, which works until {_format_day(ends_at)} UTC.",
+        f"Key {made.key_id} follows {old.key_id}, which works until {_format_day(ends_at)} UTC. "
+        f"The new one expires: {_format_day(made.expires_at) if made.expires_at else 'never'}.",
         err=True,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
+from pathlib import Path
 from typing import ClassVar
 
 from serving.errors import RefusedError, ServingError
@@ -17,6 +18,18 @@ class UnguardedRouteError(ServingError):
         super().__init__(
             f"No permission is declared for {', '.join(routes)}. Give the router or the route "
             'dependencies=[require("...")] of serving.auth.guard, or allow_anyone() with a reason.'
+        )
+
+
+class LocalKeyUnreadableError(ServingError):
+    """The file of this machine's key holds something else, or cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"The key of this machine cannot be read from {path}: {reason}. Move the file away and start "
+            "again, which makes a new key; or name another file in BATON_LOCAL_KEY."
         )
 
 

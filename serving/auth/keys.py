@@ -128,6 +128,11 @@ def rotate_key(
 ) -> tuple[NewKey, ApiKey]:
     """Make a key's successor, of the same role; the old one lives on for a while.
 
+    Parameters
+    ----------
+    expires_at
+        When the successor expires; None: it lives as long as the old one was to live, if that had an end.
+
     Returns
     -------
     tuple of NewKey and ApiKey
@@ -147,6 +152,8 @@ def rotate_key(
     if len(live) >= MOST_LIVE:
         raise TwoKeysLiveError(name)
     old = live[0]
+    if expires_at is None and old.expires_at is not None:
+        expires_at = at + (old.expires_at - old.created_at)
     new = _add(work, name, Role(old.role), expires_at, by=by, at=at)
     ends_at = at + overlap
     old.expires_at = ends_at if old.expires_at is None else min(old.expires_at, ends_at)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import mkstemp
 
+from serving.auth.errors import LocalKeyUnreadableError
 from serving.auth.principals import Principal, build_principal
 from serving.auth.roles import Role
 from serving.auth.sessions import draw_token, hash_token, sign_form
@@ -24,6 +25,11 @@ def read_or_make_key(path: Path) -> str:
     """Read the key in a file that its owner alone may read; make it if it is not there.
 
     It comes to be whole or not at all: of two servers that start at once both read the same.
+
+    Raises
+    ------
+    LocalKeyUnreadableError
+        If what is there is no key, or cannot be read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}-")  # for its owner alone
@@ -38,7 +44,13 @@ def read_or_make_key(path: Path) -> str:
         if len(kept) < 2 * SECRET_BYTES:  # an empty file is nobody's key
             made.replace(path)
             kept = path.read_text(encoding="ascii")
+        if not kept.isprintable() or " " in kept:
+            raise LocalKeyUnreadableError(path, "it holds no key")
         return kept
+    except UnicodeDecodeError:
+        raise LocalKeyUnreadableError(path, "it holds no key") from None
+    except OSError as error:
+        raise LocalKeyUnreadableError(path, error.strerror or type(error).__name__) from error
     finally:
         made.unlink(missing_ok=True)
 

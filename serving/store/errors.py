@@ -99,8 +99,20 @@ class StoreUnavailableError(RefusedError):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
     fix = "Send the same request again; with the same ids or Idempotency-Key it is stored once."
 
-    def __init__(self) -> None:
-        super().__init__("The database did not answer in time. Nothing of the request was stored.")
+    def __init__(self, problem: str = "did not answer in time") -> None:
+        super().__init__(f"The database {problem}. Nothing of the request was stored.")
+
+
+class StoreFullError(StoreUnavailableError):
+    """The database has no room for what is sent: on its disk, in its memory, among its connections."""
+
+    status, slug, title = 503, "store-full", "The store is full"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "60"}
+    fix = "Somebody has to make room; send the same request again then: with the same ids it is stored once."
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"has no {what} left")
 
 
 class StoreNotEmptyError(ServingError):

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
+from shutil import disk_usage
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
@@ -21,6 +23,7 @@ from serving.store.errors import (
     EmbeddedNotStartedError,
     NoDatabaseError,
     SchemaMismatchError,
+    StoreFullError,
     StoreUnavailableError,
     UnsafeDurabilityError,
 )
@@ -43,6 +46,12 @@ IDLE_SECONDS = 60
 ATTEMPTS = 5
 PAUSE_MS = 20
 """Pause before a second attempt, at least; each further one is twice as long."""
+
+ROOM = {"53100": "room on its disk", "53200": "memory", "53300": "free connection"}
+"""What a database may lack, by the code it says so with."""
+
+FEW_BYTES = 16 * 1024 * 1024
+"""With less on its disk PostgreSQL cannot write its log, and goes down."""
 
 IN_THE_WAY = {"40P01", "40001"}
 """What PostgreSQL calls a deadlock, and a failed serialization."""
@@ -304,8 +313,24 @@ class Store:
             raise StoreUnavailableError from error
         except DBAPIError as error:
             if _is_passing(error):
-                raise StoreUnavailableError from error
+                raise self._build_refusal(error) from error
             raise
+
+    def _build_refusal(self, error: DBAPIError) -> StoreUnavailableError:
+        """Say that the database is full where it is, and else that it did not answer."""
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state.startswith("53"):
+            return StoreFullError(ROOM.get(state, "room"))
+        if not state and self.embedded is not None and _is_full(self.embedded.folder):
+            return StoreFullError(ROOM["53100"])  # which it said when it went down
+        return StoreUnavailableError()
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return disk_usage(folder).free < FEW_BYTES
+    except OSError:
+        return False
 
 
 def _is_conflict(error: StoreUnavailableError) -> bool:

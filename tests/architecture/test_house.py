@@ -75,7 +75,7 @@ def test_top_level_is_the_design_card():
     assert top - {path for path in top if path.startswith(".")} <= {
         "training", "serving", "features", "notebooks", "mlruns", "tests", "docs", "benchmarks",
         "requirements", "baton", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
-        "CONTRIBUTING.md", "LICENSE", "compose.yaml", "Dockerfile",
+        "CONTRIBUTING.md", "LICENSE", "SECURITY.md", "compose.yaml", "Dockerfile",
     }  # fmt: skip
 
 

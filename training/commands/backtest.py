@@ -11,6 +11,7 @@ from features.clock import DAY_US
 from features.contracts.history import History
 from features.errors import FeaturesError
 from features.sources.history.folder import read_history
+from features.terminal.numbers import MOST_SEED
 from features.terminal.progress import Report, stations
 from features.terminal.screen import Screen, refusals
 from training.commands.options import (
@@ -56,7 +57,9 @@ def backtest_command(
         str, typer.Option(help="How long to search LightGBM's settings at each origin; 0s: not.")
     ] = "0s",
     name: Annotated[str, typer.Option(help="Of the folder in var/backtests.")] = "",
-    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 7,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of everything that is random.")
+    ] = 7,
     drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
     allow_protected: Annotated[
         list[str] | None,

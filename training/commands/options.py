@@ -8,6 +8,7 @@ import typer
 
 from features.clock import DAY_US, HOUR_US, to_us
 from features.lifecycle.targets import TARGETS, find_target
+from features.terminal.numbers import MOST_DAYS
 from training.labels.conversion import Grid, Outcome
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 WEEKS, LAST_WEEK = 12, 52
 """By default a lead is looked at weekly for so long, then every four weeks for a year."""
+
+
+MOST_SECONDS = 30 * 86_400.0
+"""Machine time that somebody means: a month."""
 
 
 def read_span(text: str) -> float:
@@ -29,7 +34,7 @@ def read_span(text: str) -> float:
         span = float(text.strip()[:-1]) * hours[unit]
     except (KeyError, ValueError):
         span = 0.0
-    if span <= 0:
+    if not 0 < span <= MOST_DAYS * 24.0:
         raise typer.BadParameter(f"{text!r} is not a span of time; write e.g. 24h, 30d or 2w.")
     return span
 
@@ -59,9 +64,12 @@ def read_seconds(text: str) -> float:
     """
     seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}
     try:
-        return float(text.strip()[:-1]) * seconds[text.strip()[-1:].lower()]
+        span = float(text.strip()[:-1]) * seconds[text.strip()[-1:].lower()]
     except (KeyError, ValueError):
-        raise typer.BadParameter(f"{text!r} is no time; write e.g. 60s or 10m.") from None
+        span = -1.0
+    if not 0 <= span <= MOST_SECONDS:
+        raise typer.BadParameter(f"{text!r} is no time; write e.g. 60s or 10m.")
+    return span
 
 
 def read_reasons(entries: list[str]) -> dict[str, str]:

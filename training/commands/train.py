@@ -14,6 +14,7 @@ from features.compute.settings import choose_dask
 from features.errors import FeaturesError
 from features.lifecycle.stages import Stage
 from features.sources.history.folder import read_history
+from features.terminal.numbers import MOST_SEED
 from features.terminal.progress import Report, stations
 from features.terminal.screen import Screen, refusals
 from training.commands.options import (
@@ -50,7 +51,9 @@ def train_command(
         str, typer.Option(help="At which moments leads are taken: weekly, or ages such as 24h,7d.")
     ] = "weekly",
     name: Annotated[str, typer.Option(help="Name in the registry; default baton-OUTCOME.")] = "",
-    seed: Annotated[int, typer.Option(help="Of everything that is random in a run.")] = 7,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of everything that is random in a run.")
+    ] = 7,
     drop: Annotated[list[str] | None, typer.Option(help="Attribute to leave out.")] = None,
     allow_leak: Annotated[
         list[str] | None,

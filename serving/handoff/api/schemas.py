@@ -7,6 +7,7 @@ from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from features.toml import DRAFT
+from serving.auth.actors import ACTOR
 from serving.handoff.playbook.sections.packet import Channel
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.leads.schemas import Shaped
@@ -94,8 +95,8 @@ class QualifyIn(Sent):
 class ActorIn(Sent):
     """Who acts for a seller."""
 
-    actor: Text | None
-    """As the audit log names them: `person:...`, `key:...`; null for nobody."""
+    actor: Annotated[str, StringConstraints(pattern=ACTOR)] | None
+    """As the audit log refers to them: `person:ID`, `key:ID`; null for nobody. Never their name."""
 
 
 class AbsenceIn(Sent):

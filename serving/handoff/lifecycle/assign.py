@@ -86,7 +86,7 @@ def seek_seller(work: UnitOfWork, row: Handoff, context: ActionContext) -> Route
     route, ledger = decide_route(lead, roster, ledger, context.at)
     if route.seller is not None and route.group is not None:
         keep_ledger(work, ledger, route.group, route.seller)
-        _assign(work, row, route, context)
+        _assign(work, row, route, context, because=route.because)
     elif route.wait_until is not None:
         row.next_at = max(route.wait_until, context.at + timedelta(seconds=1))
     else:
@@ -103,11 +103,15 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d}"
 
 
-def _assign(work: UnitOfWork, row: Handoff, route: Route, context: ActionContext) -> None:
+BY_HAND = "Somebody who assigns handoffs chose this seller."
+"""What leaves of an assignment by hand: the reason that was typed stays here."""
+
+
+def _assign(
+    work: UnitOfWork, row: Handoff, route: Route, context: ActionContext, *, because: str
+) -> None:
     number = apply_transition(work, row, Signal.ASSIGN, context, route=route, note=route.because)
-    enqueue_event(
-        work, row, "handoff.assigned", f"assigned:{number}", context.at, because=route.because
-    )
+    enqueue_event(work, row, "handoff.assigned", f"assigned:{number}", context.at, because=because)
 
 
 def assign(
@@ -138,5 +142,5 @@ def assign(
         at=context.at,
     )
     keep_ledger(work, ledger, str(route.group), seller_id)
-    _assign(work, row, route, context)
+    _assign(work, row, route, context, because=BY_HAND)
     return row

@@ -58,6 +58,17 @@ class AbsenceNotFoundError(RefusedError):
         super().__init__(f"There is no absence {absence_id} of this seller.")
 
 
+class ActorNotFoundError(RefusedError):
+    """No such person or key could act for a seller."""
+
+    status, slug, title = 404, "actor-not-found", "No such person or key"
+    fix = "`baton people list` and `baton keys list` show the ids; send person:ID or key:ID."
+
+    def __init__(self, actor: str) -> None:
+        self.actor = actor
+        super().__init__(f"There is no {actor}.")
+
+
 class ActorTakenError(RefusedError):
     """Somebody who already asks in another seller's name."""
 

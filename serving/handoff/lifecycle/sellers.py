@@ -4,9 +4,11 @@ from datetime import date, datetime
 
 from sqlalchemy import select
 
+from serving.auth.actors import is_actor
 from serving.handoff.clocks.working_hours import WorkingHours
 from serving.handoff.lifecycle.errors import (
     AbsenceNotFoundError,
+    ActorNotFoundError,
     ActorTakenError,
     SellerNotFoundError,
 )
@@ -122,10 +124,14 @@ def name_actor(work: UnitOfWork, seller_id: str, actor: str | None) -> Seller:
     ------
     SellerNotFoundError
         If there is no such seller.
+    ActorNotFoundError
+        If there is no such person or key.
     ActorTakenError
         If they ask in another's name.
     """
     row = get_seller(work, seller_id)
+    if actor is not None and not is_actor(work, actor):
+        raise ActorNotFoundError(actor)
     other = None if actor is None else find_seller_of(work, actor)
     if other is not None and other.seller_id != seller_id:
         raise ActorTakenError(other.seller_id)

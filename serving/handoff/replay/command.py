@@ -13,6 +13,7 @@ from features.compute.grids import Grid
 from features.compute.part import Job
 from features.errors import FeaturesError
 from features.sources.history.folder import open_history
+from features.terminal.numbers import check_finite
 from features.terminal.progress import counting
 from features.terminal.screen import Screen, refusals
 from serving.errors import ServingError
@@ -62,7 +63,11 @@ def replay_command(
     ] = "daily",
     capacity: Annotated[
         float | None,
-        typer.Option(help="Handoffs a week that sales can take; by default [routing].", min=0.0),
+        typer.Option(
+            help="Handoffs a week that sales can take; by default [routing].",
+            min=0.0,
+            callback=check_finite,
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for replay.json and replay.png.")] = Path(
         "var/replay"

@@ -40,7 +40,9 @@ def test_a_key_is_made_listed_rotated_and_revoked(run, store: Store) -> None:
     made = run("keys", "create", "hubspot", "--role", "crm", "--expires-in-days", "30")
     old = made.stdout.split()[0]
     again = run("keys", "create", "hubspot", "--role", "crm")
-    new = run("keys", "rotate", "hubspot").stdout.split()[0]
+    rotated = run("keys", "rotate", "hubspot")
+    new = rotated.stdout.split()[0]
+    assert re.search(r"The new one expires: \d{4}-\d\d-\d\d", rotated.output)
 
     assert made.stdout == f"{old}\n"  # so that a shell can keep it in a variable
     assert find_live(store, old)

@@ -115,6 +115,20 @@ def test_two_rotations_at_once_make_one_successor(store: Store) -> None:
         assert len(list_keys(work, NOW)) == 2
 
 
+def test_a_successor_lives_as_long_as_its_forerunner_unless_told_otherwise(
+    store: Store,
+) -> None:
+    with store.work() as work:
+        create_key(work, "hubspot", Role.CRM, NOW + 30 * DAY, by="test", at=NOW)
+        create_key(work, "other", Role.CRM, NOW + 30 * DAY, by="test", at=NOW)
+        later = NOW + 20 * DAY
+        new, _ = rotate_key(work, "hubspot", None, 7 * DAY, by="test", at=later)
+        other, _ = rotate_key(work, "other", later + DAY, 7 * DAY, by="test", at=later)
+
+    assert new.expires_at == later + 30 * DAY
+    assert other.expires_at == later + DAY
+
+
 def test_when_a_key_was_used_is_kept_by_the_hour(store: Store) -> None:
     with store.work() as work:
         key = create_key(work, "hubspot", Role.CRM, None, by="test", at=NOW)
