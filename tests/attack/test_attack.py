@@ -28,5 +28,5 @@ def test_the_same_seed_draws_the_same_bodies() -> None:
     assert drawn[0] == drawn[1]
 
 
-def test_every_attack_says_what_it_sends() -> None:
+def test_every_attack_describes_what_it_sends() -> None:
     assert all(attack.__doc__ for attack in ATTACKS.values())

@@ -115,7 +115,7 @@ def test_two_rotations_at_once_make_one_successor(store: Store) -> None:
         assert len(list_keys(work, NOW)) == 2
 
 
-def test_a_successor_lives_as_long_as_its_forerunner_unless_told_otherwise(
+def test_a_successor_lives_as_long_as_its_forerunner_unless_an_expiry_is_given(
     store: Store,
 ) -> None:
     with store.work() as work:

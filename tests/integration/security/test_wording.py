@@ -26,7 +26,7 @@ FULL = "DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
     ("code", "lacks"),
     [("53100", "room on its disk"), ("53200", "memory"), ("53300", "connection")],
 )
-def test_a_database_that_is_full_is_said_to_be_full(store: Store, code: str, lacks: str) -> None:
+def test_a_full_database_is_called_full(store: Store, code: str, lacks: str) -> None:
     with pytest.raises(StoreFullError, match=lacks) as refused, store.work() as work:
         work.execute(FULL.format(code=code))
 
@@ -34,7 +34,7 @@ def test_a_database_that_is_full_is_said_to_be_full(store: Store, code: str, lac
     assert refused.value.headers["Retry-After"] == "60"
 
 
-def test_a_database_that_went_down_on_a_full_disk_is_said_to_be_full(
+def test_a_database_that_went_down_on_a_full_disk_is_called_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sqlalchemy.exc import OperationalError
