@@ -23,7 +23,7 @@ from serving.handoff.lifecycle.errors import (
 )
 from serving.handoff.lifecycle.give_back import give_back, give_up, reject, withdraw
 from serving.handoff.lifecycle.jobs import DECIDE, decide_after, decide_job, sweep_job
-from serving.handoff.lifecycle.record import get_handoff
+from serving.handoff.lifecycle.record import get_handoff, lock_handoff
 from serving.handoff.lifecycle.respond import accept, hand_on, supply
 from serving.handoff.lifecycle.respond import ask as ask_marketing
 from serving.handoff.lifecycle.sellers import name_actor
@@ -36,6 +36,7 @@ from serving.handoff.playbook.repository import read_agreed
 from serving.handoff.playbook.sections.returns import SalesReason
 from serving.handoff.playbook.sections.triggers import Trigger
 from serving.store.session import Store
+from tests.integration.auth.factories import make_key
 from tests.integration.handoff.office import (
     MONDAY,
     PLAYBOOK,
@@ -314,6 +315,19 @@ def test_of_two_answers_at_once_the_second_sees_the_first(office: Store) -> None
     assert count(office, "SELECT state FROM handoff") == "accepted"
 
 
+def test_a_handoff_that_was_read_before_is_locked_as_it_is_by_now(office: Store) -> None:
+    handoff_id = hand_over(office)
+    with office.work() as work:
+        read_before = get_handoff(work, handoff_id)
+        with office.work() as other:
+            accept(other, handoff_id, ActionContext(SOON, "ann"))
+
+        locked = lock_handoff(work, handoff_id)
+
+        assert locked is read_before
+        assert locked.state == "accepted"
+
+
 @pytest.mark.parametrize(
     "event", [{"kind": "unsubscribe_all"}, {"kind": "form_submit", "name": "Do not contact!"}]
 )
@@ -332,6 +346,7 @@ def test_who_unsubscribed_from_everything_is_not_handed_over(
 
 def test_a_seller_acts_on_their_own_handoffs_alone(office: Store) -> None:
     handoff_id = hand_over(office)
+    of_ann, of_ben = (make_key(office, Role.SALES, name).split("_")[1] for name in ("ann", "ben"))
 
     def may(role: Role, key: str) -> bool:
         with office.work() as work:
@@ -341,10 +356,10 @@ def test_a_seller_acts_on_their_own_handoffs_alone(office: Store) -> None:
                 return False
 
     with office.work() as work:
-        name_actor(work, "ann", "key:of-ann")
-        name_actor(work, "ben", "key:of-ben")
+        name_actor(work, "ann", f"key:{of_ann}")
+        name_actor(work, "ben", f"key:{of_ben}")
     assert count(office, "SELECT seller_id FROM handoff") == "ann"
-    assert [may(Role.SALES, key) for key in ("of-ann", "of-ben", "of-nobody")] == [
+    assert [may(Role.SALES, key) for key in (of_ann, of_ben, "of-nobody")] == [
         True,
         False,
         False,

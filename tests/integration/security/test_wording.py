@@ -139,9 +139,8 @@ def test_who_acts_for_a_seller_is_referred_to_never_named(
 
 
 def test_prices_and_points_that_are_no_numbers_are_refused() -> None:
-    from training.models.points import read_points
-
     from training.errors import PointsTableError, TimingPricesError
+    from training.estimators.points import read_points
     from training.run.timing import read_timing_options
 
     with pytest.raises(TimingPricesError, match="nan"):
