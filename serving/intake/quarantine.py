@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from features.contracts.provenance import TOOLS
 from serving.intake.errors import NoSuchItemError
-from serving.intake.identity.joining import TOOLS
 from serving.intake.records.items import Sent, WaitingItem, WaitingItems
 from serving.scoring.request.batches import find_id
 from serving.store.session import UnitOfWork

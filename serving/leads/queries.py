@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from features.contracts.provenance import CombinedFacts, Facts, combine_facts
 from serving.leads.cursors import (
     CursorRefusedError,
     read_cursor,
@@ -21,7 +22,8 @@ WHERE asked.lead_id = %(id)s
 """
 MEMBERS = "SELECT lead_id FROM lead WHERE merged_into = %(id)s ORDER BY lead_id"
 ATTRIBUTES = """
-SELECT DISTINCT ON (lead_id) lead_id, attributes FROM lead_version
+SELECT DISTINCT ON (lead_id) lead_id, source, account_id, attributes, origins, account_source
+FROM lead_version
 WHERE lead_id = ANY(%(ids)s) ORDER BY lead_id, known_at DESC, version_id DESC
 """
 STANDING = """
@@ -73,13 +75,10 @@ def list_members(work: UnitOfWork, lead_id: str) -> list[str]:
     return [lead_id, *work.execute(MEMBERS, {"id": lead_id}).scalars()]
 
 
-def read_attributes_now(work: UnitOfWork, members: Sequence[str]) -> dict[str, Any]:
-    """Read what is known now; of the lead itself over what is known of those merged into it."""
-    newest = {row[0]: row[1] for row in work.execute(ATTRIBUTES, {"ids": list(members)})}
-    known: dict[str, Any] = {}
-    for member in reversed(members):
-        known |= {n: v for n, v in newest.get(member, {}).items() if v is not None}
-    return known
+def read_facts_now(work: UnitOfWork, members: Sequence[str]) -> CombinedFacts:
+    """Read what is known now of a lead, given first, and of those merged into it, and who stated it."""
+    newest = {row[0]: Facts(*row[1:]) for row in work.execute(ATTRIBUTES, {"ids": list(members)})}
+    return combine_facts([newest[member] for member in reversed(members) if member in newest])
 
 
 def read_standing(work: UnitOfWork, members: Sequence[str]) -> tuple[str | None, datetime | None]:

@@ -19,8 +19,8 @@ from serving.leads.queries import (
     list_latest,
     list_leads,
     list_members,
-    read_attributes_now,
     read_counts,
+    read_facts_now,
     read_standing,
 )
 from serving.leads.schemas import (
@@ -125,6 +125,7 @@ def card(work: Reading, lead_id: LeadId) -> LeadCard:
     lead = get_lead(work, lead_id)
     members = list_members(work, lead.lead_id)
     stage, since = read_standing(work, members)
+    facts = read_facts_now(work, members)
     events, stages, attempts, last_event_at, due_at = read_counts(work, members)
     return LeadCard(
         lead_id=lead.lead_id,
@@ -133,7 +134,8 @@ def card(work: Reading, lead_id: LeadId) -> LeadCard:
         account_id=lead.account_id,
         created_at=lead.created_at,
         first_known_at=lead.first_known_at,
-        attributes=read_attributes_now(work, members),
+        attributes=facts.attributes,
+        attribute_sources=facts.sources,
         stage=stage,
         stage_since=since,
         events=events,

@@ -74,7 +74,10 @@ class LeadCard(Shaped):
     created_at: datetime
     first_known_at: datetime
     attributes: dict[str, Any]
-    """As known now: those of the lead itself stand over those of leads merged into it."""
+    """As known now: those of the lead itself stand over those of leads merged into it, and what a
+    trusted source has stated over what a tracker claims."""
+    attribute_sources: dict[str, str]
+    """By attribute, which source stated it."""
     stage: str | None
     stage_since: datetime | None
     events: int

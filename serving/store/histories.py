@@ -8,6 +8,7 @@ from typing import Any
 
 from features import clock
 from features.catalog.manifest import Catalog
+from features.contracts.provenance import Facts, combine_facts
 from features.contracts.records import EventRecord, LeadRecord, LeadVersion, StageRecord
 from serving.store.cells import read_cells
 from serving.store.session import UnitOfWork
@@ -33,7 +34,7 @@ SELECT member.lead_id, survivor, since, created_at
 FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
 """  # noqa: S608 - likewise
 VERSIONS = """
-SELECT lead_id, known_at, account_id, attributes FROM lead_version
+SELECT lead_id, known_at, source, account_id, attributes, origins, account_source FROM lead_version
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(before)s ORDER BY known_at, version_id
 """
 EVENTS = """
@@ -87,8 +88,8 @@ must not make each of its leads as dear as all of them."""
 EVER = datetime.max.replace(tzinfo=clock.EPOCH.tzinfo, year=9000)
 
 
-StoredVersion = tuple[str, datetime, str | None, dict[str, Any]]
-"""Lead, known_at, account and attributes, as they are stored."""
+StoredVersion = tuple[str, datetime, Facts]
+"""Lead, known_at, and what is stored as known of it from then on."""
 
 
 @dataclass
@@ -113,17 +114,13 @@ def merge_versions(
     The first is as of creation, be there anything known or not; each is the whole of what was known.
     """
     read: list[tuple[datetime, str | None, dict[str, Any]]] = []
-    states: dict[str, tuple[str | None, dict[str, Any]]] = {}
-    for member, known_at, account, attributes in sorted(versions, key=itemgetter(1)):
-        states[member] = (account, attributes)
+    states: dict[str, Facts] = {}
+    for member, known_at, facts in sorted(versions, key=itemgetter(1)):
+        states[member] = facts
         # What is known of the surviving lead stands over what is known of those merged into it.
-        ordered = sorted(states.items(), key=lambda state: state[0] == lead_id)
-        merged: dict[str, Any] = {}
-        named = None
-        for _, (of_account, known) in ordered:
-            merged |= {name: value for name, value in known.items() if value is not None}
-            named = of_account or named
-        read.append((max(known_at, created_at), named, merged))
+        ordered = sorted(states, key=lambda state: state == lead_id)
+        known = combine_facts([states[one] for one in ordered])
+        read.append((max(known_at, created_at), known.account_id, known.attributes))
     if not read or read[0][0] > created_at:
         read.insert(0, (created_at, None, {}))
     return read
@@ -173,9 +170,9 @@ def read_histories(
         whose[lead_id] = (person, since)
     asked["ids"] = list(whose)
     to_us = clock.to_us
-    for lead_id, known_at, *attributes_ in work.execute(VERSIONS, asked):
+    for lead_id, known_at, *facts in work.execute(VERSIONS, asked):
         person, since = whose[lead_id]
-        person.versions.append((lead_id, _later(known_at, since), *attributes_))
+        person.versions.append((lead_id, _later(known_at, since), Facts(*facts)))
     for lead_id, at, known_at, kind, channel, value in work.execute(EVENTS, asked):
         person, since = whose[lead_id]
         known_us = to_us(_later(known_at, since))

@@ -19,6 +19,7 @@ from features.contracts.columns import TIME
 from features.contracts.events import EVENT_SCHEMA
 from features.contracts.history import History, HistoryManifest
 from features.contracts.leads import ATTRIBUTE_ARROW_TYPES, LEAD_SCHEMA, AttributeType
+from features.contracts.provenance import Facts
 from features.contracts.stages import STAGE_SCHEMA
 from features.sources.history.folder import write_history
 from features.taxonomy import Taxonomy
@@ -66,7 +67,7 @@ ORDER BY a.attempt_number
 """  # noqa: S608 - our own words
 LEADS = f"""{MEMBERS}
 SELECT coalesce(m.kept, l.lead_id), l.lead_id, l.created_at, greatest(v.known_at, m.since),
-    v.account_id, v.attributes, v.version_id
+    v.version_id, v.source, v.account_id, v.attributes, v.origins, v.account_source
 FROM lead l LEFT JOIN member m USING (lead_id)
     LEFT JOIN lead_version v ON v.lead_id = l.lead_id AND v.known_at < %(before)s
 WHERE l.first_known_at < %(before)s ORDER BY 1, v.known_at NULLS FIRST, v.version_id
@@ -119,7 +120,7 @@ class _LeadRows:
 
     def add(self, lead_id: str, rows: list[Any]) -> None:
         created_at = min(row[2] for row in rows)
-        versions = [(row[1], row[3], row[4], row[5]) for row in rows if row[6] is not None]
+        versions = [(row[1], row[3], Facts(*row[5:])) for row in rows if row[4] is not None]
         for known_at, account, attributes in merge_versions(lead_id, created_at, versions):
             position = len(self.plain["lead_id"])
             values = (lead_id, known_at, created_at, account)

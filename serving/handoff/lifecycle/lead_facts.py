@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from features import clock
+from features.contracts.provenance import Facts, combine_facts
 from features.contracts.records import EventRecord, StageRecord
 from features.lifecycle.stages import Stage, funnel_position
 from features.taxonomy import Taxonomy
@@ -37,7 +38,8 @@ OF_THE_CRM = "of another system"
 """How a lead is named to be in hand that sales works without a handoff of ours."""
 
 ATTRIBUTES = """
-SELECT DISTINCT ON (lead_id) lead_id, attributes FROM lead_version
+SELECT DISTINCT ON (lead_id) lead_id, source, account_id, attributes, origins, account_source
+FROM lead_version
 WHERE lead_id = ANY(%(ids)s) AND known_at < %(look)s ORDER BY lead_id, known_at DESC, version_id DESC
 """
 # A kind that the taxonomy does not know is still what the source calls it.
@@ -209,11 +211,8 @@ def _read_timing(answer: Mapping[str, Any]) -> TimingFacts | None:
 def _read_attributes(
     work: UnitOfWork, members: Sequence[str], asked: Mapping[str, Any]
 ) -> dict[str, Value]:
-    newest = {row[0]: row[1] for row in work.execute(ATTRIBUTES, asked)}
-    known: dict[str, Value] = {}
-    for member in reversed(members):
-        known |= {n: v for n, v in newest.get(member, {}).items() if v is not None}
-    return known
+    newest = {row[0]: Facts(*row[1:]) for row in work.execute(ATTRIBUTES, asked)}
+    return combine_facts([newest[one] for one in reversed(members) if one in newest]).attributes
 
 
 def _read_answers(work: UnitOfWork, asked: Mapping[str, Any]) -> dict[str, Value]:

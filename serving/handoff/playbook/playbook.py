@@ -29,6 +29,7 @@ from serving.handoff.playbook.sections.routing import PlaybookSeller, Routing, R
 from serving.handoff.playbook.sections.scale import Bands, Points
 from serving.handoff.playbook.sections.section import Section, describe_known
 from serving.handoff.playbook.sections.sla import Priority, Sla
+from serving.handoff.playbook.sections.sources import Sources
 from serving.handoff.playbook.sections.stages import Stages
 from serving.handoff.playbook.sections.triggers import Triggers
 
@@ -54,6 +55,7 @@ class Playbook(Section):
     returns: Returns = Returns()
     oversight: Oversight = Oversight()
     notifications: Notifications = Notifications()
+    sources: Sources = Sources()
 
     @field_validator("taxonomy")
     @classmethod

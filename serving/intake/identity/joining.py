@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-TOOLS = ("segment", "snowplow")
-"""Sources that tell of visitors. A lead that only they told of is joined to others by itself."""
-
 
 class MergeVerdict(StrEnum):
     """What is to be done."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from serving.intake.identity.joining import TOOLS, JoinedPerson, MergeDecision, People
+from features.contracts.provenance import TOOLS
+from serving.intake.identity.joining import JoinedPerson, MergeDecision, People
 from serving.intake.records.ingest import mark_due
 from serving.store.packed import mark_stale
 from serving.store.session import UnitOfWork

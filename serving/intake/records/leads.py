@@ -1,7 +1,7 @@
 """Landing leads: what is said of one becomes a version of it, if it says anything new."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,29 +9,46 @@ import msgspec
 
 from features import clock
 from features.catalog.manifest import Catalog
+from features.contracts.provenance import (
+    Facts,
+    Precedence,
+    StatedFacts,
+    find_rank,
+    is_trusted,
+    state_same,
+    take_facts,
+)
 from features.contracts.records import LeadVersion
 from serving.intake.records.ingest import Locked, lock_leads, mark_due
 from serving.intake.records.parsing import ParsedLead
 from serving.store.cells import read_cells
 from serving.store.packed import Addition, append_packed, mark_stale
+from serving.store.precedence import read_precedence
 from serving.store.session import UnitOfWork
 
 NEWEST = """
-SELECT DISTINCT ON (l.lead_id) l.lead_id, l.created_at, l.is_bare, v.known_at, v.changed_at,
-    v.account_id, v.attributes, l.merged_into IS NOT NULL
-        OR EXISTS (SELECT 1 FROM lead m WHERE m.merged_into = l.lead_id)
+SELECT DISTINCT ON (l.lead_id) l.lead_id, l.created_at, l.is_bare,
+    l.merged_into IS NOT NULL OR EXISTS (SELECT 1 FROM lead m WHERE m.merged_into = l.lead_id),
+    v.known_at, v.source, v.account_id, v.attributes, v.origins, v.account_source
 FROM lead l LEFT JOIN lead_version v USING (lead_id) WHERE l.lead_id = ANY(%(ids)s)
 ORDER BY l.lead_id, v.known_at DESC, v.version_id DESC
 """
+# By source: a tracker's clock must not make what the CRM says out of date.
+CHANGED = """
+SELECT lead_id, source, max(changed_at) FROM lead_version
+WHERE lead_id = ANY(%(ids)s) AND changed_at IS NOT NULL GROUP BY 1, 2
+"""
 ADD_VERSIONS = """
-INSERT INTO lead_version (lead_id, known_at, changed_at, source, account_id, attributes)
+INSERT INTO lead_version (lead_id, known_at, changed_at, source, account_id, attributes, origins,
+    account_source)
 SELECT * FROM unnest(%(ids)s::text[], %(known)s::timestamptz[], %(changed)s::timestamptz[],
-    %(sources)s::text[], %(accounts)s::text[], %(attributes)s::text[]::jsonb[])
+    %(sources)s::text[], %(accounts)s::text[], %(attributes)s::text[]::jsonb[],
+    %(origins)s::text[]::jsonb[], %(account_sources)s::text[])
 """
 UPDATE = """
-UPDATE lead SET created_at = n.created_at, is_bare = false, account_id = n.account_id
-FROM unnest(%(ids)s::text[], %(created)s::timestamptz[], %(accounts)s::text[])
-    AS n (lead_id, created_at, account_id)
+UPDATE lead SET created_at = n.created_at, is_bare = n.is_bare, account_id = n.account_id
+FROM unnest(%(ids)s::text[], %(created)s::timestamptz[], %(bare)s::boolean[], %(accounts)s::text[])
+    AS n (lead_id, created_at, is_bare, account_id)
 WHERE lead.lead_id = n.lead_id
 """
 
@@ -42,12 +59,13 @@ class _State:
 
     created_at: datetime
     is_bare: bool
-    known_at: datetime | None
-    changed_at: datetime | None
-    account_id: str | None
-    attributes: dict[str, Any]
+    """Whether no trusted source has sent it yet."""
     is_merged: bool
     """Whether it is one with another lead."""
+    known_at: datetime | None = None
+    facts: Facts | None = None
+    changed_at: dict[str, datetime] = field(default_factory=dict)
+    """By source, when what it says changed there."""
     has_moved: bool = False
     """Whether its creation is another than it was."""
     versions: int = 0
@@ -58,38 +76,52 @@ class _State:
 class _Version:
     lead_id: str
     known_at: datetime
-    parsed: ParsedLead
-    account_id: str | None
-    attributes: dict[str, Any]
+    changed_at: datetime | None
+    facts: Facts
 
 
-def _take(state: _State, parsed: ParsedLead, lead: Locked) -> str | _Version:
+def _take(
+    state: _State, parsed: ParsedLead, lead: Locked, precedence: Precedence
+) -> str | _Version:
     """Take in what was said of a lead; tell what became of it."""
-    held, stated_at = state.changed_at, parsed.changed_at
-    if held is not None and stated_at is not None and stated_at < held:
+    source, stated_at = parsed.source, parsed.changed_at
+    if stated_at is not None and _is_outdated(state, source, stated_at, precedence):
         return "outdated"
     if parsed.created_at is not None and state.is_bare and parsed.created_at != state.created_at:
         state.created_at, state.has_moved = parsed.created_at, True
-    account = parsed.account_id if parsed.names_account else state.account_id
-    attributes = {**state.attributes, **parsed.attributes}
-    is_first = state.is_bare or state.known_at is None
-    if not is_first and (account, attributes) == (state.account_id, state.attributes):
+    stated = StatedFacts(source, parsed.attributes, parsed.account_id, parsed.names_account)
+    facts = take_facts(state.facts, stated, precedence)
+    is_first = state.facts is None or (state.is_bare and is_trusted(source))
+    if not is_first and state.facts is not None and state_same(facts, state.facts):
         return "unchanged"
     # Never before the version held: versions are read in the order of these moments.
     known_at = max(lead.known_at, state.known_at or lead.known_at)
-    state.is_bare, state.known_at, state.changed_at = False, known_at, stated_at or held
-    state.account_id, state.attributes = account, attributes
+    # What a tracker says of a lead leaves it bare: when it came to be, the CRM knows better.
+    state.is_bare &= not is_trusted(source)
+    state.known_at, state.facts = known_at, facts
+    if stated_at is not None:
+        state.changed_at[source] = stated_at
     state.versions += 1
-    return _Version(parsed.lead_id, known_at, parsed, account, attributes)
+    return _Version(parsed.lead_id, known_at, stated_at, facts)
+
+
+def _is_outdated(state: _State, source: str, stated_at: datetime, precedence: Precedence) -> bool:
+    rank = find_rank(precedence, source)
+    return any(
+        stated_at < held
+        for by, held in state.changed_at.items()
+        if find_rank(precedence, by) == rank
+    )
 
 
 def _read_states(work: UnitOfWork, lead_ids: Sequence[str]) -> dict[str, _State]:
     found = {}
-    for lead_id, created, bare, known, changed, account, attributes, is_merged in work.execute(
-        NEWEST, {"ids": list(lead_ids)}
-    ):
-        known_so_far = dict(attributes or {})
-        found[lead_id] = _State(created, bare, known, changed, account, known_so_far, is_merged)
+    asked = {"ids": list(lead_ids)}
+    for lead_id, created, bare, is_merged, known, *facts in work.execute(NEWEST, asked):
+        held = None if known is None else Facts(*facts)
+        found[lead_id] = _State(created, bare, is_merged, known, held)
+    for lead_id, source, changed_at in work.execute(CHANGED, asked):
+        found[lead_id].changed_at[source] = changed_at
     return found
 
 
@@ -110,11 +142,12 @@ def ingest_leads(
     held = _read_states(work, sorted(locked))
     statuses: list[str] = []
     versions: list[_Version] = []
+    precedence = read_precedence(work)
     for item in items:
         if item.lead_id not in locked:
             statuses.append("erased")
             continue
-        taken = _take(held[item.lead_id], item, locked[item.lead_id])
+        taken = _take(held[item.lead_id], item, locked[item.lead_id], precedence)
         if isinstance(taken, _Version):
             versions.append(taken)
         statuses.append("landed" if isinstance(taken, _Version) else taken)
@@ -124,25 +157,33 @@ def ingest_leads(
     return statuses
 
 
+def _write_json(values: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
 def _write(work: UnitOfWork, versions: Sequence[_Version], held: Mapping[str, _State]) -> None:
     work.execute(
         ADD_VERSIONS,
         {
             "ids": [version.lead_id for version in versions],
             "known": [version.known_at for version in versions],
-            "changed": [version.parsed.changed_at for version in versions],
-            "sources": [version.parsed.source for version in versions],
-            "accounts": [version.account_id for version in versions],
-            "attributes": [msgspec.json.encode(v.attributes).decode() for v in versions],
+            "changed": [version.changed_at for version in versions],
+            "sources": [version.facts.source for version in versions],
+            "accounts": [version.facts.account_id for version in versions],
+            "attributes": [_write_json(version.facts.attributes) for version in versions],
+            "origins": [_write_json(version.facts.origins) for version in versions],
+            "account_sources": [version.facts.account_source for version in versions],
         },
     )
-    changed = sorted({version.lead_id for version in versions})
+    accounts = {version.lead_id: version.facts.account_id for version in versions}
+    changed = sorted(accounts)
     work.execute(
         UPDATE,
         {
             "ids": changed,
             "created": [held[lead_id].created_at for lead_id in changed],
-            "accounts": [held[lead_id].account_id for lead_id in changed],
+            "bare": [held[lead_id].is_bare for lead_id in changed],
+            "accounts": [accounts[lead_id] for lead_id in changed],
         },
     )
 
@@ -165,8 +206,8 @@ def _follow(
             stale.add(lead.survivor)
         elif catalog is not None:
             known_at = max(clock.to_us(version.known_at), clock.to_us(state.created_at))
-            cells = read_cells(catalog.attributes, version.attributes)
-            own = LeadVersion(known_at, cells, version.account_id)
+            cells = read_cells(catalog.attributes, version.facts.attributes)
+            own = LeadVersion(known_at, cells, version.facts.account_id)
             created = state.created_at if lead.is_new else None
             addition = Addition(version.known_at, version=own, created_at=created)
             additions[version.lead_id] = addition

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 
+from features.contracts.provenance import is_trusted
 from serving.errors import RefusedError
 from serving.intake.identity.identities import add_identity_keys, find_holders
 from serving.intake.identity.identity_keys import IdentityKey, Join, read_email
@@ -143,15 +144,15 @@ def _add_keys(
     for key, lead_id in fresh.items():
         # What a lead is called by itself is one key for each lead; addresses may be any number.
         most = intake.most_identity_keys if key.kind == "email" else None
-        if key in gone:
-            continue
+        if key in gone or (key.kind == "email" and people.find_person(lead_id).is_known):
+            continue  # whose address it is, the CRM says of its own leads
         if people.add_key(lead_id, most):
             new[key] = lead_id
         else:
             refused[MergeVerdict.TOO_MANY_KEYS] += 1
     _note_refused(intake, "email", refused)
     if new:
-        add_identity_keys(work, new, intake.received_at)
+        add_identity_keys(work, new, intake.received_at, is_confirmed=False)
         # What another added at the same time is theirs.
         holders |= find_holders(work, new)
 
@@ -219,7 +220,12 @@ def _join(
     for lead_id in not_yet_created:
         if lead_id not in gone:
             people.add(lead_id)
-    wanted = {_pair(holders, join): join for one in read_messages for join in one.parsed.joins}
+    wanted = {
+        _pair(holders, join): join
+        for one in read_messages
+        for join in one.parsed.joins
+        if _may_ask(join, holders, people)
+    }
     verdicts = _decide(wanted, people, tool, intake)
     # A device of which nothing is known but a join that was refused is not worth a row.
     merged = {lead_id for one in people.merged for lead_id in (one.merged, one.kept)}
@@ -234,6 +240,17 @@ def _join(
             if join.is_asked:
                 found = verdicts.get(_pair(holders, join))
                 one.result = _build_join_result(found, one.lead_id)
+
+
+def _may_ask(join: Join, holders: Mapping[IdentityKey, str], people: People) -> bool:
+    """Tell whether a tracker may speak of a join at all.
+
+    By an address it may bring a visitor to the lead of which the CRM says that the address is its, but
+    nobody to another lead of the CRM: then all of their history would go to whom a web page names.
+    """
+    about = _holder(holders, join.merged)
+    is_address = join.kept.kind == "email"
+    return not (is_address and about in people and people.find_person(about).is_known)
 
 
 def _pair(holders: Mapping[IdentityKey, str], join: Join) -> _Pair:
@@ -313,18 +330,23 @@ def _take_up(
 
 
 def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake) -> None:
-    """Give leads their e-mail addresses as names, and join the visitors who gave the same ones."""
+    """Give leads their e-mail addresses as names, and join the visitors who gave the same ones.
+
+    What a tracker has claimed gives way: an address belongs to the lead of which a trusted source says so.
+    """
     emails: dict[IdentityKey, str] = {}
     for lead in leads:
-        email = read_email(lead.attributes.get("email"))
+        email = read_email(lead.attributes.get("email")) if is_trusted(lead.source) else None
         if email is not None:
             emails.setdefault(email, lead.lead_id)
     if not emails:
         return
     at = intake.received_at
     alive = set(work.execute(EXISTING, {"ids": sorted(emails.values())}).scalars())
-    add_identity_keys(work, {name: lead for name, lead in emails.items() if lead in alive}, at)
-    holders = find_holders(work, emails)
+    claimed = find_holders(work, emails)
+    theirs = {name: lead for name, lead in emails.items() if lead in alive}
+    add_identity_keys(work, theirs, at, is_confirmed=True)
+    holders = {**find_holders(work, emails), **claimed}
     pairs = [
         _Pair(lead_id, holders[name])
         for name, lead_id in emails.items()

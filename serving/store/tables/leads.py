@@ -51,8 +51,13 @@ class LeadVersion(Base):
     changed_at: Mapped[datetime | None]
     """When it changed at the source, if that was said: an older change does not undo a newer one."""
     source: Mapped[str]
+    """Who said so: all of it, but for what the next two name."""
     account_id: Mapped[str | None]
     attributes: Mapped[dict[str, Any]]
+    origins: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """By attribute, who stated it, where that is another source (``features.contracts.provenance``)."""
+    account_source: Mapped[str | None]
+    """Who named the account, where that is another source."""
 
 
 class Identity(Base):
@@ -66,6 +71,8 @@ class Identity(Base):
         ForeignKey("lead.lead_id", ondelete="CASCADE"), index=True
     )
     known_at: Mapped[datetime]
+    is_confirmed: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether a trusted source stated it. Until then it is a tracker's claim, which gives way."""
 
 
 class Merge(Base):
@@ -89,8 +96,6 @@ class Merge(Base):
     merged_lead_id: Mapped[str] = mapped_column(
         ForeignKey("lead.lead_id", ondelete="CASCADE"), index=True
     )
-    moved: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
-    """Leads that had been merged into the merged one before, and moved along."""
     because: Mapped[str]
     merged_at: Mapped[datetime]
     merged_by: Mapped[str]

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from serving.intake.api.tools import ToolResponse, land_body
+from serving.intake.api.tools import land_body
 from serving.intake.envelope import open_envelope
 from serving.intake.identity.merging import Actor, MergeRecord, merge_leads, undo_merge
-from serving.intake.records.items import Landed
+from serving.intake.records.items import ItemResult, Landed
 from serving.intake.records.parsing import Intake
 from serving.intake.service import take_in
 from serving.store.session import Patience, Store
@@ -55,7 +55,7 @@ def send_messages(
     at: datetime = NOW,
     catalog: Any = CATALOG,
     **more: Any,
-) -> ToolResponse:
+) -> list[ItemResult]:
     """Land messages of Segment's libraries as the API does; ``more`` is of the intake."""
     envelope = open_envelope("segment", json.dumps({"batch": messages}).encode(), 10_000)
     intake = replace(make_intake(at, catalog), **more)

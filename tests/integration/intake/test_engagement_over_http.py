@@ -52,11 +52,9 @@ def identify(user_id: str, **fields: Any) -> dict[str, Any]:
     return {"type": "identify", "userId": user_id, "timestamp": WHEN, **fields}
 
 
-def send(client: httpx.Client, *messages: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+def send(client: httpx.Client, *messages: dict[str, Any], **envelope: Any) -> None:
     answer = client.post("/v1/batch", json={"batch": messages, **envelope}, auth=(KEY, ""))
-    assert answer.status_code == 200, answer.text
-    landed: dict[str, Any] = answer.json()
-    return landed
+    assert (answer.status_code, answer.json()) == (200, {"success": True}), answer.text
 
 
 def count_packed(store: Store, *lead_ids: str) -> list[int]:
@@ -102,13 +100,12 @@ def test_identifying_one_visitor_many_times_at_once_is_one_merge(
 ) -> None:
     send(client, track("m-0", anonymousId="a-1"))
 
-    def make_event(i: int) -> dict[str, Any]:
-        return send(client, identify("u-1", anonymousId="a-1"), track(f"m-{i}", userId="u-1"))
+    def make_event(i: int) -> None:
+        send(client, identify("u-1", anonymousId="a-1"), track(f"m-{i}", userId="u-1"))
 
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(make_event, range(1, 17)))
+        list(threads.map(make_event, range(1, 17)))
 
-    assert all(answer["success"] for answer in answers)
     assert ask(store, "SELECT count(*) FROM merge") == [(1,)]
     assert count_packed(store, "u-1") == [17]
 
@@ -141,18 +138,16 @@ def test_two_leads_of_the_crm_are_not_joined_by_what_a_tool_states(
     for lead_id in ("L1", "L2"):
         client.put(f"/v1/leads/{lead_id}", json={"attributes": {"email": "info@example.com"}})
 
-    landed = send(
-        client, {"type": "alias", "previousId": "L1", "userId": "L2", "messageId": "m-1"}
-    )
+    send(client, {"type": "alias", "previousId": "L1", "userId": "L2", "messageId": "m-1"})
 
     assert survivors(store) == {"L1": "L1", "L2": "L2"}
-    assert landed["counts"] == {"quarantined": 1}
-    assert landed["results"][0]["problem"]["type"] == "urn:baton:problem:both-known"
+    (waiting,) = client.get("/v1/quarantine").json()["items"]
+    assert waiting["problem"]["type"] == "urn:baton:problem:both-known"
     refused = client.post("/v1/leads/L2/merge", json={"lead_id": "L1"})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:baton:problem:both-known")
     certain = {"lead_id": "L1", "although_both_known": True, "because": "same person"}
     assert client.post("/v1/leads/L2/merge", json=certain).status_code == 200
-    number = landed["results"][0]["item_number"]
+    number = waiting["item_number"]
     replayed = client.post(f"/v1/quarantine/{number}/replay").json()
     assert replayed["status"] == "unchanged"
 
@@ -161,9 +156,8 @@ def test_a_visitor_on_anothers_device_stays_with_whom_they_were_first(
     client: httpx.Client, store: Store
 ) -> None:
     send(client, identify("u-1", anonymousId="a-1"))
-    landed = send(client, identify("u-2", anonymousId="a-1"), track("m-1", userId="u-2"))
+    send(client, identify("u-2", anonymousId="a-1"), track("m-1", userId="u-2"))
 
-    assert landed["counts"] == {"landed": 2}
     assert survivors(store) == {"u-1": "u-1", "u-2": "u-2", "anonymous:a-1": "u-1"}
 
 
@@ -189,17 +183,17 @@ def test_a_message_of_a_tool_waits_for_a_lock_no_longer_than_a_tool_may(
         )
 
     assert answer.status_code == 503
-    assert send(client, track("m-2", userId="u-1"))["counts"] == {"landed": 1}
+    send(client, track("m-2", userId="u-1"))
+    assert count_packed(store, "u-1") == [2]
 
 
 def test_aliases_in_a_circle_end_in_one_lead(client: httpx.Client, store: Store) -> None:
-    landed = send(
+    send(
         client,
         {"type": "alias", "previousId": "a-1", "userId": "u-1", "messageId": "1"},
         {"type": "alias", "previousId": "u-1", "userId": "u-2", "messageId": "2"},
         {"type": "alias", "previousId": "u-2", "userId": "u-1", "messageId": "3"},
     )
-    assert landed["counts"] == {"landed": 2, "unchanged": 1}
     assert set(survivors(store).values()) == {"u-2"}
 
 
@@ -211,9 +205,8 @@ def test_who_was_erased_does_not_come_back_under_any_name(
         work.execute("DELETE FROM lead WHERE lead_id = 'u-1'")
         work.execute("INSERT INTO tombstone VALUES (sha256('u-1'::bytea), now())")
 
-    landed = send(client, track("m-2", userId="u-1"), identify("u-1", anonymousId="a-1"))
+    send(client, track("m-2", userId="u-1"), identify("u-1", anonymousId="a-1"))
 
-    assert landed["counts"] == {"erased": 2}
     assert ask(store, "SELECT lead_id FROM lead") == []
     send(client, track("m-3", anonymousId="a-1"))
     gone = client.post("/v1/leads/u-1/merge", json={"lead_id": "anonymous:a-1"})
@@ -249,7 +242,7 @@ def test_a_message_passed_on_later_states_whether_it_waited_or_its_clock_is_off(
     sent_at = taken - timedelta(minutes=behind_minutes)
     happened = sent_at - timedelta(minutes=5)
 
-    landed = send(
+    send(
         client,
         track(
             "m-1",
@@ -263,8 +256,6 @@ def test_a_message_passed_on_later_states_whether_it_waited_or_its_clock_is_off(
     is_clock = behind_minutes == 5
     wanted = happened + timedelta(minutes=5) if is_clock else happened
     assert ask(store, "SELECT occurred_at FROM event") == [(wanted,)]
-    word = {0: None, 5: "corrected", 60: "doubtful"}[behind_minutes]
-    assert landed["results"][0].get("clock") == word
 
 
 def test_a_tracker_that_sends_hours_later_does_not_move_what_happened(
@@ -281,14 +272,13 @@ def test_a_tracker_that_sends_hours_later_does_not_move_what_happened(
     }
     times = {"dtm": f"{happened.timestamp():.0f}000", "stm": f"{sent.timestamp():.0f}000"}
 
-    answer = client.post(
+    client.post(
         "/com.snowplowanalytics.snowplow/tp2",
         json={"data": [{**event, **times}]},
         auth=(KEY, ""),
     )
 
     assert ask(store, "SELECT occurred_at FROM event") == [(happened,)]
-    assert answer.json()["results"][0]["clock"] == "doubtful"
 
 
 @pytest.mark.parametrize(
@@ -330,7 +320,9 @@ def test_every_type_has_a_path_of_its_own(kind: str, client: httpx.Client, store
         "messageId": "m-1",
     }
     answer = client.post(f"/v1/{kind}", json=message, auth=(KEY, ""))
-    assert answer.json()["counts"] == {"landed": 1}, answer.text
+    assert answer.json() == {"success": True}, answer.text
+    assert ask(store, "SELECT count(*) FROM lead WHERE lead_id = 'u-1'") == [(1,)]
+    assert client.get("/v1/quarantine").json()["items"] == []
 
 
 def post_packed(client: httpx.Client, body: bytes, encoding: str = "gzip") -> int:

@@ -87,7 +87,7 @@ def test_a_body_is_committed_in_parts_and_holds_few_locks_at_once(store: Store) 
     with watch(store) as seen:
         answer = send_messages(store, *messages)
 
-    assert len(answer.results) == len(messages)
+    assert len(answer) == len(messages)
     assert seen["commits"] == 3
     assert seen["created at once"] <= MESSAGES_AT_ONCE + 1
     assert set(survivors(store).values()) == {"u-1"}
@@ -116,7 +116,7 @@ def test_who_asks_for_one_join_too_many_is_refused_in_words(store: Store) -> Non
 
     answer = send_messages(store, alias, most_identity_keys=4)
 
-    problem = answer.results[0].problem
+    problem = answer[0].problem
     assert problem is not None
     assert problem["type"] == "urn:baton:problem:too-many-identity-keys"
     assert "BATON_MAX_IDENTITY_KEYS" in problem["fix"]
