@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs/how-to/write-your-playbook.md").read_t
 EXAMPLES = re.findall(r"```toml\n(.+?)```", PAGE, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("text", EXAMPLES, ids=["sellers", "definitions"])
+@pytest.mark.parametrize("text", EXAMPLES, ids=["sellers", "definitions", "sources"])
 def test_every_example_is_a_sound_playbook(text):
     assert read_playbook(text) != Playbook()
 

@@ -10,13 +10,13 @@ from pydantic import Field, field_validator
 
 from features.errors import TaxonomyError
 from features.taxonomy import Taxonomy, default_taxonomy, read_taxonomy
-from serving.handoff.playbook.problem import PlaybookProblem
-from serving.handoff.playbook.public_holidays import find_country_problem
-from serving.handoff.playbook.sections.across import (
+from serving.handoff.playbook.across import (
     CrossProblem,
     find_unknown_kinds,
     find_unknown_templates,
 )
+from serving.handoff.playbook.problem import PlaybookProblem
+from serving.handoff.playbook.public_holidays import find_country_problem
 from serving.handoff.playbook.sections.condition import Condition
 from serving.handoff.playbook.sections.goals import Goals
 from serving.handoff.playbook.sections.notifications import Digest, Notifications

@@ -65,10 +65,10 @@ def read_now(store: Store, *members: str) -> tuple[dict[str, Any], dict[str, str
 def test_a_tracker_never_stands_over_what_the_crm_has_stated(first: str, store: Store) -> None:
     claims = {"seniority": "intern", "employees": 1, "title": "CTO"}
     messages = identify("L1", **claims), group("L1", "evil", employees=2)
-    said = {"seniority": "vp", "employees": 500, "account_id": "acme"}
+    stated = {"seniority": "vp", "employees": 500, "account_id": "acme"}
     if first == "tracker":
         send_messages(store, *messages)
-    send_lead(store, **said)
+    send_lead(store, **stated)
     send_messages(store, *messages, at=NOW + MINUTE)
 
     attributes, sources = read_now(store)
@@ -80,7 +80,7 @@ def test_a_tracker_never_stands_over_what_the_crm_has_stated(first: str, store: 
 def test_everybody_who_reads_facts_reads_them_by_the_same_rule(store: Store) -> None:
     send_lead(store, "L2", industry="logistics")
     send_lead(store, "L1", has_phone=True)
-    # The surviving lead's own claim does not stand over what the CRM said of the other one.
+    # The surviving lead's own claim does not stand over what the CRM stated of the other one.
     send_messages(store, identify("L1", industry="gambling", employees=7))
     merge(store, "L1", "L2", NOW + MINUTE)
     later = NOW + timedelta(days=1)
@@ -128,7 +128,7 @@ def test_a_trackers_clock_and_creation_do_not_count_against_the_crms(store: Stor
     ]
 
 
-def test_the_playbook_in_effect_says_whose_word_counts(store: Store) -> None:
+def test_the_playbook_in_effect_decides_whose_word_counts(store: Store) -> None:
     send_lead(store, source="enrichment", employees=5)
     send_lead(store, source="crm", employees=6)
     body = '[sources]\nprecedence = [["enrichment"], ["*"], ["segment", "snowplow"]]'
@@ -142,10 +142,11 @@ def test_the_playbook_in_effect_says_whose_word_counts(store: Store) -> None:
     assert read_now(store) == ({"employees": 7}, {"employees": "enrichment"})
 
 
-def test_an_address_is_whose_the_crm_says_whatever_a_tracker_has_claimed(store: Store) -> None:
+def test_an_address_is_whose_the_crm_states_whatever_a_tracker_has_claimed(store: Store) -> None:
     send_lead(store, "L1")
     send_messages(store, identify("L1", "evil", email="vic@example.com"))
     send_messages(store, identify("u-9", "a-9", email="vic@example.com"))
+    send_messages(store, identify("L1", "evil", email="vic@example.com"))
     assert survivors(store)["u-9"] == "u-9"
 
     send_lead(store, "L2", email="vic@example.com")
@@ -162,7 +163,7 @@ def test_an_address_is_whose_the_crm_says_whatever_a_tracker_has_claimed(store: 
     assert held == [("L2", True)]
 
 
-def test_no_known_lead_becomes_part_of_another_by_what_a_tracker_says(store: Store) -> None:
+def test_no_known_lead_becomes_part_of_another_by_what_a_tracker_states(store: Store) -> None:
     send_lead(store, "L1", email="ann@example.com")
     send_lead(store, "L2", email="bob@example.com")
     aliases = [

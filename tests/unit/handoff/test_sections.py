@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from features.lifecycle.reasons import ReturnReason
 from features.taxonomy import default_taxonomy
+from serving.handoff.playbook.across import find_unknown_kinds, find_unknown_templates
 from serving.handoff.playbook.read import default_text
-from serving.handoff.playbook.sections.across import find_unknown_kinds, find_unknown_templates
 from serving.handoff.playbook.sections.oversight import Oversight
 from serving.handoff.playbook.sections.packet import PacketSection
 from serving.handoff.playbook.sections.pursuit import Pursuit
