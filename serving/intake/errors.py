@@ -117,6 +117,21 @@ class TooManyIdentityKeysError(RefusedError):
         )
 
 
+class OnlyClaimedError(RefusedError):
+    """A user that a tracker says is a lead of the CRM."""
+
+    status, slug, title = 409, "only-claimed", "Only a tracker says so"
+    fix = (
+        "If they are one person, merge them by hand: POST /v1/leads/{lead_id}/merge; or send the lead with "
+        "the e-mail address that the user gave."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A tracker asks to make the history of another user part of a lead that was sent as such."
+        )
+
+
 class NoSuchMergeError(RefusedError):
     """No merge of that number."""
 

@@ -145,6 +145,19 @@ def send_heads(victim: Victim) -> Iterator[int]:
                 yield CUT_OFF
 
 
+def identify_one_person(victim: Victim) -> Iterator[int]:
+    """One user identified on 10,000 devices with the public key, 2,000 in one body."""
+    tracker = victim.run("keys", "create", f"page-{time.monotonic_ns()}", "--role", "tracker")
+    messages = [
+        {"type": "identify", "userId": "one", "anonymousId": f"device-{n}", "messageId": f"m-{n}"}
+        for n in range(10_000)
+    ]
+    with victim.connect() as client:
+        for start in range(0, len(messages), 2_000):
+            body = json.dumps({"batch": messages[start : start + 2_000]}).encode()
+            yield _post(client, "/v1/batch", body, Authorization=f"Bearer {tracker}")
+
+
 def ask_long_paths(victim: Victim) -> Iterator[int]:
     """Addresses, queries and dates as long as heads may be."""
     with victim.connect() as client:
@@ -172,5 +185,6 @@ ATTACKS: dict[str, Attack] = {
     "half-sent requests": hold_connections,
     "endless heads": send_heads,
     "long addresses": ask_long_paths,
+    "one person on many devices": identify_one_person,
 }
 """Attacks by what they send."""

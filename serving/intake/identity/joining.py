@@ -15,6 +15,7 @@ class MergeVerdict(StrEnum):
     UNDONE_BEFORE = "undone before"
     BOTH_KNOWN = "both known"
     TOO_MANY_KEYS = "too many identity keys"
+    ONLY_CLAIMED = "only claimed"
 
 
 @dataclass(frozen=True, slots=True)

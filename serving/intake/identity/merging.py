@@ -20,6 +20,7 @@ from serving.intake.errors import (
     NoSuchLeadError,
     NoSuchMergeError,
     OneAlreadyError,
+    OnlyClaimedError,
     SameLeadError,
     TooManyIdentityKeysError,
     UndoneBeforeError,
@@ -62,6 +63,7 @@ REFUSALS: dict[MergeVerdict, type[RefusedError]] = {
     MergeVerdict.UNDONE_BEFORE: UndoneBeforeError,
     MergeVerdict.BOTH_KNOWN: BothKnownError,
     MergeVerdict.TOO_MANY_KEYS: TooManyIdentityKeysError,
+    MergeVerdict.ONLY_CLAIMED: OnlyClaimedError,
 }
 
 

@@ -12,7 +12,7 @@ import structlog
 from features.contracts.provenance import is_trusted
 from serving.errors import RefusedError
 from serving.intake.identity.identities import add_identity_keys, find_holders
-from serving.intake.identity.identity_keys import IdentityKey, Join, read_email
+from serving.intake.identity.identity_keys import ANONYMOUS, IdentityKey, Join, read_email
 from serving.intake.identity.joining import MergeVerdict, People
 from serving.intake.identity.merging import REFUSALS
 from serving.intake.identity.people import MergeNote, lock_people, read_people, write_merges
@@ -172,12 +172,15 @@ class _Pair:
 
 
 def _decide(
-    pairs: Iterable[_Pair], people: People, by: str, intake: Intake
+    pairs: Mapping[_Pair, Join | None], people: People, by: str, intake: Intake
 ) -> dict[_Pair, MergeVerdict]:
-    """Decide what becomes of each pair; those of erased leads are left out."""
+    """Decide what becomes of each pair, asked for by a tracker's join or none; without erased leads."""
     verdicts = {}
-    for pair in pairs:
+    for pair, join in pairs.items():
         if pair.merged not in people or pair.kept not in people:
+            continue
+        if join is not None and _is_only_claimed(pair, join, people):
+            verdicts[pair] = MergeVerdict.ONLY_CLAIMED
             continue
         verdict = people.join(pair.merged, pair.kept, intake.most_identity_keys).verdict
         verdicts[pair] = verdict
@@ -220,7 +223,7 @@ def _join(
     for lead_id in not_yet_created:
         if lead_id not in gone:
             people.add(lead_id)
-    wanted = {
+    wanted: dict[_Pair, Join | None] = {
         _pair(holders, join): join
         for one in read_messages
         for join in one.parsed.joins
@@ -240,6 +243,19 @@ def _join(
             if join.is_asked:
                 found = verdicts.get(_pair(holders, join))
                 one.result = _build_join_result(found, one.lead_id)
+
+
+def _is_only_claimed(pair: _Pair, join: Join, people: People) -> bool:
+    """Tell whether nobody but a tracker says that a user, and no mere visitor, is a lead of the CRM.
+
+    An anonymous id is known to the device alone; that of a user can be guessed, and with it their
+    whole history could be moved.
+    """
+    one, other = people.get_candidate(pair.merged), people.get_candidate(pair.kept)
+    if join.kept.kind == "email" or one.is_known == other.is_known:
+        return False
+    claimed = other if one.is_known else one
+    return not claimed.survivor.startswith(ANONYMOUS)
 
 
 def _may_ask(join: Join, holders: Mapping[IdentityKey, str], people: People) -> bool:
@@ -347,11 +363,11 @@ def join_by_email(work: UnitOfWork, leads: Sequence[ParsedLead], intake: Intake)
     theirs = {name: lead for name, lead in emails.items() if lead in alive}
     add_identity_keys(work, theirs, at, is_confirmed=True)
     holders = {**find_holders(work, emails), **claimed}
-    pairs = [
-        _Pair(lead_id, holders[name])
+    pairs: dict[_Pair, Join | None] = {
+        _Pair(lead_id, holders[name]): None
         for name, lead_id in emails.items()
         if lead_id in alive and holders[name] != lead_id
-    ]
+    }
     if pairs:
         involved = {lead_id for pair in pairs for lead_id in (pair.merged, pair.kept)}
         lock_people(work, involved)

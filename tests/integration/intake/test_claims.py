@@ -178,6 +178,25 @@ def test_no_known_lead_becomes_part_of_another_by_what_a_tracker_states(store: S
     assert (whose["L1"], whose["L2"]) == ("L1", "L2")
 
 
+def test_a_user_becomes_part_of_a_known_lead_by_more_than_an_alias(store: Store) -> None:
+    send_lead(store, "L1", email="ann@example.com")
+    send_messages(store, identify("u-1", "a-1"), identify("u-2", "a-2"))
+    aliases = [
+        {"type": "alias", "previousId": "u-1", "userId": "L1", "messageId": "1"},
+        {"type": "alias", "previousId": "L1", "userId": "u-1", "messageId": "2"},
+        {"type": "alias", "previousId": "a-9", "userId": "L1", "messageId": "3"},
+    ]
+
+    answers = send_messages(store, *aliases)
+
+    assert [answer.status for answer in answers] == ["quarantined", "quarantined", "landed"]
+    problems = [answer.problem["type"] for answer in answers if answer.problem]
+    assert problems == ["urn:baton:problem:only-claimed"] * 2
+    send_messages(store, identify("u-2", "a-2", email="ann@example.com"))
+    whose = survivors(store)
+    assert (whose["u-1"], whose["anonymous:a-9"], whose["u-2"]) == ("u-1", "L1", "L1")
+
+
 class ClaimMarket(Market):
     """Leads of which the CRM and a tracker say different things, and who are merged and parted."""
 
