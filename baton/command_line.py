@@ -92,6 +92,11 @@ COMMANDS = {
         "serving.monitoring.commands:drift_command",
         "Compare recent scored leads with those the model learned from.",
     ),
+    "shadow": Entry(
+        "serving.monitoring.shadow_command:shadow_command",
+        "Write what champion and challenger said of the same leads as a Parquet file, a row per "
+        "lead.",
+    ),
     "store": Entry("serving.store.commands:store_app", "The database that remembers."),
     "keys": Entry("serving.auth.commands:keys_app", "Keys of machines that ask."),
     "users": Entry("serving.auth.commands:users_app", "People who sign in."),

@@ -16,7 +16,6 @@ from serving.champion import ModelHolder
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.scoring.live.worker import LiveScorer
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache
 from serving.settings import ServingSettings
 from serving.store.session import Store
@@ -58,8 +57,7 @@ def measure_passes(folder: Path) -> list[tuple[str, ...]]:
     store.open()
     holder = ModelHolder(folder)
     holder.refresh(clock.now())
-    scored_log = ScoredLog(HOME / "scored", most_rows=10**6, keep_days=1)
-    scorer = LiveScorer(store, [holder], ModelCache(HOME / "served"), scored_log, most=250)
+    scorer = LiveScorer(store, [holder], ModelCache(HOME / "served"), most=250)
     rng, rows = np.random.default_rng(4), []
     for n_events in SIZES:
         n_leads = LEADS if n_events < 500 else LEADS // 10

@@ -19,7 +19,6 @@ from features.kernel.packed import pack_lead
 from features.kernel.plan import build_plan
 from features.kernel.rows import fill_rows
 from serving.champion import load_champion
-from serving.scoring.log import ScoredLog
 from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.scoring.timing import advise
 from training.bundle import TREES, load_bundle
@@ -103,8 +102,7 @@ def measure_one_lead(folder: Path, repeats: int = 2000) -> None:
     """Print microseconds per lead by number of events."""
     bundle = load_bundle(folder)
     now = from_us(MOMENT)
-    log = ScoredLog(Path("var/bench/scored"), most_rows=1_000, keep_days=1)
-    scoring = Scoring(load_champion(folder, now), log, now, 8, 10_000, 20_000)
+    scoring = Scoring(load_champion(folder, now), now, 8, 10_000, 20_000)
     rows = []
     for n_events in (5, 50, 500, 5000):
         lead = draw_lead(bundle.catalog, n_events)

@@ -32,7 +32,6 @@ def start_server(folder: Path, port: int, **settings: str) -> tuple[subprocess.P
     """Start the server as a process of its own; give it and the seconds until it was ready."""
     environment = {
         **os.environ,
-        "BATON_SCORED": "var/bench/scored",
         "BATON_LOCAL_KEY": str(LOCAL_KEY),
         "PYTHONDONTWRITEBYTECODE": "",  # as in the Makefile: else every start compiles anew
         **settings,

@@ -19,7 +19,6 @@ from benchmarks.peers import Peer, serving_peers
 from features import clock
 from serving.champion import load_champion
 from serving.scoring.lead_histories import find_moment, read_people
-from serving.scoring.log import ScoredLog
 from serving.scoring.packed_scores import score_packed
 from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.settings import ServingSettings
@@ -71,7 +70,6 @@ def measure_scoring(timed: Path, seconds: float = 4.0) -> None:
 def _print_in_process(folder: Path, store: Store, more: str) -> None:
     now = clock.now()
     champion = load_champion(folder, now)
-    log = ScoredLog(HOME / "log", most_rows=1_000, keep_days=1)
     rows = []
     for n_events in SIZES:
         lead_id = f"{n_events}-0"
@@ -83,7 +81,7 @@ def _print_in_process(folder: Path, store: Store, more: str) -> None:
             return score_packed(champion, histories, {lead_id: moment}).encode(0)
 
         body = json.dumps(as_json(draw_lead(champion.bundle.catalog, n_events))).encode()
-        scoring = Scoring(champion, log, now, 8, 10_000, 20_000)
+        scoring = Scoring(champion, now, 8, 10_000, 20_000)
         repeats = max(50, 20_000 // max(n_events, 50))
         packed = quantiles(take_times(from_packed, repeats=repeats), 1e3)
         sent = quantiles(

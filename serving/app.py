@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from features import clock
 from serving.audit_log import routes as audit_log_routes
 from serving.auth.authenticator import build_authenticator
 from serving.auth.guard import check_guards, describe_guards
+from serving.champion import ModelHolder
 from serving.errors import ExposedWithoutTokenError
 from serving.handoff.api import handoffs as handoff_routes
 from serving.handoff.api import leads as handoff_lead_routes
@@ -40,10 +42,11 @@ from serving.monitoring.store_metrics import AuthCollector, JoinCollector, Store
 from serving.notify import routes as notify_routes
 from serving.privacy import routes as privacy_routes
 from serving.scoring import routes as scoring_routes
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache
 from serving.scoring.request.shadow import Shadow, build_shadow
+from serving.scoring.row_buffer import RowBuffer
 from serving.scoring.schemas import DESCRIBED_INPUTS, DESCRIBED_OUTPUTS
+from serving.scoring.scored_rows import ScoredRows, ScoreTally, keep_rows
 from serving.settings import ServingSettings
 from serving.store.session import Store
 from serving.web import routes as web_routes
@@ -81,10 +84,9 @@ def check_exposure(settings: ServingSettings) -> None:
 
 @asynccontextmanager
 async def _live(app: FastAPI) -> AsyncIterator[None]:
-    """Load the champion, keep the background tasks running, and write the log's last rows."""
+    """Load the champion, keep the background tasks running, and write the last rows to the store."""
     settings: ServingSettings = app.state.settings
-    scored_log: ScoredLog = app.state.scored_log
-    drift_reporter: DriftReporter = app.state.drift_reporter
+    drift_reporter: DriftReporter | None = app.state.drift_reporter
     shadow: Shadow | None = app.state.shadow
     store: Store | None = app.state.store
     worker: Worker | None = app.state.worker
@@ -92,20 +94,23 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
     if app.state.authenticator.local is not None:
         await asyncio.to_thread(app.state.authenticator.local.open)
-    holders = [*app.state.model_holders, *([] if shadow is None else [shadow.holder])]
-    logs = [scored_log, *([] if shadow is None else [shadow.log])]
+    holders: list[ModelHolder] = app.state.watched_holders
+    buffers: list[RowBuffer[Any]] = app.state.buffers
     for one in holders:
         await asyncio.to_thread(one.refresh, clock.now())
     tasks = [
         *(asyncio.create_task(one.watch(settings.champion_check_seconds)) for one in holders),
-        *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
+        *(
+            asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds))
+            for one in buffers
+        ),
     ]
     async with AsyncExitStack() as on_exit:  # last in, first out
         if store is not None:
             on_exit.push_async_callback(asyncio.to_thread, store.close)
-        for scored_log_ in logs:
-            on_exit.push_async_callback(asyncio.to_thread, scored_log_.flush_safely)
-        on_exit.push_async_callback(drift_reporter.close)
+        for buffer in buffers:
+            on_exit.push_async_callback(asyncio.to_thread, buffer.flush_safely)
+        on_exit.push_async_callback(_close, drift_reporter)
         on_exit.push_async_callback(_stop, tasks)
         if shadow is not None:
             shadow.start()
@@ -114,6 +119,11 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
             worker.start()
             on_exit.push_async_callback(worker.stop)
         yield
+
+
+async def _close(drift_reporter: DriftReporter | None) -> None:
+    if drift_reporter is not None:
+        await drift_reporter.close()
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -135,9 +145,26 @@ def _build_job_resources(app: FastAPI) -> JobResources | None:
         state.store,
         state.model_holders,
         state.model_cache,
-        state.scored_log,
         state.shadow,
+        tally=state.tally,
     )
+
+
+def _build_row_buffer(
+    store: Store | None, settings: ServingSettings
+) -> RowBuffer[ScoredRows] | None:
+    """Build what takes rows of requests to the store; None without one."""
+    if store is None:
+        return None
+    return RowBuffer(store, keep_rows, most_rows=settings.scored_buffer_rows)
+
+
+def _build_drift_reporter(app: FastAPI) -> DriftReporter | None:
+    """Build what measures drift; None without a store, where no rows lie."""
+    state = app.state
+    if state.store is None:
+        return None
+    return DriftReporter(state.settings, state.store, state.rows.flush_safely)
 
 
 def build_app(settings: ServingSettings) -> FastAPI:
@@ -149,6 +176,8 @@ def build_app(settings: ServingSettings) -> FastAPI:
         If the settings would open it to the network, and nobody could have a key.
     UnguardedRouteError
         If a route does not say who may ask it.
+    StoreOffError
+        If a challenger is to score in the shadow, and there is no store for its scores.
     TracesNotInstalledError
         If traces are asked for, and what sends them is not installed.
     """
@@ -169,19 +198,27 @@ def build_app(settings: ServingSettings) -> FastAPI:
     app.state.model_holders = build_model_holders(settings)
     app.state.champion_holder = app.state.model_holders[0]
     app.state.model_cache = ModelCache(settings.served)
-    app.state.scored_log = ScoredLog(
-        settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
-    )
-    app.state.shadow = build_shadow(settings) if settings.shadow else None
+    app.state.tally = ScoreTally()
+    app.state.rows = _build_row_buffer(app.state.store, settings)
+    app.state.shadow = build_shadow(settings, app.state.store) if settings.shadow else None
+    app.state.watched_holders = list(app.state.model_holders)
+    app.state.buffers = [] if app.state.rows is None else [app.state.rows]
+    if app.state.shadow is not None:
+        app.state.watched_holders.append(app.state.shadow.holder)
+        app.state.buffers.append(app.state.shadow.rows)
     app.state.job_resources = _build_job_resources(app)
     app.state.worker = (
         Worker(app.state.job_resources, check_seconds=settings.worker_check_seconds)
         if settings.worker and app.state.job_resources is not None
         else None
     )
-    app.state.drift_reporter = DriftReporter(settings, app.state.scored_log.flush)
+    app.state.drift_reporter = _build_drift_reporter(app)
     app.state.metrics = Metrics(
-        app.state.champion_holder, app.state.scored_log, clock.now, app.state.shadow
+        app.state.champion_holder,
+        app.state.tally,
+        app.state.rows,
+        clock.now,
+        app.state.shadow,
     )
     if app.state.worker is not None:
         app.state.metrics.registry.register(WorkerCollector(app.state.worker, clock.now))

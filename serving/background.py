@@ -9,7 +9,6 @@ import typer
 from features import clock
 from serving.jobs.wiring import build_job_resources, build_model_holders
 from serving.jobs.worker import Worker
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache
 from serving.scoring.request.shadow import build_shadow
 from serving.settings import ServingSettings
@@ -29,17 +28,13 @@ async def run_worker(settings: ServingSettings) -> None:
         raise StoreOffError
     store = Store(settings)
     store.open()
-    scored_log = ScoredLog(
-        settings.scored, most_rows=settings.scored_buffer_rows, keep_days=settings.scored_keep_days
-    )
-    shadow = build_shadow(settings) if settings.shadow else None
+    shadow = build_shadow(settings, store) if settings.shadow else None
     model_holders = build_model_holders(settings)
     job_resources = build_job_resources(
-        settings, store, model_holders, ModelCache(settings.served), scored_log, shadow
+        settings, store, model_holders, ModelCache(settings.served), shadow
     )
     worker = Worker(job_resources, check_seconds=settings.worker_check_seconds)
     watched = [*model_holders, *([] if shadow is None else [shadow.holder])]
-    logs = [scored_log, *([] if shadow is None else [shadow.log])]
     for holder in watched:
         await asyncio.to_thread(holder.refresh, clock.now())
     beside = [
@@ -47,8 +42,10 @@ async def run_worker(settings: ServingSettings) -> None:
             asyncio.create_task(holder.watch(settings.champion_check_seconds))
             for holder in watched
         ),
-        *(asyncio.create_task(one.keep_flushing(settings.scored_flush_seconds)) for one in logs),
     ]
+    if shadow is not None:
+        flushing = shadow.rows.keep_flushing(settings.scored_flush_seconds)
+        beside.append(asyncio.create_task(flushing))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.ask_to_stop)
@@ -60,6 +57,6 @@ async def run_worker(settings: ServingSettings) -> None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        for one in logs:
-            one.flush_safely()
+        if shadow is not None:
+            shadow.rows.flush_safely()
         store.close()

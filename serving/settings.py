@@ -140,11 +140,9 @@ class ServingSettings(BaseSettings):
     worker_batch: Annotated[int, Field(ge=1, le=5_000)] = 250
     """Most leads scored in one transaction."""
     shadow: bool = False
-    """Whether a challenger scores beside the champion what is asked; its scores are only logged."""
+    """Whether a challenger scores beside the champion what is asked; its scores are only kept for comparison."""
     challenger: Path = Path("var/challenger")
     """Folder of the bundle that scores in the shadow, if there is one and ``shadow`` is on."""
-    shadowed: Path = Path("var/shadowed")
-    """Folder of the log of both models' scores; it holds no personal data."""
     max_batch: Annotated[int, Field(ge=1)] = 10_000
     """Most leads in one batch."""
     max_events: Annotated[int, Field(ge=1, le=100_000)] = 20_000
@@ -153,14 +151,12 @@ class ServingSettings(BaseSettings):
     """Most anonymous ids, user ids and e-mail addresses that tools may join to one person."""
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
     """Most bytes of one request body."""
-    scored: Path = Path("var/scored")
-    """Folder of the log of scored inputs that drift is measured on; it holds no personal data."""
     scored_flush_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
-    """Seconds a scored row waits in memory at most before it is written."""
+    """Seconds a row scored for a request waits in memory at most before it is written to the store."""
     scored_buffer_rows: Annotated[int, Field(ge=1)] = 50_000
-    """Most scored rows held in memory; further ones are dropped and counted."""
+    """Most rows of requests held in memory; further ones are dropped and counted."""
     scored_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 90
-    """Days after which scored inputs are deleted."""
+    """Days after which the rows that drift is measured on are deleted."""
     drift: Path = Path("var/drift")
     """Folder of the drift reports."""
     drift_rows: Annotated[int, Field(ge=200)] = 10_000

@@ -19,6 +19,7 @@ from serving.notify.outbox import Outbox
 from serving.scoring.live.scoring_queue import add_everyone_due
 from serving.scoring.live.worker import SCORE_LEAD, LiveScorer
 from serving.scoring.models_in_use import RESCORE
+from serving.scoring.scored_rows import forget_rows
 from serving.store.deferring import QUEUE, defer
 from serving.store.session import Store, UnitOfWork
 from serving.web_api.idempotency import forget_expired
@@ -36,10 +37,13 @@ RESCORED_AT_A_TIME = 5_000
 TIDY = "baton.tidy"
 DRAW = "baton.draw_oversight"
 DIGESTS = "baton.announce_digests"
+FORGET_ROWS = "baton.forget_scored_rows"
 STALE_DAYS = 30
 """Days after which jobs that failed for good are forgotten."""
 
-TASKS = frozenset({RESCORE, SCORE_LEAD, TIDY, DRAW, DIGESTS, DECIDE, DECIDE_PROPOSED, SWEEP})
+TASKS = frozenset(
+    {RESCORE, SCORE_LEAD, TIDY, DRAW, DIGESTS, FORGET_ROWS, DECIDE, DECIDE_PROPOSED, SWEEP}
+)
 """The names of all jobs."""
 
 IS_IN_USE = """
@@ -73,6 +77,8 @@ class JobResources:
     """Whether leads are decided about and clocks are looked at."""
     hands_over_unagreed: bool = False
     """Whether leads are handed over before both sides have agreed to a playbook."""
+    rows_kept_days: int = 90
+    """Days after which rows that models scored are forgotten."""
 
 
 def rescore_next(work: UnitOfWork, version: str, after: str, at: datetime) -> None:
@@ -94,10 +100,10 @@ def tidy(work: UnitOfWork, at: datetime) -> None:
     work.execute(FORGET_PROBLEMS)
 
 
-EVERY_5 = "*/5 * * * *"
+EVERY_5, EVERY_10 = "*/5 * * * *", "*/10 * * * *"
 
 PERIODIC: tuple[tuple[str, str, JobAction], ...] = (
-    (TIDY, "*/10 * * * *", tidy),
+    (TIDY, EVERY_10, tidy),
     # By the hour, so that a month is drawn soon after it is over; drawn once, it stays as it is.
     (DRAW, "7 * * * *", draw_last_month),
 )
@@ -124,11 +130,12 @@ def build_jobs(resources: JobResources, url: str) -> "App":
     def score_lead(lead_id: str) -> None:
         resources.scorer.score_lead(lead_id, ["retry"])
 
-    own = (
-        ()
-        if resources.announce_digests is None
-        else ((DIGESTS, EVERY_5, resources.announce_digests),)
-    )
+    kept = timedelta(days=resources.rows_kept_days)
+    own: list[tuple[str, str, JobAction]] = [
+        (FORGET_ROWS, EVERY_10, lambda work, at: forget_rows(work, at - kept))
+    ]
+    if resources.announce_digests is not None:
+        own.append((DIGESTS, EVERY_5, resources.announce_digests))
     for name, cron, action in (*PERIODIC, *own):
         _add_periodic(app, resources, retry, name, cron, action)
     add_handoff_jobs(app, resources, retry)

@@ -10,9 +10,9 @@ from serving.notify.outbox import Outbox, Sender
 from serving.notify.senders import build_senders
 from serving.scoring.live.score import AfterScores
 from serving.scoring.live.worker import LiveScorer
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache
 from serving.scoring.request.shadow import Shadow
+from serving.scoring.scored_rows import ScoreTally
 from serving.settings import ServingSettings
 from serving.store.session import Store
 
@@ -28,9 +28,9 @@ def build_job_resources(
     store: Store,
     model_holders: Sequence[ModelHolder],
     model_cache: ModelCache,
-    scored_log: ScoredLog,
     shadow: Shadow | None,
     *,
+    tally: ScoreTally | None = None,
     senders: Mapping[str, Sender] | None = None,
     after: AfterScores | None = None,
 ) -> JobResources:
@@ -38,6 +38,8 @@ def build_job_resources(
 
     Parameters
     ----------
+    tally
+        Where scores are counted, beside those of requests.
     senders
         Who sends further effects, by topic, beside those of the notifications.
     after
@@ -50,10 +52,10 @@ def build_job_resources(
         store,
         model_holders,
         model_cache,
-        scored_log,
         shadow,
         most=settings.worker_batch,
         after=after,
+        tally=tally,
     )
     all_senders = {**build_senders(settings, store), **(senders or {})}
     return JobResources(
@@ -62,5 +64,6 @@ def build_job_resources(
         Outbox(store, all_senders, most=20, at_once=10),
         hands_over=settings.handoffs,
         hands_over_unagreed=settings.handoffs_unagreed,
+        rows_kept_days=settings.scored_keep_days,
         announce_digests=lambda work, at: announce_digests(work, settings, at),
     )

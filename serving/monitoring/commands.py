@@ -22,6 +22,7 @@ from serving.monitoring.report import (
     make_drift_report,
 )
 from serving.settings import ServingSettings
+from serving.store.opening import open_store
 
 EXIT_DRIFT = 4
 """Exit code if recent leads no longer look like those the model learned from."""
@@ -30,7 +31,7 @@ EXIT_TOO_FEW = 3
 """Exit code if too few leads were scored to tell."""
 
 EXIT_REFUSED = 2
-"""Exit code if there is no model to compare with."""
+"""Exit code if there is no model, or no store, to compare with."""
 
 _STYLES: dict[Verdict, str] = {"stable": "green", "shifted": "yellow", "drifted": "red"}
 
@@ -62,8 +63,6 @@ def _build_table(summary: DriftSummary, rows: int) -> Table:
 
 def _list_warnings(summary: DriftSummary) -> list[str]:
     warnings = []
-    if summary.missing_columns:
-        warnings.append(f"Missing from the log: {', '.join(summary.missing_columns)}.")
     if summary.empty_columns:
         warnings.append(f"Empty now, but not in training: {', '.join(summary.empty_columns)}.")
     for name, values in summary.unseen_categories.items():
@@ -91,9 +90,6 @@ def drift_command(
     champion: Annotated[
         Path | None, typer.Option(help="Folder of the bundle; BATON_CHAMPION if left out.")
     ] = None,
-    scored: Annotated[
-        Path | None, typer.Option(help="Folder of the scored rows; BATON_SCORED if left out.")
-    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the reports; BATON_DRIFT if left out.")
     ] = None,
@@ -101,9 +97,9 @@ def drift_command(
 ) -> None:
     """Compare recent scored leads with those the model learned from.
 
-    Exit codes: 0 nothing has drifted, 2 no model to compare with, 3 too few scored leads to tell, 4 drift found.
+    Exit codes: 0 nothing has drifted, 2 no model or no store to compare with, 3 too few scored leads to tell, 4 drift found.
     """
-    given = {"champion": champion, "scored": scored, "drift": out}
+    given = {"champion": champion, "drift": out}
     settings = ServingSettings().model_copy(
         update={name: folder for name, folder in given.items() if folder is not None}
     )
@@ -113,14 +109,14 @@ def drift_command(
     except NoChampionError as error:
         typer.echo(f"{error} {error.fix}", err=True)
         raise typer.Exit(EXIT_REFUSED) from None
-    with stations(screen) as report:
+    with open_store(settings) as store, stations(screen) as report:
         report("comparing recent leads with the reference", 0.0)
-        found = make_drift_report(bundle, settings, clock.now(), Guest())
+        found = make_drift_report(bundle, store, settings, clock.now(), Guest())
         report("comparing recent leads with the reference", 1.0)
     if isinstance(found, TooFewRows):
         screen.print(
             f"Not enough scored leads yet (have {found.have}, need {found.need}). "
-            f"Score some with model {bundle.version}: they are kept in {settings.scored}."
+            f"Score some with model {bundle.version}."
         )
         raise typer.Exit(EXIT_TOO_FEW)
     _print_report(screen, found, rows)

@@ -5,7 +5,7 @@ The population stability index of two distributions over the same bins is
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,8 +66,6 @@ class DriftSummary:
     score: ColumnDrift
     features: list[ColumnDrift]
     """Largest index first."""
-    missing_columns: list[str]
-    """Columns of the catalogue that the recent rows do not have."""
     empty_columns: list[str]
     """Columns that hold nothing in the recent rows, but did in the reference."""
     unseen_categories: dict[str, list[str]] = field(default_factory=dict)
@@ -222,7 +220,7 @@ def decide_drift(score: ColumnDrift, features: Sequence[ColumnDrift]) -> tuple[V
 def summarise_drift(
     features: Sequence[Feature],
     reference: NDArray[np.float32],
-    current: Mapping[str, NDArray[np.float32]],
+    current: NDArray[np.float32],
     reference_points: Floats,
     current_points: Floats,
     weights: Floats,
@@ -234,23 +232,20 @@ def summarise_drift(
     features
         The catalogue's entries, in the order of the reference's columns.
     reference : ndarray of shape (n_rows, n_features), float32
-    current
-        Recent columns by name; a column may be missing.
+    current : ndarray of shape (n_rows, n_features), float32
+        Recent rows.
     reference_points, current_points
         Scores before the cut; NaN where none was given.
     weights : ndarray of shape (n_features,)
         Average size of each column's points in the reference.
     """
     measured: list[ColumnDrift] = []
-    missing, empty = [], []
+    empty = []
     unseen: dict[str, list[str]] = {}
     others: dict[str, float] = {}
     for position, feature in enumerate(features):
-        if feature.name not in current:
-            missing.append(feature.name)
-            continue
         then = _finite(reference[:, position])
-        now = _finite(current[feature.name])
+        now = _finite(current[:, position])
         if np.isnan(now).all() and not np.isnan(then).all():
             empty.append(feature.name)
         if feature.categories:
@@ -280,7 +275,6 @@ def summarise_drift(
         because=because,
         score=score,
         features=measured,
-        missing_columns=missing,
         empty_columns=empty,
         unseen_categories=unseen,
         other_categories=others,

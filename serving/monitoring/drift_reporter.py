@@ -9,6 +9,7 @@ import structlog
 from serving.faults import describe_fault
 from serving.monitoring.report import DriftReport, Guest, TooFewRows, make_drift_report
 from serving.settings import ServingSettings
+from serving.store.session import Store
 from training.bundle import Bundle
 
 log = structlog.get_logger(__name__)
@@ -23,10 +24,11 @@ RETRY = timedelta(seconds=30)
 class DriftReporter:
     """One run at a time; callers get what is there."""
 
-    def __init__(self, settings: ServingSettings, flush: Callable[[], None]) -> None:
+    def __init__(self, settings: ServingSettings, store: Store, flush: Callable[[], None]) -> None:
         self.settings = settings
+        self.store = store
         self.flush = flush
-        """Brings the newest scored rows to disk, where a run reads them."""
+        """Brings the newest rows of requests to the store, where a run reads them. Never raises."""
         self.problem: str | None = None
         """Why the last run made nothing; None if it did not fail."""
         self._found: DriftReport | TooFewRows | None = None
@@ -66,7 +68,7 @@ class DriftReporter:
         try:
             await asyncio.to_thread(self.flush)
             found = await asyncio.to_thread(
-                make_drift_report, bundle, self.settings, now, self._guest
+                make_drift_report, bundle, self.store, self.settings, now, self._guest
             )
         except Exception as error:  # noqa: BLE001 - edge of a job: told to whoever asks for the report
             self.problem = f"The last drift report failed ({type(error).__name__})."

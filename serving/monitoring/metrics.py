@@ -1,4 +1,4 @@
-"""What Prometheus may know: requests, scored leads, the model in use, the log of scored rows."""
+"""What Prometheus may know: requests, scored leads, the model in use, rows on their way to the store."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -10,8 +10,9 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.champion import Champion, ModelHolder
-from serving.scoring.log import ScoredLog
 from serving.scoring.request.shadow import Shadow
+from serving.scoring.row_buffer import RowBuffer
+from serving.scoring.scored_rows import ScoredRows, ScoreTally
 
 LATENCY_SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -29,12 +30,14 @@ class StateCollector(Collector):
     def __init__(
         self,
         holder: ModelHolder,
-        log: ScoredLog,
+        tally: ScoreTally,
+        rows: RowBuffer[ScoredRows] | None,
         now: Callable[[], datetime],
         shadow: Shadow | None,
     ) -> None:
         self.holder = holder
-        self.log = log
+        self.tally = tally
+        self.rows = rows
         self.now = now
         self.shadow = shadow
 
@@ -49,7 +52,9 @@ class StateCollector(Collector):
         champion = self.holder.find_champion()
         if champion is not None:
             yield from _collect_champion(champion, at)
-        yield from self._collect_log(at)
+        yield self._collect_tally()
+        if self.rows is not None:
+            yield from _collect_rows(self.rows, at)
         if self.shadow is not None:
             yield from _collect_shadow(self.shadow)
 
@@ -68,30 +73,33 @@ class StateCollector(Collector):
             value=float(self.holder.problem is None and self.holder.find_champion() is not None),
         )
 
-    def _collect_log(self, at: datetime) -> Iterator[Metric]:
+    def _collect_tally(self) -> Metric:
         leads = CounterMetricFamily(
             "baton_leads_scored", "Leads by status and band.", labels=["status", "band"]
         )
-        for (status, band), n in sorted(self.log.tally.copy().items()):
+        for (status, band), n in sorted(self.tally.read().items()):
             leads.add_metric([status, band], n)
-        yield leads
-        oldest = self.log.find_oldest_unwritten()
-        yield GaugeMetricFamily(
-            "baton_scored_log_lag_seconds",
-            "Age of the oldest scored row that is not on disk.",
-            value=max((at - oldest).total_seconds(), 0.0) if oldest else 0.0,
-        )
-        yield GaugeMetricFamily(
-            "baton_scored_log_waiting_rows",
-            "Scored rows that are not on disk.",
-            value=self.log.count_unwritten(),
-        )
-        for name, words, value in (
-            ("written_rows", "Scored rows written to disk.", self.log.written),
-            ("dropped_rows", "Scored rows lost because memory was full.", self.log.dropped),
-            ("failures", "Flushes that failed.", self.log.failures),
-        ):
-            yield CounterMetricFamily(f"baton_scored_log_{name}", words, value=value)
+        return leads
+
+
+def _collect_rows(rows: RowBuffer[ScoredRows], at: datetime) -> Iterator[Metric]:
+    oldest = rows.find_oldest_waiting()
+    yield GaugeMetricFamily(
+        "baton_scored_rows_lag_seconds",
+        "Age of the oldest row of a request that is not in the store.",
+        value=max((at - oldest).total_seconds(), 0.0) if oldest else 0.0,
+    )
+    yield GaugeMetricFamily(
+        "baton_scored_rows_waiting",
+        "Rows of requests that are not in the store.",
+        value=rows.count_waiting(),
+    )
+    for name, words, value in (
+        ("written", "Rows of requests written to the store.", rows.written),
+        ("dropped", "Rows of requests lost; drift is measured on fewer.", rows.dropped),
+        ("failures", "Times rows of requests could not be written.", rows.failures),
+    ):
+        yield CounterMetricFamily(f"baton_scored_rows_{name}", words, value=value)
 
 
 def _collect_champion(champion: Champion, at: datetime) -> Iterator[Metric]:
@@ -141,7 +149,8 @@ class Metrics:
     def __init__(
         self,
         holder: ModelHolder,
-        log: ScoredLog,
+        tally: ScoreTally,
+        rows: RowBuffer[ScoredRows] | None,
         now: Callable[[], datetime],
         shadow: Shadow | None = None,
     ) -> None:
@@ -159,7 +168,7 @@ class Metrics:
             buckets=LATENCY_SECONDS,
             registry=self.registry,
         )
-        self.registry.register(StateCollector(holder, log, now, shadow))
+        self.registry.register(StateCollector(holder, tally, rows, now, shadow))
         ProcessCollector(registry=self.registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:

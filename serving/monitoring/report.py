@@ -18,6 +18,7 @@ from serving.errors import DriftReportError
 from serving.monitoring.drift import DriftSummary, summarise_drift
 from serving.monitoring.recent import RecentRows, read_recent
 from serving.settings import ServingSettings, build_guest_environment
+from serving.store.session import Store
 from training.bundle import Bundle
 
 WEIGHT_ROWS = 500
@@ -137,8 +138,7 @@ def _write_guest_input(
 ) -> None:
     """Write the columns that matter most, and the score, for Evidently to read."""
     features, profile = bundle.catalog.features, bundle.profile
-    there = [p for p in np.argsort(-weights, kind="stable") if features[p].name in recent.columns]
-    chosen = there[:REPORT_COLUMNS]
+    chosen = np.argsort(-weights, kind="stable")[:REPORT_COLUMNS].tolist()
     columns: list[dict[str, Any]] = [
         {"title": "score", "categories": []},
         {"title": "probability", "categories": []},
@@ -149,7 +149,7 @@ def _write_guest_input(
     reference = [profile.points, profile.probability]
     reference += [profile.matrix[:, p].astype(np.float64) for p in chosen]
     current = [recent.points, recent.probability]
-    current += [recent.columns[features[p].name].astype(np.float64) for p in chosen]
+    current += [recent.matrix[:, p].astype(np.float64) for p in chosen]
     (folder / "columns.json").write_text(json.dumps(columns), encoding="utf-8")
     np.savez(
         folder / "columns.npz",
@@ -185,7 +185,7 @@ def _publish(made: Path, folder: Path) -> None:
 
 
 def make_drift_report(
-    bundle: Bundle, settings: ServingSettings, now: datetime, guest: Guest
+    bundle: Bundle, store: Store, settings: ServingSettings, now: datetime, guest: Guest
 ) -> DriftReport | TooFewRows:
     """Compare recent scored rows with the bundle's reference, and write the report.
 
@@ -193,8 +193,10 @@ def make_drift_report(
     ----------
     bundle
         The model in use.
+    store
+        Where scored rows lie.
     settings
-        Where scored rows lie, where reports go, how many rows count.
+        Where reports go, how many rows count.
     now
         The moment of the run.
     guest
@@ -205,14 +207,15 @@ def make_drift_report(
     DriftReport or TooFewRows
         A report without Evidently's part if that failed: our own figures do not depend on it.
     """
-    recent = read_recent(settings.scored, bundle.version, settings.drift_rows)
+    with store.work(read_only=True) as work:
+        recent = read_recent(work, bundle, settings.drift_rows)
     if len(recent) < settings.drift_min_rows:
         return TooFewRows(len(recent), settings.drift_min_rows)
     weights = find_weights(bundle)
     summary = summarise_drift(
         bundle.catalog.features,
         bundle.profile.matrix,
-        recent.columns,
+        recent.matrix,
         bundle.profile.points,
         recent.points,
         weights,

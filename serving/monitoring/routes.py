@@ -20,7 +20,7 @@ from serving.monitoring.backlog import find_backlog, find_stall
 from serving.monitoring.drift_reporter import DriftReporter
 from serving.monitoring.metrics import Metrics
 from serving.monitoring.report import DriftReport, TooFewRows
-from serving.scoring.log import ScoredLog
+from serving.store.errors import StoreOffError
 from serving.store.session import Store
 from serving.web.pages import PAGE_POLICY, build_drift_page, build_model_page
 from serving.web_api.dependencies import (
@@ -94,13 +94,13 @@ def check_background(store: Store, now: datetime) -> dict[str, Any]:
 
 
 def check_readiness(
-    holder: ModelHolder, log: ScoredLog, store: Store | None, now: datetime, *, in_short: bool
+    holder: ModelHolder, store: Store | None, now: datetime, *, in_short: bool
 ) -> tuple[bool, dict[str, Any]]:
-    """Check what the server needs for its work; touches the disk.
+    """Check what the server needs for its work.
 
     Parameters
     ----------
-    holder, log, store
+    holder, store
         What is checked; without a store that is not.
     now
         The moment.
@@ -108,19 +108,13 @@ def check_readiness(
         Whether to keep names of folders to ourselves: nobody who asks has to say who they are.
     """
     champion = holder.find_champion()
-    log_problem = log.problem
-    try:
-        log.check_writable()
-    except OSError as error:
-        log_problem = f"{type(error).__name__}: cannot write there"
     # A broken new bundle does not make the server unready: the old one goes on scoring.
-    checks = {
+    checks: dict[str, dict[str, Any]] = {
         "champion": {
             "ok": champion is not None,
             "version": champion.bundle.version if champion else None,
             "problem": holder.problem_in_short if in_short else holder.problem,
         },
-        "scored_log": {"ok": log_problem is None, "problem": log_problem},
     }
     if store is not None:
         checks["store"] = check_store(store)
@@ -137,14 +131,13 @@ def check_readiness(
 async def readiness(
     request: Request, holder: ChampionHolder, settings: Settings, now: Now
 ) -> Response:
-    """Report whether a model is loaded, scored rows can be written, and the database answers.
+    """Report whether a model is loaded, and the database answers.
 
     That background work stands still is said under `checks`, and does not make it unready: this
     process answers as well as before.
     """
-    log: ScoredLog = request.app.state.scored_log
     store: Store | None = request.app.state.store
-    check = partial(check_readiness, holder, log, store, now, in_short=not settings.is_local)
+    check = partial(check_readiness, holder, store, now, in_short=not settings.is_local)
     ready, checks = await to_thread.run_sync(check)
     if ready:
         return _json({"status": "ready", "checks": checks})
@@ -287,9 +280,9 @@ def _answer_drift(
 async def drift(request: Request, champion: InUse, now: Now) -> Response:
     """Give the newest drift report; as Evidently's page to browsers.
 
-    Reports are made in the background, when the last one has become too old.
+    Reports are made in the background, when the last one has become too old, of the rows in the store.
     """
-    reporter: DriftReporter = request.app.state.drift_reporter
+    reporter = _get_reporter(request)
     if reporter.is_due(champion.bundle, now):
         await reporter.start(champion.bundle, now, PATIENCE_SECONDS)
     return await _give_drift(request, champion)
@@ -307,13 +300,20 @@ async def drift(request: Request, champion: InUse, now: Now) -> Response:
 )
 async def refresh_drift(request: Request, champion: InUse, now: Now) -> Response:
     """Start a new drift report in the background; until it is ready, give the last one."""
-    holder: DriftReporter = request.app.state.drift_reporter
-    await holder.start(champion.bundle, now, PATIENCE_SECONDS)
+    reporter = _get_reporter(request)
+    await reporter.start(champion.bundle, now, PATIENCE_SECONDS)
     return await _give_drift(request, champion)
 
 
 async def _give_drift(request: Request, champion: Champion) -> Response:
-    holder: DriftReporter = request.app.state.drift_reporter
+    reporter = _get_reporter(request)
     return await to_thread.run_sync(
-        _answer_drift, holder, holder.find_report(champion.bundle), prefers_html(request)
+        _answer_drift, reporter, reporter.find_report(champion.bundle), prefers_html(request)
     )
+
+
+def _get_reporter(request: Request) -> DriftReporter:
+    reporter: DriftReporter | None = request.app.state.drift_reporter
+    if reporter is None:
+        raise StoreOffError
+    return reporter

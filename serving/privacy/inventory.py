@@ -107,6 +107,7 @@ def _text(column: str) -> str:
 
 OWN = "lead_id = ANY(%(ids)s)"
 OF_HANDOFF = "handoff_id IN (SELECT handoff_id FROM handoff WHERE lead_id = ANY(%(ids)s))"
+OF_SCORE = "score_number IN (SELECT score_number FROM score WHERE lead_id = ANY(%(ids)s))"
 OF_CASE = f"case_id IN (SELECT case_id FROM oversight_case WHERE {OF_HANDOFF})"  # noqa: S608 - our own names
 
 INVENTORY: tuple[PersonalDataTable, ...] = (
@@ -121,6 +122,7 @@ INVENTORY: tuple[PersonalDataTable, ...] = (
     PersonalDataTable("attempt", "attempt_number", OWN),
     PersonalDataTable("packed_history", "lead_id", OWN, exported=False),
     PersonalDataTable("score", "score_number", OWN),
+    PersonalDataTable("scored_row", "row_number", OF_SCORE, exported=False),
     PersonalDataTable("score_due", "due_number", OWN),
     PersonalDataTable("handoff", "handoff_id", OWN),
     PersonalDataTable("handoff_move", "move_number", OF_HANDOFF),

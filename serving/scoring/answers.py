@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from features import clock
 from serving.champion import Champion
 from serving.explain.reasons import BASE_POINTS, explain
-from serving.scoring.log import STATUSES, ScoredRows
 from serving.scoring.schemas import BandOut, BaseOut, LeadScore, ModelOut, ReasonOut
 from serving.scoring.timing import advise, describe_unknown
 from serving.scoring.timing_schemas import TimingOut
@@ -239,29 +238,3 @@ def time_answers(
         by_position.get(position) or describe_unknown(served, answer.why or "")
         for position, answer in enumerate(answers.leads)
     ]
-
-
-def build_scored_rows(
-    champion: Champion,
-    answers: Answers,
-    matrix: NDArray[np.float32],
-    as_of_us: NDArray[np.int64],
-    scored_at: datetime,
-) -> ScoredRows:
-    """Build what the log of scored inputs keeps: rows and scores, nothing personal."""
-    bundle, scorable = champion.bundle, answers.scorable
-    probability, points = np.full(len(matrix), np.nan), np.full(len(matrix), np.nan)
-    probability[scorable], points[scorable] = answers.scores.probability, answers.scores.points
-    scored, not_enough = (STATUSES.index(name) for name in ("scored", "not_enough_known"))
-    return ScoredRows(
-        version=bundle.version,
-        names=bundle.catalog.names,
-        bands=tuple(band.name for band in bundle.bands),
-        scored_at=scored_at,
-        matrix=matrix,
-        as_of_us=as_of_us,
-        status=np.where(scorable, scored, not_enough).astype(np.int8),
-        band=answers.bands,
-        probability=probability,
-        points=points,
-    )

@@ -9,10 +9,8 @@ from starlette.responses import Response
 
 from serving.auth.guard import require
 from serving.scoring.examples import EXAMPLE_BATCH, EXAMPLE_LEAD
-from serving.scoring.log import ScoredLog
 from serving.scoring.request.batches import split_batch
 from serving.scoring.request.service import Scoring, read_body, score_batch, score_one, time_one
-from serving.scoring.request.shadow import Shadow
 from serving.web_api.dependencies import InUse, Now, Settings, check_json
 from serving.web_api.openapi import describe_answers, describe_body
 
@@ -36,9 +34,17 @@ async def get_scoring(
     request: Request, champion: InUse, now: Now, settings: Settings, top: Top = 8
 ) -> Scoring:
     """Gather what a request is scored with."""
-    log: ScoredLog = request.app.state.scored_log
-    shadow: Shadow | None = request.app.state.shadow
-    return Scoring(champion, log, now, top, settings.max_batch, settings.max_events, shadow)
+    state = request.app.state
+    return Scoring(
+        champion,
+        now,
+        top,
+        settings.max_batch,
+        settings.max_events,
+        state.tally,
+        state.rows,
+        state.shadow,
+    )
 
 
 PATHS = frozenset({"/v1/score", "/v1/score/batch", "/v1/timing"})

@@ -12,7 +12,6 @@ from serving.jobs.wiring import build_job_resources, build_model_holders
 from serving.jobs.worker import Worker
 from serving.notify.outbox import Effect
 from serving.scoring.live.stored_scores import StoredScore
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache
 from serving.server import run_server
 from serving.settings import ServingSettings
@@ -51,7 +50,6 @@ async def _work(settings: ServingSettings, receiver: str) -> None:
         store,
         model_holders,
         ModelCache(settings.served),
-        ScoredLog(settings.scored, most_rows=1_000, keep_days=1),
         None,
         senders={TOPIC: lambda effect: _send(effect, receiver)},
         after=_announce,

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from serving.monitoring.commands import EXIT_DRIFT, EXIT_TOO_FEW, drift_command
 from serving.monitoring.report import DriftReport, Guest, make_drift_report
+from serving.store.session import Store
 from tests.unit.serving.factories import (
     NOW,
     draw_leads,
-    make_settings,
     post_json,
     running,
+    settle_in,
     wait_until,
-    write_small_bundle,
 )
 from training.bundle import load_bundle
 
@@ -44,23 +44,27 @@ def score_leads(client: httpx.Client, seed: int, n_leads: int, employees: float 
     assert post_json(client, "/v1/score/batch", {"leads": leads}).status_code == 200
 
 
-def run_drift(folder: Path, *more: str) -> tuple[int, str]:
+def run_drift(folder: Path, database_url: str, *more: str) -> tuple[int, str]:
     result = CliRunner().invoke(
         drift_app,
         [
             "--champion", str(folder / "champion"),
-            "--scored", str(folder / "scored"),
             "--out", str(folder / "drift"),
             *more,
         ],
-        env={"COLUMNS": "200"},
+        env={
+            "COLUMNS": "200",
+            "BATON_DATABASE_URL": database_url,
+            "BATON_ALLOW_UNSAFE_DURABILITY": "true",
+        },
     )  # fmt: skip
     return result.exit_code, result.output
 
 
-def test_too_few_scored_leads_are_reported_with_their_number(tmp_path: Path) -> None:
-    write_small_bundle(tmp_path / "champion")
-    with running(make_settings(tmp_path)) as client:
+def test_too_few_scored_leads_are_reported_with_their_number(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    with running(settle_in(tmp_path, database_url)) as client:
         score_leads(client, seed=1, n_leads=40)
         answer, page = client.get("/v1/drift"), client.get("/v1/drift", headers=HTML)
 
@@ -70,22 +74,25 @@ def test_too_few_scored_leads_are_reported_with_their_number(tmp_path: Path) -> 
     assert 0 < found["have"] <= 40
     assert found["detail"].endswith("need 200).")
     assert "Not enough scored leads yet" in page.text
-    code, output = run_drift(tmp_path)
+    code, output = run_drift(tmp_path, database_url)
     assert code == EXIT_TOO_FEW
     assert f"have {found['have']}, need 200" in output
 
 
-def test_the_command_without_a_model_states_what_to_do(tmp_path: Path) -> None:
-    code, output = run_drift(tmp_path)
+def test_the_command_without_a_model_states_what_to_do(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    code, output = run_drift(tmp_path, database_url)
 
     assert code == 2
     assert "baton train" in output
 
 
 @pytest.mark.slow
-def test_the_server_has_evidently_s_report_made_in_the_background(tmp_path: Path) -> None:
-    write_small_bundle(tmp_path / "champion")
-    with running(make_settings(tmp_path)) as client:
+def test_the_server_has_evidently_s_report_made_in_the_background(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    with running(settle_in(tmp_path, database_url)) as client:
         score_leads(client, seed=1, n_leads=400)
         first = client.get("/v1/drift")
         assert first.status_code == 202
@@ -112,13 +119,12 @@ def test_the_server_has_evidently_s_report_made_in_the_background(tmp_path: Path
 
 @pytest.mark.slow
 def test_the_command_tells_drift_by_its_exit_code_and_states_where_the_reports_are(
-    tmp_path: Path,
+    store: Store, tmp_path: Path, database_url: str
 ) -> None:
-    write_small_bundle(tmp_path / "champion")
-    with running(make_settings(tmp_path)) as client:
+    with running(settle_in(tmp_path, database_url)) as client:
         score_leads(client, seed=2, n_leads=300, employees=90_000.0)
 
-    code, output = run_drift(tmp_path)
+    code, output = run_drift(tmp_path, database_url)
 
     assert code == EXIT_DRIFT
     assert "employees" in output
@@ -129,13 +135,15 @@ def test_the_command_tells_drift_by_its_exit_code_and_states_where_the_reports_a
     assert summary["features"][0]["psi"] > 1.0
 
 
-def test_our_own_figures_do_not_depend_on_evidently(tmp_path: Path) -> None:
-    bundle = load_bundle(write_small_bundle(tmp_path / "champion"))
-    settings = make_settings(tmp_path)
+def test_our_own_figures_do_not_depend_on_evidently(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    settings = settle_in(tmp_path, database_url)
+    bundle = load_bundle(tmp_path / "champion")
     with running(settings) as client:
         score_leads(client, seed=3, n_leads=300)
 
-    report = make_drift_report(bundle, settings, NOW, BrokenGuest())
+    report = make_drift_report(bundle, store, settings, NOW, BrokenGuest())
 
     assert isinstance(report, DriftReport)
     assert report.summary.verdict == "stable"

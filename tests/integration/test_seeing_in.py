@@ -43,7 +43,6 @@ def scraped(store: Store, database_url: str, tmp_path: Path) -> str:
         allow_unsafe_durability=True,
         shadow=True,
         challenger=tmp_path / "challenger",
-        shadowed=tmp_path / "shadowed",
     )
     due = clock.now() - timedelta(seconds=90)
     with running_app(build_app(settings)) as client:

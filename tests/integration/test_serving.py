@@ -371,8 +371,6 @@ def test_metrics_count_requests_by_route_and_leads_by_band(client: httpx.Client)
     assert 'baton_leads_scored_total{band="' in text
     assert 'baton_model_info{event="sql",horizon_days="30"' in text
     assert "baton_model_age_seconds" in text
-    assert "baton_scored_log_lag_seconds" in text
-    assert "baton_scored_log_dropped_rows_total 0.0" in text
 
 
 def test_the_bundle_of_a_real_training_serves_the_example(

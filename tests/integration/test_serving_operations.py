@@ -97,17 +97,6 @@ def test_a_broken_model_is_reported_and_the_old_one_goes_on(tmp_path: Path) -> N
         assert post_json(client, "/v1/score", make_lead()).status_code == 200
 
 
-def test_a_log_that_cannot_be_written_makes_the_server_unready(tmp_path: Path) -> None:
-    write_small_bundle(tmp_path / "champion")
-    (tmp_path / "scored").write_text("a file where the folder should be")
-    with running(make_settings(tmp_path)) as client:
-        answer = client.get("/readyz")
-
-        assert answer.status_code == 503
-        assert answer.json()["checks"]["scored_log"]["ok"] is False
-        assert post_json(client, "/v1/score", make_lead()).status_code == 200
-
-
 @pytest.mark.parametrize(
     "sent", [None, "Bearer wrong-secret-altogether", f"Basic {TOKEN}", "Bearer"]
 )
@@ -277,7 +266,6 @@ def run_serve(*options: str, **environment: str) -> subprocess.Popen[str]:
 def test_serve_prints_its_address_and_lines_to_try_and_logs_json(tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "champion")
     folders = {
-        "BATON_SCORED": str(tmp_path / "scored"),
         "BATON_DRIFT": str(tmp_path / "drift"),
         "BATON_LOCAL_KEY": str(tmp_path / "local.key"),
     }

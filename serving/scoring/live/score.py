@@ -31,6 +31,7 @@ from serving.scoring.live.scoring_queue import (
 )
 from serving.scoring.live.stored_scores import StoredScore, keep_scores
 from serving.scoring.packed_scores import PackedScores, score_packed
+from serving.scoring.scored_rows import encode_row
 from serving.store.histories import find_colleagues
 from serving.store.session import UnitOfWork
 
@@ -235,7 +236,12 @@ class _StoringScores:
         ready = {i: leave_out_not_yet_created(lead, moments[i]) for i, lead in histories.items()}
         scored = score_packed(champion, ready, moments)
         stored = [
-            StoredScore(score, self.because[score.lead_id], scored.encode(position))
+            StoredScore(
+                score,
+                self.because[score.lead_id],
+                scored.encode(position),
+                encode_row(scored.matrix[position]),
+            )
             for position, score in enumerate(scored.answers.leads)
         ]
         keep_scores(

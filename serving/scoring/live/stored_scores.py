@@ -15,13 +15,21 @@ UPDATE score SET is_latest = false
 WHERE is_latest AND contract = %(contract)s AND lead_id = ANY(%(leads)s)
 """
 KEEP = """
-INSERT INTO score (lead_id, contract, as_of, scored_at, because, model_version, playbook_version,
-    status, points, probability, band, answer)
-SELECT lead_id, %(contract)s, as_of, %(scored_at)s, because, %(model)s, %(playbook)s, status, points,
-    probability, band, answer
-FROM unnest(%(leads)s::text[], %(as_of)s::timestamptz[], %(because)s::text[], %(status)s::text[],
-    %(points)s::float8[], %(probability)s::float8[], %(band)s::text[], %(answer)s::bytea[])
-    AS n (lead_id, as_of, because, status, points, probability, band, answer)
+WITH n AS (
+    SELECT * FROM unnest(%(leads)s::text[], %(as_of)s::timestamptz[], %(because)s::text[],
+        %(status)s::text[], %(points)s::float8[], %(probability)s::float8[], %(band)s::text[],
+        %(answer)s::bytea[], %(features)s::bytea[])
+    AS n (lead_id, as_of, because, status, points, probability, band, answer, features)
+), stored AS (
+    INSERT INTO score (lead_id, contract, as_of, scored_at, because, model_version,
+        playbook_version, status, points, probability, band, answer)
+    SELECT lead_id, %(contract)s, as_of, %(scored_at)s, because, %(model)s, %(playbook)s, status,
+        points, probability, band, answer
+    FROM n RETURNING score_number, lead_id
+)
+INSERT INTO scored_row (score_number, model_version, scored_at, is_scored, features)
+SELECT score_number, %(model)s, %(scored_at)s, status = 'scored', features
+FROM stored JOIN n USING (lead_id)
 """
 
 
@@ -32,6 +40,8 @@ class StoredScore:
     score: LeadScore
     because: str
     answer: bytes
+    features: bytes
+    """The row it was made of, as ``encode_row`` encodes it."""
 
 
 def keep_scores(
@@ -42,7 +52,10 @@ def keep_scores(
     playbook_version: str | None,
     scored_at: datetime,
 ) -> None:
-    """Keep scores of one contract as the latest of their leads, whose locks the caller holds."""
+    """Keep scores of one contract as the latest of their leads, whose locks the caller holds.
+
+    Each with the row of features it was made of: drift is measured on them.
+    """
     if not stored:
         return
     scores = [one.score for one in stored]
@@ -63,6 +76,7 @@ def keep_scores(
             "probability": [score.probability for score in scores],
             "band": [None if score.band is None else score.band.name for score in scores],
             "answer": [one.answer for one in stored],
+            "features": [one.features for one in stored],
         },
     )
 

@@ -3,21 +3,20 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import numpy as np
 import structlog
 
 from features import clock
 from features.compute.online import compute_packed_rows
 from serving.champion import Champion, ModelHolder
 from serving.faults import describe_fault
-from serving.scoring.answers import build_scored_rows
 from serving.scoring.lead_histories import find_moment, leave_out_not_yet_created, read_people
 from serving.scoring.live.score import AfterScores, Pass, score_due, score_leads
 from serving.scoring.live.scoring_queue import read_due_state
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache, list_served, record_use
 from serving.scoring.packed_scores import PackedScores
-from serving.scoring.request.shadow import Shadow, shadow_score_rows
+from serving.scoring.request.shadow import Shadow
+from serving.scoring.request.shadow_scores import ShadowScores, judge, read_verdict
+from serving.scoring.scored_rows import ScoreTally
 from serving.store.deferring import defer
 from serving.store.errors import StoreUnavailableError
 from serving.store.session import Store, UnitOfWork
@@ -37,28 +36,29 @@ log = structlog.get_logger(__name__)
 
 
 class LiveScorer:
-    """Scores due leads with the champions in use, and logs their rows for drift and shadow."""
+    """Scores due leads with the champions in use, and lets a challenger score them in the shadow."""
 
     def __init__(
         self,
         store: Store,
         model_holders: Sequence[ModelHolder],
         model_cache: ModelCache,
-        scored_log: ScoredLog,
         shadow: Shadow | None = None,
         *,
         most: int,
         now: Callable[[], datetime] = clock.now,
         after: AfterScores | None = None,
+        tally: ScoreTally | None = None,
     ) -> None:
         self.store = store
         self.model_holders = tuple(model_holders)
         self.model_cache = model_cache
-        self.log = scored_log
         self.shadow = shadow
         self.most = most
         self.now = now
         self.after = after
+        self.tally = tally or ScoreTally()
+        """Counts the scores by status and band; a server counts those of requests in the same."""
         self.scored = 0
         """Leads scored since the start."""
         self.passes = 0
@@ -114,16 +114,12 @@ class LiveScorer:
             self.waiting, self.oldest_due_at = read_due_state(work, self.now())
 
     def _account_for(self, served: Sequence[Champion], done: Pass) -> None:
-        """Log the rows of a pass that has landed. Never raises."""
+        """Count a pass that has landed, and let the shadow score its leads. Never raises."""
         if done.taken:
             self.passes += 1
         self.scored += done.n_scored
-        for champion, scored in zip(served, done.scored, strict=False):
-            self.log.add(
-                build_scored_rows(
-                    champion, scored.answers, scored.matrix, scored.as_of_us, self.now()
-                )
-            )
+        for scored in done.scored:
+            self.tally.add(scored.answers.leads)
         if done.scored and self.shadow is not None:
             self._shadow_score(self.shadow, served[0], done.scored[0])
 
@@ -164,7 +160,7 @@ class LiveScorer:
         self._account_for(served, Pass(1, scored))
 
     def _shadow_score(self, shadow: Shadow, champion: Champion, scored: PackedScores) -> None:
-        """Let the challenger score the same leads, for its log only. Never raises."""
+        """Let the challenger score the same leads, for the comparison only. Never raises."""
         challenger = shadow.holder.find_champion()
         if challenger is None or challenger.bundle.version == champion.bundle.version:
             return
@@ -177,31 +173,34 @@ class LiveScorer:
     def _shadow_score_with(
         self, shadow: Shadow, challenger: Champion, champion: Champion, scored: PackedScores
     ) -> None:
-        champion_scores = np.full((len(scored.lead_ids), 3), np.nan, np.float32)
-        known = scored.answers.scorable
-        champion_scores[known, 0] = scored.answers.scores.points
-        champion_scores[known, 1] = scored.answers.scores.probability
-        champion_scores[known, 2] = scored.answers.bands[known]
-        matrix, as_of_us = scored.matrix, scored.as_of_us
+        by_champion = [read_verdict(answer) for answer in scored.answers.leads]
+        matrix, moments = scored.matrix, scored.as_of_us.tolist()
         if challenger.bundle.catalog.fingerprint != champion.bundle.catalog.fingerprint:
             with self.store.work(read_only=True) as work:
                 catalog = challenger.bundle.catalog
                 histories = read_people(work, catalog, scored.lead_ids, keep=False)
-            # What landed since the pass counts as well: the shadow looks a moment later.
-            moments = {
-                i: find_moment(histories[i], at)
-                for i, at in zip(scored.lead_ids, as_of_us.tolist(), strict=True)
-                if i in histories
-            }
-            champion_scores = champion_scores[[i in histories for i in scored.lead_ids]]
-            leads = [leave_out_not_yet_created(histories[i], at) for i, at in moments.items()]
-            if not leads:
+            still_there = [n for n, i in enumerate(scored.lead_ids) if i in histories]
+            if not still_there:
                 return
-            matrix = compute_packed_rows(catalog, leads, list(moments.values()))
-            as_of_us = np.array(list(moments.values()), np.int64)
-        shadow.log.add(
-            shadow_score_rows(
-                challenger, champion.bundle.version, champion_scores, matrix, as_of_us, self.now()
+            by_champion = [by_champion[n] for n in still_there]
+            leads = [histories[scored.lead_ids[n]] for n in still_there]
+            # What landed since the pass counts as well: the shadow looks a moment later.
+            moments = [
+                find_moment(lead, moments[n]) for n, lead in zip(still_there, leads, strict=True)
+            ]
+            leads = [
+                leave_out_not_yet_created(lead, at)
+                for lead, at in zip(leads, moments, strict=True)
+            ]
+            matrix = compute_packed_rows(catalog, leads, moments)
+        shadow.rows.add(
+            ShadowScores(
+                champion=champion.bundle.version,
+                challenger=challenger.bundle.version,
+                scored_at=self.now(),
+                as_of=[clock.from_us(at) for at in moments],
+                by_champion=by_champion,
+                by_challenger=judge(challenger, matrix),
             )
         )
         shadow.scored += len(matrix)

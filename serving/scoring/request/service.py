@@ -1,7 +1,7 @@
 """Score leads: read them, compute their rows, score, explain, and keep the rows for drift."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -15,15 +15,15 @@ from serving.champion import Champion
 from serving.errors import FieldProblem, InvalidBodyError, NoTimingError, RefusedError
 from serving.scoring.answers import (
     LeadAtMoment,
-    build_scored_rows,
     shape_answers,
     time_answers,
 )
-from serving.scoring.log import STATUSES, ScoredLog
 from serving.scoring.request.batches import find_id
 from serving.scoring.request.records import ScorableLead, read_lead
 from serving.scoring.request.shadow import Shadow
+from serving.scoring.row_buffer import RowBuffer
 from serving.scoring.schemas import BatchScores, LeadIn, LeadRefused, LeadScore
+from serving.scoring.scored_rows import ScoredRows, ScoreTally
 from serving.scoring.timing_schemas import LeadTiming
 from serving.web_api.problems import describe_validation_error, shape_refusal
 
@@ -39,12 +39,14 @@ class Scoring:
     """What a request is scored with."""
 
     champion: Champion
-    log: ScoredLog
     now: datetime
     top: int
     """Most reasons to list."""
     most_leads: int
     most_events: int
+    tally: ScoreTally = field(default_factory=ScoreTally)
+    rows: RowBuffer[ScoredRows] | None = None
+    """Takes the rows to the store, for drift; None without a store."""
     shadow: Shadow | None = None
     """Who else scores what was asked, where nobody sees it."""
 
@@ -82,7 +84,7 @@ def compute_reads(champion: Champion, reads: Sequence[ScorableLead]) -> NDArray[
 def score_reads(
     scoring: Scoring, reads: Sequence[ScorableLead], *, timed: bool = False
 ) -> list[LeadScore]:
-    """Score leads that were read, and log their rows.
+    """Score leads that were read, and have their rows kept.
 
     Parameters
     ----------
@@ -97,10 +99,12 @@ def score_reads(
     if not reads:
         return []
     champion = scoring.champion
-    as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
     matrix, lead_at = compute_reads(champion, reads), [_read_at(read) for read in reads]
     answers = shape_answers(champion, scoring.top, lead_at, matrix, timed=timed)
-    scoring.log.add(build_scored_rows(champion, answers, matrix, as_of_us, scoring.now))
+    scoring.tally.add(answers.leads)
+    if scoring.rows is not None:
+        version = champion.bundle.version
+        scoring.rows.add(ScoredRows(version, scoring.now, matrix, answers.scorable))
     return answers.leads
 
 
@@ -169,7 +173,7 @@ def score_batch(scoring: Scoring, raw_leads: Sequence[msgspec.Raw]) -> BatchScor
     answers: list[LeadScore | LeadRefused] = []
     for start in range(0, len(raw_leads), CHUNK_LEADS):
         answers += _score_chunk(scoring, raw_leads[start : start + CHUNK_LEADS])
-    counts = dict.fromkeys((*STATUSES, "invalid"), 0)
+    counts = dict.fromkeys(("scored", "not_enough_known", "invalid"), 0)
     for answer in answers:
         counts[answer.status] += 1
     return BatchScores(counts, answers)

@@ -1,4 +1,4 @@
-"""A challenger in the champion's shadow: it scores what was asked, and only the log sees it.
+"""A challenger in the champion's shadow: it scores what was asked, and only the store sees it.
 
 Leads wait in memory until a thread of its own scores them, so that no answer waits for the
 challenger and no failure of it reaches a caller. Each lead is read and computed once more, with
@@ -11,28 +11,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from features import clock
 from features.compute.online import compute_rows
 from serving.champion import Champion, ModelHolder, find_mark
 from serving.errors import RefusedError
 from serving.faults import describe_fault
-from serving.scoring.log import STATUSES, ScoredLog, ScoredRows
 from serving.scoring.request.records import ScorableLead, read_lead
+from serving.scoring.request.shadow_scores import (
+    ModelVerdict,
+    ShadowScores,
+    judge,
+    keep_shadow_scores,
+    read_verdict,
+)
+from serving.scoring.row_buffer import RowBuffer
 from serving.scoring.schemas import LeadIn, LeadScore
 from serving.settings import ServingSettings
-from training.bundle import HIGHEST_POINTS, LOWEST_POINTS
+from serving.store.errors import StoreOffError
+from serving.store.session import Store
 
 MOST_WAITING = 200_000
 """Records (leads, their events and stage changes) that may wait; further leads are passed over."""
 
 LEADS_AT_A_TIME = 1_000
-COLUMNS = ("champion_points", "champion_probability", "champion_band")
-"""What the champion said of the same lead, beside the challenger's own columns: uncut points,
-chance, position of the band; NaN where not enough is known."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,9 +59,8 @@ class ShadowedLead:
     """Version of the champion."""
     as_of: datetime
     scored_at: datetime
-    points: float
-    probability: float
-    band: float
+    verdict: ModelVerdict
+    """The champion's."""
 
     @property
     def records(self) -> int:
@@ -72,10 +74,11 @@ class Shadow:
     """Scores with the challenger what the champion was asked, in a thread of its own."""
 
     def __init__(
-        self, holder: ChallengerHolder, scored_log: ScoredLog, *, most_events: int
+        self, holder: ChallengerHolder, rows: RowBuffer[ShadowScores], *, most_events: int
     ) -> None:
         self.holder = holder
-        self.log = scored_log
+        self.rows = rows
+        """Takes both scores to the store."""
         self.most_events = most_events
         self.scored = 0
         """Leads scored since the start, and those of whom not enough is known."""
@@ -102,16 +105,13 @@ class Shadow:
         challenger = self.holder.find_champion()
         if challenger is None or challenger.bundle.version == champion.bundle.version:
             return
-        names = [band.name for band in champion.bundle.bands]
         waiting = [
             ShadowedLead(
                 lead,
                 champion.bundle.version,
                 answer.as_of,
                 scored_at,
-                np.nan if answer.points_uncut is None else answer.points_uncut,
-                np.nan if answer.probability is None else answer.probability,
-                np.nan if answer.band is None else float(names.index(answer.band.name)),
+                read_verdict(answer),
             )
             for lead, answer in zip(leads, answers, strict=True)
         ]
@@ -161,7 +161,7 @@ class Shadow:
         return taken
 
     def score(self, waiting: Sequence[ShadowedLead]) -> None:
-        """Score leads of one champion and log both scores. Never raises."""
+        """Score leads of one champion and have both scores kept. Never raises."""
         challenger = self.holder.find_champion()
         if challenger is None:
             return
@@ -185,7 +185,7 @@ class Shadow:
             except RefusedError:
                 self.refused += 1
         if reads:
-            self.log.add(score_rows(challenger, kept, reads))
+            self.rows.add(score_shadowed(challenger, kept, reads))
             self.scored += len(reads)
 
     def _read(self, challenger: Champion, one: ShadowedLead) -> ScorableLead:
@@ -196,75 +196,32 @@ class Shadow:
         )
 
 
-def score_rows(
+def score_shadowed(
     challenger: Champion, waiting: Sequence[ShadowedLead], reads: Sequence[ScorableLead]
-) -> ScoredRows:
-    """Score leads with the challenger, and put beside it what the champion said.
+) -> ShadowScores:
+    """Score leads with the challenger, and put beside it what the champion said."""
+    as_of_us = [clock.to_us(read.as_of) for read in reads]
+    matrix = compute_rows(challenger.bundle.catalog, [read.record for read in reads], as_of_us)
+    return ShadowScores(
+        champion=waiting[0].champion,
+        challenger=challenger.bundle.version,
+        scored_at=waiting[0].scored_at,
+        as_of=[read.as_of for read in reads],
+        by_champion=[one.verdict for one in waiting],
+        by_challenger=judge(challenger, matrix),
+    )
 
-    Returns
-    -------
-    ScoredRows
-        Status, band, chance and points are the challenger's; the columns are the champion's. Its
-        version names both models.
+
+def build_shadow(settings: ServingSettings, store: Store | None) -> Shadow:
+    """Build a shadow with a model holder of its own.
+
+    Raises
+    ------
+    StoreOffError
+        If there is no store for its scores.
     """
-    as_of_us = np.array([clock.to_us(read.as_of) for read in reads], np.int64)
-    catalog = challenger.bundle.catalog
-    matrix = compute_rows(catalog, [read.record for read in reads], as_of_us.tolist())
-    champion_scores = np.array([[o.points, o.probability, o.band] for o in waiting], np.float32)
-    return shadow_score_rows(
-        challenger, waiting[0].champion, champion_scores, matrix, as_of_us, waiting[0].scored_at
-    )
-
-
-def shadow_score_rows(
-    challenger: Champion,
-    champion: str,
-    champion_scores: NDArray[np.float32],
-    matrix: NDArray[np.float32],
-    as_of_us: NDArray[np.int64],
-    scored_at: datetime,
-) -> ScoredRows:
-    """Score rows of the challenger's features, and put beside it what the champion said.
-
-    Parameters
-    ----------
-    champion
-        Version of the champion.
-    said : ndarray of shape (n_leads, 3), float32
-        What the champion said, in the order of ``COLUMNS``.
-    matrix : ndarray of shape (n_leads, n_features), float32
-    as_of_us : ndarray of shape (n_leads,), int64
-    """
-    bundle = challenger.bundle
-    known = np.array([why is None for why in bundle.find_unknown(matrix)])
-    scores = bundle.score(matrix[known])
-    probability, points = np.full(len(matrix), np.nan), np.full(len(matrix), np.nan)
-    probability[known], points[known] = scores.probability, scores.points
-    edges = np.array([band.points_from for band in bundle.bands])
-    shown = np.clip(points[known], LOWEST_POINTS, HIGHEST_POINTS)
-    band = np.full(len(matrix), -1, np.int8)
-    band[known] = (shown[:, None] < edges[None, :]).sum(axis=1)
-    scored, not_enough = (STATUSES.index(name) for name in ("scored", "not_enough_known"))
-    return ScoredRows(
-        version=f"{bundle.version}-beside-{champion}",
-        names=COLUMNS,
-        bands=tuple(band.name for band in bundle.bands),
-        scored_at=scored_at,
-        matrix=champion_scores,
-        as_of_us=as_of_us,
-        status=np.where(known, scored, not_enough).astype(np.int8),
-        band=band,
-        probability=probability,
-        points=points,
-    )
-
-
-def build_shadow(settings: ServingSettings) -> Shadow:
-    """Build a shadow with a model holder and a log of its own."""
-    scored_log = ScoredLog(
-        settings.shadowed,
-        most_rows=settings.scored_buffer_rows,
-        keep_days=settings.scored_keep_days,
-    )
+    if store is None:
+        raise StoreOffError
+    rows = RowBuffer(store, keep_shadow_scores, most_rows=settings.scored_buffer_rows)
     holder = ChallengerHolder(settings.challenger, role="challenger")
-    return Shadow(holder, scored_log, most_events=settings.max_events)
+    return Shadow(holder, rows, most_events=settings.max_events)

@@ -21,7 +21,13 @@ from serving.store.tables.jobs import JobProblem
 from serving.store.tables.leads import Identity, Lead, LeadVersion, Merge, Tombstone
 from serving.store.tables.playbooks import PlaybookSignature, PlaybookVersion
 from serving.store.tables.requests import IdempotencyKey, QuarantinedItem
-from serving.store.tables.scores import BundleVersion, Score, ScoreDue
+from serving.store.tables.scores import (
+    BundleVersion,
+    Score,
+    ScoredRow,
+    ScoreDue,
+    ShadowScore,
+)
 
 __all__ = [
     "Absence",
@@ -55,7 +61,9 @@ __all__ = [
     "RoutingCredit",
     "Score",
     "ScoreDue",
+    "ScoredRow",
     "Seller",
+    "ShadowScore",
     "SignIn",
     "SignInFailure",
     "StageChange",

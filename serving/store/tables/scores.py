@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from serving.store.tables.base import Base, Number
@@ -47,6 +47,44 @@ class Score(Base):
     band: Mapped[str | None]
     answer: Mapped[bytes]
     is_latest: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class ScoredRow(Base):
+    """The row of features that a model scored: of a stored score, or of a request, then of nobody."""
+
+    __tablename__ = "scored_row"
+    __table_args__ = (Index("ix_scored_row_newest", "model_version", "is_scored", "scored_at"),)
+
+    row_number: Mapped[Number]
+    score_number: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("score.score_number", ondelete="CASCADE"), index=True
+    )
+    model_version: Mapped[str]
+    scored_at: Mapped[datetime]
+    is_scored: Mapped[bool]
+    """Whether there was a score; otherwise not enough was known."""
+    features: Mapped[bytes]
+    """Cells in the order of the model's catalogue: 32-bit numbers, little-endian, zlib."""
+
+
+class ShadowScore(Base):
+    """What champion and challenger said of one lead, whose name is not kept."""
+
+    __tablename__ = "shadow_score"
+
+    shadow_number: Mapped[Number]
+    champion: Mapped[str]
+    """Version of the model."""
+    challenger: Mapped[str]
+    as_of: Mapped[datetime]
+    scored_at: Mapped[datetime]
+    champion_points: Mapped[float | None]
+    """Uncut; null where not enough was known."""
+    champion_probability: Mapped[float | None]
+    champion_band: Mapped[str | None]
+    challenger_points: Mapped[float | None]
+    challenger_probability: Mapped[float | None]
+    challenger_band: Mapped[str | None]
 
 
 class ScoreDue(Base):

@@ -18,7 +18,6 @@ from serving.champion import ModelHolder
 from serving.intake.envelope import open_envelope
 from serving.intake.service import Intake, take_in
 from serving.scoring.live.worker import LiveScorer
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelCache
 from serving.scoring.replay import replay
 from serving.scoring.request.shadow import Shadow
@@ -123,11 +122,8 @@ def make_scorer(
     """Make a scorer with a small bundle of its own, unless holders are given."""
     if model_holders is None:
         model_holders = [make_model_holder(find_small_bundle(), clock)]
-    scored_log = ScoredLog(folder / "scored", most_rows=10_000, keep_days=10)
     model_cache = ModelCache(folder / "served")
-    return LiveScorer(
-        store, model_holders, model_cache, scored_log, shadow, most=most, now=clock, **more
-    )
+    return LiveScorer(store, model_holders, model_cache, shadow, most=most, now=clock, **more)
 
 
 def drain(scorer: LiveScorer) -> None:

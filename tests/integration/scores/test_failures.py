@@ -14,6 +14,7 @@ from serving.jobs.queries import NO_TASK, NOT_NOTED, list_failed
 from serving.jobs.tasks import (
     DIGESTS,
     DRAW,
+    FORGET_ROWS,
     RESCORE,
     SCORE_LEAD,
     TASKS,
@@ -27,6 +28,8 @@ from serving.scoring import models_in_use as served_module
 from serving.scoring.live import worker as live_module
 from serving.scoring.models_in_use import ModelCache, ModelGoneError
 from serving.scoring.request.shadow import Shadow
+from serving.scoring.request.shadow_scores import keep_shadow_scores
+from serving.scoring.row_buffer import RowBuffer
 from serving.store.deferring import QUEUE, defer
 from serving.store.session import Store
 from tests.integration.scores.job_resources import (
@@ -136,6 +139,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     DIGESTS: {"timestamp": 0},
     tasks_module.DECIDE: {"lead_ids": ["ann"], "contract": "c"},
     tasks_module.DECIDE_PROPOSED: {},
+    FORGET_ROWS: {"timestamp": 0},
     tasks_module.SWEEP: {"timestamp": 0},
 }
 
@@ -153,7 +157,13 @@ def read_noted(store: Store, name: str) -> list[Any]:
 def test_a_job_that_fails_states_where_in_the_log_and_in_its_row(
     name: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for action in ("rescore_next", "decide_job", "decide_proposed_job", "sweep_job"):
+    for action in (
+        "rescore_next",
+        "forget_rows",
+        "decide_job",
+        "decide_proposed_job",
+        "sweep_job",
+    ):
         monkeypatch.setattr(tasks_module, action, break_down)
     periodic = tuple((n, cron, break_down) for n, cron, _ in tasks_module.PERIODIC)
     monkeypatch.setattr(tasks_module, "PERIODIC", periodic)
@@ -244,10 +254,11 @@ def test_a_shadow_that_fails_states_where(
     clock = Clock()
     challenger = write_small_bundle(tmp_path / "challenger", bias=-1.0, name="two")
     scorer = make_scorer(store, tmp_path, clock)
-    scorer.shadow = Shadow(make_model_holder(challenger, clock), scorer.log, most_events=100)
+    rows = RowBuffer(store, keep_shadow_scores, most_rows=100)
+    scorer.shadow = Shadow(make_model_holder(challenger, clock), rows, most_events=100)
     land(store, "lead", make_item("ann"), at=clock())
     clock.move(seconds=1)
-    monkeypatch.setattr(live_module, "shadow_score_rows", break_down)
+    monkeypatch.setattr(live_module, "judge", break_down)
     monkeypatch.setattr(scorer.shadow, "_score", break_down)
 
     with capture_logs() as live:

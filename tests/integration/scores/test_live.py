@@ -12,7 +12,6 @@ import pytest
 from features.clock import MICROSECOND
 from serving.intake.identity.merging import Actor, merge_leads
 from serving.scoring.live.worker import LiveScorer
-from serving.scoring.log import ScoredLog
 from serving.scoring.request.service import Scoring, read_body, score_one
 from serving.store import histories
 from serving.store.packed import find_differences
@@ -154,7 +153,7 @@ def test_a_live_score_is_that_of_the_stateless_route_on_the_same_records(
     drain(scorer)
 
     champion = scorer.model_holders[0].get_champion()
-    scoring = Scoring(champion, scorer.log, clock(), 8, 10, 1_000)
+    scoring = Scoring(champion, clock(), 8, 10, 1_000)
     for name, items in landed.items():
         ((as_of, answer, *_),) = read_stored(store, name)
         body = msgspec.json.encode(_as_sent(name, items, as_of))
@@ -259,17 +258,6 @@ def test_a_lead_that_cannot_be_scored_is_set_aside_and_the_others_are_scored(
     assert ask(store, "SELECT lead_id FROM score_due WHERE due_at <= :at", at=clock()) == []
 
 
-def test_rows_of_live_scores_are_logged_for_drift(store: Store, tmp_path: Path) -> None:
-    clock = Clock()
-    scorer = make_scorer(store, tmp_path, clock)
-    for n in range(3):
-        land(store, "lead", make_item(f"lead-{n}"), at=clock())
-    clock.move(seconds=1)
-    drain(scorer)
-
-    assert scorer.log.count_unwritten() == 3
-
-
 @pytest.fixture
 def account_scorer(store: Store, tmp_path: Path) -> LiveScorer:
     clock = Clock()
@@ -359,18 +347,6 @@ def test_a_merged_colleague_counts_once_and_only_so_many_colleagues_count(
     assert find() == {"ann": ["bob", "cid"], "cid": ["ann", "bob"], "eve": []}
     monkeypatch.setattr(histories, "MOST_COLLEAGUES", 1)
     assert find() == {"ann": ["bob"], "cid": ["ann"], "eve": []}
-
-
-def test_the_log_of_scores_needs_no_disk_to_score(store: Store, tmp_path: Path) -> None:
-    clock = Clock()
-    scorer = make_scorer(store, tmp_path, clock)
-    scorer.log = ScoredLog(tmp_path / "full", most_rows=0, keep_days=1)
-    land(store, "lead", make_item("ann"), at=clock())
-    clock.move(seconds=1)
-    drain(scorer)
-
-    assert len(read_stored(store, "ann")) == 1
-    assert scorer.log.dropped == 1
 
 
 def test_a_lead_known_by_attempts_alone_is_packed_as_its_rows_are(

@@ -8,10 +8,11 @@ import pytest
 
 from features.clock import now
 from serving.jobs.tasks import rescore_next
-from serving.scoring.log import ScoredLog
 from serving.scoring.models_in_use import ModelGoneError, UnknownContractError, choose_champion
 from serving.scoring.replay import NoModelThenError
 from serving.scoring.request.shadow import ChallengerHolder, Shadow
+from serving.scoring.request.shadow_scores import keep_shadow_scores, read_shadow_scores
+from serving.scoring.row_buffer import RowBuffer
 from serving.store.session import Store
 from tests.integration.scores.job_resources import (
     Clock,
@@ -138,8 +139,8 @@ def test_a_challenger_scores_the_same_leads_in_the_shadow(
     write_small_bundle(tmp_path / "challenger", bias=-1.0, accounts=accounts)
     holder = ChallengerHolder(tmp_path / "challenger", role="challenger")
     holder.refresh(now())
-    shadow_log = ScoredLog(tmp_path / "shadowed", most_rows=100, keep_days=1)
-    shadow = Shadow(holder, shadow_log, most_events=100)
+    rows = RowBuffer(store, keep_shadow_scores, most_rows=100)
+    shadow = Shadow(holder, rows, most_events=100)
     scorer = make_scorer(store, tmp_path, clock, shadow=shadow)
     for name in ("ann", "bob"):
         land(store, "lead", make_item(name), at=clock())
@@ -147,4 +148,13 @@ def test_a_challenger_scores_the_same_leads_in_the_shadow(
     drain(scorer)
 
     assert (shadow.scored, shadow.failures) == (2, 0)
-    assert shadow_log.count_unwritten() == 2
+    rows.flush()
+    with store.work(read_only=True) as work:
+        (found,) = read_shadow_scores(work)
+    (ann, _) = read_stored(store, "ann"), read_stored(store, "bob")
+    answer = msgspec.json.decode(bytes(ann[0][1]))
+    own = [row for row in found if row.as_of == ann[0][0]]
+    assert len(found) == 2
+    assert own[0].champion_points == pytest.approx(answer["points_uncut"])
+    assert own[0].champion_band == answer["band"]["name"]
+    assert own[0].challenger_probability > own[0].champion_probability

@@ -45,7 +45,6 @@ def test_a_worker_apart_scores_what_lands_and_leaves_when_reported_to(
         "BATON_ALLOW_UNSAFE_DURABILITY": "true",
         "BATON_CHAMPION": str(find_small_bundle()),
         "BATON_SERVED": str(tmp_path / "served"),
-        "BATON_SCORED": str(tmp_path / "scored"),
     }
     worker = subprocess.Popen(
         [sys.executable, "-c", COMMAND, ",".join(HEAVY)],
@@ -67,4 +66,6 @@ def test_a_worker_apart_scores_what_lands_and_leaves_when_reported_to(
     assert worker.returncode == 0, log
     assert json.loads(output.splitlines()[-1]) == []
     assert "ann@" not in log
-    assert list((tmp_path / "scored").rglob("*.parquet"))
+    assert ask(store, "SELECT count(*) FROM scored_row") == ask(
+        store, "SELECT count(*) FROM score"
+    )

@@ -179,7 +179,6 @@ def make_settings(folder: Path, **changes: Any) -> ServingSettings:
         "handoffs": False,
         "served": folder / "served",
         "champion": folder / "champion",
-        "scored": folder / "scored",
         "drift": folder / "drift",
         "local_key": folder / "local.key",
         "champion_check_seconds": 0.05,
