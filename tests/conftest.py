@@ -46,6 +46,16 @@ def whole_tables() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Have no test log to where a command of an earlier test wrote: that is closed by now."""
+    yield
+    import structlog
+
+    if structlog.is_configured():
+        structlog.reset_defaults()
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
     """Find a folder of the real data sets; absent, fail in CI and skip elsewhere."""

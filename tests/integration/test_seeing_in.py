@@ -156,16 +156,13 @@ def test_ids_that_are_addresses_never_reach_the_log(
 
     app.include_router(broken)
     set_up_logging("debug")
-    try:
-        with running_app(app) as client:
-            for address in ("ann@example.com", "ann%40example.com"):
-                assert client.get(f"/v1/broken/{address}").status_code == 500
-                post_json(client, "/v1/score", make_lead(lead_id=address))
-                post_json(client, "/v1/events", {"lead_id": address, "name": "x"})
-                client.delete(f"/v1/leads/{address}")
-                client.get(f"/v1/nothing/{address}")
-    finally:
-        structlog.reset_defaults()
+    with running_app(app) as client:
+        for address in ("ann@example.com", "ann%40example.com"):
+            assert client.get(f"/v1/broken/{address}").status_code == 500
+            post_json(client, "/v1/score", make_lead(lead_id=address))
+            post_json(client, "/v1/events", {"lead_id": address, "name": "x"})
+            client.delete(f"/v1/leads/{address}")
+            client.get(f"/v1/nothing/{address}")
 
     printed = "".join(capsys.readouterr())
     for event in ("request_failed", "looked", "lead_erased", "audit_entry"):

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import structlog
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
@@ -28,7 +27,6 @@ def run(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch):
         return CliRunner().invoke(app, list(arguments), input=typed)
 
     yield run
-    structlog.reset_defaults()  # it would write to the last command's standard error
 
 
 def find_live(store: Store, secret: str) -> bool:

@@ -55,9 +55,16 @@ def fill(store: Store, lead_id: str) -> None:
     send(store, "attempt", {"lead_id": lead_id, "channel": "call", "at": moment(-1)})
     with store.work() as work:
         work.execute(
-            "INSERT INTO score (lead_id, contract, as_of, scored_at, because, model_version, status,"
-            " answer) VALUES (%(id)s, 'sql', %(at)s, %(at)s, 'event', 'v1', 'scored', %(answer)s)",
-            {"id": lead_id, "at": NOW, "answer": json.dumps({"lead_id": lead_id}).encode()},
+            "WITH s AS (INSERT INTO score (lead_id, contract, as_of, scored_at, because, model_version,"
+            " status, answer) VALUES (%(id)s, 'sql', %(at)s, %(at)s, 'event', 'v1', 'scored',"
+            " %(answer)s) RETURNING score_number) INSERT INTO scored_row (score_number, model_version,"
+            " scored_at, is_scored, features) SELECT score_number, 'v1', %(at)s, true, %(row)s FROM s",
+            {
+                "id": lead_id,
+                "at": NOW,
+                "answer": json.dumps({"lead_id": lead_id}).encode(),
+                "row": lead_id.encode(),
+            },
         )
         work.execute(
             "INSERT INTO quarantined_item (source, record, body, body_hash, problem, received_at)"
@@ -345,8 +352,8 @@ def test_every_table_that_names_a_lead_is_walked() -> None:
             for key in column.foreign_keys
         }
         goes = place.action == "goes with the lead" and place.table != "lead"
-        # Straight, or with the handoff of the lead, or with a case of the handoff.
-        parents = {"lead", "handoff", "oversight_case"}
+        # Straight, or with the handoff or a score of the lead, or with a case of the handoff.
+        parents = {"lead", "handoff", "oversight_case", "score"}
         assert goes == any(to in parents and how == "CASCADE" for to, how in keys), place.table
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.clock import to_us
-from features.compute.online import compute_packed_row
+from features.compute.online import compute_packed_rows
 from serving.app import build_app
 from serving.monitoring.commands import EXIT_TOO_FEW
 from serving.monitoring.recent import read_recent
@@ -73,7 +73,7 @@ def test_a_live_score_keeps_the_row_it_was_made_of(store: Store, tmp_path: Path)
     for lead_id, as_of, _, _, features, _ in kept:
         with store.work(read_only=True) as work:
             lead = read_people_as_of(work, CATALOG, lead_id, as_of)
-        row = compute_packed_row(CATALOG, lead, to_us(as_of))
+        row = compute_packed_rows(CATALOG, [lead], [to_us(as_of)])
         assert decode_rows([features], WIDTH).tobytes() == row.tobytes()
 
 
@@ -181,3 +181,29 @@ def test_without_a_store_leads_are_scored_and_drift_is_not_measured(tmp_path: Pa
 def test_a_shadow_needs_a_store(tmp_path: Path) -> None:
     with pytest.raises(StoreOffError):
         build_app(make_settings(tmp_path, shadow=True))
+
+
+def test_the_rows_of_requests_hold_nothing_personal(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    personal = ("ann@example.com", "fishing", "123456", "Smith", "secret-channel")
+    lead = make_lead(
+        attributes={"industry": "fishing-boats", "employees": 12, "phone": "+49 30 123456"},
+        events=[
+            {
+                "name": "Called Ann Smith",
+                "channel": "secret-channel",
+                "occurred_at": "2026-03-01T10:00:00Z",
+            }
+        ],
+    )
+    with running(settle_in(tmp_path, database_url)) as client:
+        post_json(client, "/v1/score", lead)
+        post_json(client, "/v1/score/batch", {"leads": [lead]})
+
+    kept = ask(store, "SELECT * FROM scored_row")
+    assert len(kept) == 2
+    assert not [word for word in personal if word in str(kept)]
+    for *_, features in kept:
+        # Numbers alone, as many as the model has features.
+        assert decode_rows([features], WIDTH).shape == (1, WIDTH)
