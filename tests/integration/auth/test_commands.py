@@ -26,7 +26,7 @@ def run(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch):
     def run(*arguments: str, typed: str | None = None) -> Result:
         return CliRunner().invoke(app, list(arguments), input=typed)
 
-    yield run
+    return run
 
 
 def find_live(store: Store, secret: str) -> bool:
