@@ -179,7 +179,7 @@ def test_a_message_of_a_tool_waits_for_a_lock_no_longer_than_a_tool_may(
         work.execute("SELECT 1 FROM lead WHERE lead_id = 'u-1' FOR UPDATE")
         # The lock is ours until the block ends: were there no limit, this would wait for ever.
         answer = client.post(
-            "/v1/batch", json={"batch": [track("m-2", userId="u-1")]}, auth=(KEY, "")
+            "/v1/batch", json={"batch": [track("m-2", userId="u-1")]}, auth=(KEY, ""), timeout=10.0
         )
 
     assert answer.status_code == 503

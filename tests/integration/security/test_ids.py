@@ -78,7 +78,9 @@ def test_an_id_that_no_client_leaves_standing_does_not_land(
 ) -> None:
     assert client.post("/v1/leads", json={"lead_id": lead_id}).status_code == 422
     message = {"type": "alias", "userId": "ann", "previousId": lead_id}
-    assert client.post("/v1/alias", json=message).json()["counts"] == {"quarantined": 1}
+    client.post("/v1/alias", json=message)
+    assert ask(store, "SELECT record, state FROM quarantined_item") == [("segment", "waiting")]
+    assert ask(store, "SELECT lead_id FROM lead") == []
 
 
 def test_a_seller_with_a_slash_has_an_address_too(client: httpx.Client, store: Store) -> None:
