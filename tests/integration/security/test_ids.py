@@ -10,6 +10,7 @@ from features import clock
 from serving.store.session import Store
 from serving.web_api.paths import MARK, mark, read_marked
 from tests.integration.handoff.office import agree
+from tests.integration.intake.factories import ask
 from tests.unit.serving.factories import make_lead, running, settle_in
 
 KEY = "key-of-the-tests-0123"
