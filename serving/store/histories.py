@@ -28,9 +28,13 @@ below (lead_id, survivor, since) AS (
     SELECT id, id, NULL FROM unnest(%(ids)s::text[]) AS n (id) UNION ALL SELECT * FROM below
 )
 """  # noqa: S608 - our own condition
+CREATED = """
+CASE WHEN created_known_at >= %(before)s THEN taken_as_created_at ELSE created_at END
+"""
+"""When a lead came to be, as far as that was known before a moment."""
 MEMBERS = f"""
 WITH RECURSIVE {BELOW}
-SELECT member.lead_id, survivor, since, created_at
+SELECT member.lead_id, survivor, since, {CREATED}
 FROM member JOIN lead USING (lead_id) ORDER BY member.lead_id
 """  # noqa: S608 - likewise
 VERSIONS = """

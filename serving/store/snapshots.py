@@ -24,7 +24,7 @@ from features.contracts.stages import STAGE_SCHEMA
 from features.sources.history.folder import write_history
 from features.taxonomy import Taxonomy
 from serving.store.cells import read_cell
-from serving.store.histories import merge_versions
+from serving.store.histories import CREATED, merge_versions
 from serving.store.session import Store, UnitOfWork
 
 SOURCE = "store"
@@ -66,7 +66,7 @@ FROM attempt a LEFT JOIN member m USING (lead_id) WHERE a.known_at < %(before)s
 ORDER BY a.attempt_number
 """  # noqa: S608 - our own words
 LEADS = f"""{MEMBERS}
-SELECT coalesce(m.kept, l.lead_id), l.lead_id, l.created_at, greatest(v.known_at, m.since),
+SELECT coalesce(m.kept, l.lead_id), l.lead_id, {CREATED}, greatest(v.known_at, m.since),
     v.version_id, v.source, v.account_id, v.attributes, v.origins, v.account_source
 FROM lead l LEFT JOIN member m USING (lead_id)
     LEFT JOIN lead_version v ON v.lead_id = l.lead_id AND v.known_at < %(before)s

@@ -46,9 +46,12 @@ SELECT * FROM unnest(%(ids)s::text[], %(known)s::timestamptz[], %(changed)s::tim
     %(origins)s::text[]::jsonb[], %(account_sources)s::text[])
 """
 UPDATE = """
-UPDATE lead SET created_at = n.created_at, is_bare = n.is_bare, account_id = n.account_id
-FROM unnest(%(ids)s::text[], %(created)s::timestamptz[], %(bare)s::boolean[], %(accounts)s::text[])
-    AS n (lead_id, created_at, is_bare, account_id)
+UPDATE lead SET created_at = n.created_at, is_bare = n.is_bare, account_id = n.account_id,
+    created_known_at = coalesce(n.created_known_at, lead.created_known_at),
+    taken_as_created_at = coalesce(n.taken_as_created_at, lead.taken_as_created_at)
+FROM unnest(%(ids)s::text[], %(created)s::timestamptz[], %(bare)s::boolean[], %(accounts)s::text[],
+    %(created_known)s::timestamptz[], %(taken)s::timestamptz[])
+    AS n (lead_id, created_at, is_bare, account_id, created_known_at, taken_as_created_at)
 WHERE lead.lead_id = n.lead_id
 """
 
@@ -66,8 +69,9 @@ class _State:
     facts: Facts | None = None
     changed_at: dict[str, datetime] = field(default_factory=dict)
     """By source, when what it says changed there."""
-    has_moved: bool = False
-    """Whether its creation is another than it was."""
+    taken_as_created_at: datetime | None = None
+    """What was taken for its creation before a trusted source said another moment just now."""
+    created_known_at: datetime | None = None
     versions: int = 0
     """How many versions were added just now."""
 
@@ -87,8 +91,6 @@ def _take(
     source, stated_at = parsed.source, parsed.changed_at
     if stated_at is not None and _is_outdated(state, source, stated_at, precedence):
         return "outdated"
-    if parsed.created_at is not None and state.is_bare and parsed.created_at != state.created_at:
-        state.created_at, state.has_moved = parsed.created_at, True
     stated = StatedFacts(source, parsed.attributes, parsed.account_id, parsed.names_account)
     facts = take_facts(state.facts, stated, precedence)
     is_first = state.facts is None or (state.is_bare and is_trusted(source))
@@ -96,6 +98,10 @@ def _take(
         return "unchanged"
     # Never before the version held: versions are read in the order of these moments.
     known_at = max(lead.known_at, state.known_at or lead.known_at)
+    if is_trusted(source) and state.is_bare and parsed.created_at not in {None, state.created_at}:
+        # Earlier looks took another moment for it, and go on doing so when they are replayed.
+        state.taken_as_created_at, state.created_known_at = state.created_at, known_at
+        state.created_at = parsed.created_at
     # What a tracker says of a lead leaves it bare: when it came to be, the CRM knows better.
     state.is_bare &= not is_trusted(source)
     state.known_at, state.facts = known_at, facts
@@ -183,6 +189,8 @@ def _write(work: UnitOfWork, versions: Sequence[_Version], held: Mapping[str, _S
             "ids": changed,
             "created": [held[lead_id].created_at for lead_id in changed],
             "bare": [held[lead_id].is_bare for lead_id in changed],
+            "created_known": [held[lead_id].created_known_at for lead_id in changed],
+            "taken": [held[lead_id].taken_as_created_at for lead_id in changed],
             "accounts": [accounts[lead_id] for lead_id in changed],
         },
     )
@@ -202,7 +210,11 @@ def _follow(
     for version in versions:
         lead, state = locked[version.lead_id], held[version.lead_id]
         # What cannot be told by appending is packed anew when somebody asks.
-        if state.is_merged or state.versions > 1 or (state.has_moved and not lead.is_new):
+        if (
+            state.is_merged
+            or state.versions > 1
+            or (state.created_known_at is not None and not lead.is_new)
+        ):
             stale.add(lead.survivor)
         elif catalog is not None:
             known_at = max(clock.to_us(version.known_at), clock.to_us(state.created_at))

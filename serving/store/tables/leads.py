@@ -21,6 +21,10 @@ class Lead(Base):
     lead_id: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
     """When the lead came to be: as its source says, or else when it was first seen."""
+    created_known_at: Mapped[datetime | None]
+    """Since when that is known, where another moment was taken for it before."""
+    taken_as_created_at: Mapped[datetime | None]
+    """That other moment: as of earlier looks, the lead came to be then."""
     first_known_at: Mapped[datetime]
     """When we first heard of it."""
     is_bare: Mapped[bool] = mapped_column(server_default=text("false"))

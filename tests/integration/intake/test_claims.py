@@ -22,6 +22,7 @@ from serving.store.snapshots import read_store
 from tests.integration.intake.factories import (
     CATALOG,
     ask,
+    make_event,
     merge,
     send,
     send_messages,
@@ -195,6 +196,35 @@ def test_a_user_becomes_part_of_a_known_lead_by_more_than_an_alias(store: Store)
     send_messages(store, identify("u-2", "a-2", email="ann@example.com"))
     whose = survivors(store)
     assert (whose["u-1"], whose["anonymous:a-9"], whose["u-2"]) == ("u-1", "L1", "L1")
+
+
+@pytest.mark.parametrize("first", ["event", "tracker"])
+def test_scores_of_before_are_replayed_though_the_crm_has_told_when_the_lead_came_to_be(
+    first: str, store: Store, tmp_path: Path
+) -> None:
+    market = Market(store, tmp_path, 1)
+    market.clock.move(minutes=60)
+    if first == "event":
+        market.send("event", make_event("e1", lead_id="new"))
+    else:
+        message = identify("new", "d", employees=3, createdAt=(NOW - 99 * MINUTE).isoformat())
+        send_messages(store, message, at=market.clock(), catalog=market.catalog)
+    market.clock.move(minutes=60)
+    market.scorer.score_lead("new", ["asked"])
+    before = read_store(store, market.clock(), CATALOG.taxonomy, CATALOG).leads
+    cut = market.clock()
+    market.clock.move(minutes=60)
+    early = market.clock() - timedelta(days=90)
+    market.send("lead", {"lead_id": "new", "created_at": early.isoformat(), "attributes": {}})
+    market.clock.move(minutes=60)
+    market.scorer.score_lead("new", ["asked"])
+
+    assert ask(store, "SELECT created_at FROM lead WHERE lead_id = 'new'") == [(early,)]
+    assert read_store(store, cut, CATALOG.taxonomy, CATALOG).leads == before
+    given = ask(store, "SELECT lead_id, as_of, answer FROM score WHERE lead_id = 'new'")
+    assert len(given) == 2
+    for lead_id, as_of, answer in given:
+        assert replay_at(market.scorer, lead_id, as_of, anew=True) == bytes(answer)
 
 
 class ClaimMarket(Market):
