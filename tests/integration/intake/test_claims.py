@@ -199,7 +199,7 @@ def test_a_user_becomes_part_of_a_known_lead_by_more_than_an_alias(store: Store)
 
 
 @pytest.mark.parametrize("first", ["event", "tracker"])
-def test_scores_of_before_are_replayed_though_the_crm_has_told_when_the_lead_came_to_be(
+def test_scores_of_before_are_replayed_though_the_crm_has_dated_the_creation_since(
     first: str, store: Store, tmp_path: Path
 ) -> None:
     market = Market(store, tmp_path, 1)
