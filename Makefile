@@ -17,7 +17,7 @@ SEEDS ?= 0-9
 SIZES ?= 5000,20000
 # Tests by what they need: nothing but Python, or databases, processes, whole runs and the documents.
 UNIT := tests/architecture tests/unit tests/spec tests/property tests/mutation
-INTEGRATION := tests/integration tests/e2e tests/simulation tests/docs tests/crash
+INTEGRATION := tests/integration tests/e2e tests/simulation tests/docs tests/crash tests/attack
 # Of `make coverage`: what runs with the machine code, and what runs again without it.
 TESTS ?= tests
 KERNEL_TESTS ?= tests/spec tests/unit/compute tests/unit/sources tests/unit/models/test_trees.py

@@ -92,8 +92,7 @@ def guess_keys(victim: Victim) -> Iterator[int]:
             status = client.get(
                 "/v1/audit", headers={"Authorization": f"Bearer {wrong}"}
             ).status_code
-            if status not in {401, 429}:
-                yield 599
+            yield status if status in {401, 429} else 599
         right = client.get("/v1/leads", headers={"Authorization": f"Bearer {late}"}).status_code
         yield right if right == 200 else 599
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from features.taxonomy import default_taxonomy
 from serving.auth.guard import require
 from serving.champion import ModelHolder
-from serving.errors import InvalidBodyError
+from serving.errors import FieldProblem, InvalidBodyError
 from serving.intake.envelope import Envelope, open_envelope
 from serving.intake.errors import NoSuchItemError
 from serving.intake.quarantine import get_item, list_items, settle
@@ -213,8 +213,10 @@ def _with_id(lead_id: str, body: bytes) -> bytes:
         sent = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         return msgspec.json.encode({**sent, "lead_id": lead_id})
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        open_envelope("lead", body, 1)  # says what is wrong with it
-        raise InvalidBodyError(()) from None
+        open_envelope("lead", body, 1)  # says what is wrong with it, but for half characters
+        fix = "Send whole characters: both halves of a pair, or none."
+        problem = FieldProblem("", "holds half a character in the name of a field", fix)
+        raise InvalidBodyError((problem,)) from None
 
 
 Number = Annotated[int, Query(ge=0, le=2**53)]

@@ -105,6 +105,7 @@ BODIES: dict[str, bytes] = {
     "hexadecimal": b'{"lead_id": "ann", "value": 0x1F}',
     "a bad escape": b'{"lead_id": "\\x41"}',
     "half an escape": b'{"lead_id": "\\u12"}',
+    "half a character as a key": b'{"\\ud800": 1}',
 }
 """Bodies that no route may take."""
 
