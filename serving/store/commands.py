@@ -111,7 +111,10 @@ def load_command(
         except FeaturesError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(EXIT_REFUSED) from None
+    erased = counts.pop("erased", 0)
     typer.echo(", ".join(f"{count:,} in {table}" for table, count in counts.items()))
+    if erased:
+        typer.echo(f"{erased:,} leads were left out: they were erased from this store.")
 
 
 def pack_command() -> None:

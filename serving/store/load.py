@@ -1,5 +1,6 @@
 """A history on disk into the store: for a company that moves in, with the moments things were known."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -8,10 +9,12 @@ import msgspec
 import psycopg
 import pyarrow as pa
 
+from features.contracts.identity_keys import read_email
 from features.contracts.leads import LEAD_SCHEMA
 from features.sources.history.folder import HistoryFolder
 from serving.store.errors import StoreNotEmptyError
 from serving.store.session import Store, UnitOfWork
+from serving.store.tombstones import ErasableName, find_erased
 
 SOURCE = "history"
 BATCH_ROWS = 20_000
@@ -31,6 +34,8 @@ COPIES = {
         "attempt (source, attempt_id, lead_id, handoff_id, at, known_at, channel, result, actor)"
     ),
 }
+LEAD_IDS = {"event": 2, "stage_change": 2, "attempt": 2}
+"""Which column of the copied rows names the lead, where it is not the first."""
 DUE = """
 INSERT INTO score_due (lead_id, due_at, because, lane) SELECT lead_id, %(at)s, 'loaded', 1 FROM lead
 """
@@ -108,6 +113,27 @@ def _attempts(table: pa.Table) -> Iterator[tuple[Any, ...]]:
         )
 
 
+def _list_erased(work: UnitOfWork, leads: pa.Table) -> set[str]:
+    """List the leads of a history that were erased from this store, by their ids or addresses."""
+    if not work.execute("SELECT EXISTS (SELECT 1 FROM tombstone)").scalar():
+        return set()
+    names = [name for name in ("lead_id", "email") if name in leads.column_names]
+    erased: set[str] = set()
+    for batch in leads.select(names).to_batches(max_chunksize=BATCH_ROWS):
+        brought: dict[str, set[ErasableName]] = defaultdict(set)
+        for row in batch.to_pylist():
+            email = read_email(row.get("email"))
+            brought[row["lead_id"]] |= set() if email is None else {email}
+        erased |= find_erased(work, brought, brought)
+    return erased
+
+
+def _leave_out(
+    rows: Iterable[tuple[Any, ...]], place: int, erased: set[str]
+) -> Iterator[tuple[Any, ...]]:
+    return (row for row in rows if row[place] not in erased) if erased else iter(rows)
+
+
 def _copy(work: UnitOfWork, table: str, rows: Iterable[tuple[Any, ...]]) -> int:
     driver = work.session.connection().connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 - no other driver is installed
@@ -122,10 +148,12 @@ def _copy(work: UnitOfWork, table: str, rows: Iterable[tuple[Any, ...]]) -> int:
 def load_history(store: Store, history: HistoryFolder, at: datetime) -> dict[str, int]:
     """Load a history into an empty store, all or nothing; its leads are due to be scored.
 
+    Whoever was erased from this store is left out, with all that they did.
+
     Returns
     -------
     dict
-        By table, the rows loaded.
+        By table, the rows loaded; under ``erased`` the leads left out, if any were.
 
     Raises
     ------
@@ -144,9 +172,13 @@ def load_history(store: Store, history: HistoryFolder, at: datetime) -> dict[str
         work.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         if work.execute("SELECT EXISTS (SELECT 1 FROM lead)").scalar():
             raise StoreNotEmptyError
-        counts = {
-            table: _copy(work, table, read(history.read_table(name)))
-            for table, (name, read) in reading.items()
-        }
+        erased = _list_erased(work, history.read_table("leads"))
+        counts = {}
+        for table, (name, read) in reading.items():
+            place = LEAD_IDS.get(table, 0)
+            rows = _leave_out(read(history.read_table(name)), place, erased)
+            counts[table] = _copy(work, table, rows)
+        if erased:
+            counts["erased"] = len(erased)
         work.execute(DUE, {"at": at})
     return counts

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from serving.intake.identity.identity_keys import IdentityKey
+from features.contracts.identity_keys import IdentityKey
 from serving.store.session import UnitOfWork
 
 FIND = """

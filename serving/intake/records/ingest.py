@@ -1,8 +1,9 @@
 """Landing records: the leads locked, each record once, the packed history and the due score with it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from features import clock
@@ -11,7 +12,7 @@ from features.contracts.records import EventRecord, StageRecord
 from serving.intake.records.parsing import ParsedAttempt, ParsedEvent, ParsedStage
 from serving.store.packed import Addition, append_packed
 from serving.store.session import UnitOfWork
-from serving.store.tombstones import find_erased
+from serving.store.tombstones import ErasableName, find_erased
 
 # In the order of their ids, here and in all that follows: who locks in one order never deadlocks.
 LOCK = """
@@ -84,7 +85,12 @@ def lock_row_creation(work: UnitOfWork, lead_ids: Iterable[str]) -> None:
 
 
 def lock_leads(
-    work: UnitOfWork, first_seen: Mapping[str, datetime], at: datetime, *, bare: bool
+    work: UnitOfWork,
+    first_seen: Mapping[str, datetime],
+    at: datetime,
+    *,
+    bare: bool,
+    brought: Mapping[str, Collection[ErasableName]] = MappingProxyType({}),
 ) -> dict[str, Locked]:
     """Lock leads, making those that are not there; without those that were erased.
 
@@ -98,13 +104,15 @@ def lock_leads(
         Now.
     bare
         Whether new leads are known by their records alone.
+    brought
+        By lead, further names that come with it: somebody erased does not come back by them.
     """
     ids, added = list(first_seen), set[str]()
     lock_row_creation(work, ids)
     found = {row[0]: row for row in work.execute(LOCK, {"ids": ids})}
     missing = sorted(first_seen.keys() - found.keys())
     if missing:
-        erased = find_erased(work, missing)
+        erased = find_erased(work, missing, brought)
         missing = [lead_id for lead_id in missing if lead_id not in erased]
         created = [first_seen[lead_id] for lead_id in missing]
         values = {"ids": missing, "created": created, "known": at, "bare": bare}

@@ -1,5 +1,6 @@
 """Landing leads: what is said of one becomes a version of it, if it says anything new."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ import msgspec
 
 from features import clock
 from features.catalog.manifest import Catalog
+from features.contracts.identity_keys import IdentityKey, read_email
 from features.contracts.provenance import (
     Facts,
     Precedence,
@@ -25,6 +27,7 @@ from serving.store.cells import read_cells
 from serving.store.packed import Addition, append_packed, mark_stale
 from serving.store.precedence import read_precedence
 from serving.store.session import UnitOfWork
+from serving.store.tombstones import ErasableName, find_erased_names
 
 NEWEST = """
 SELECT DISTINCT ON (l.lead_id) l.lead_id, l.created_at, l.is_bare,
@@ -136,21 +139,29 @@ def ingest_leads(
 ) -> list[str]:
     """Land what was said of leads.
 
+    Nobody who was erased comes back by their e-mail address: neither as a new lead, nor as the address of
+    one that had another before.
+
     Returns
     -------
     list of str
         For each item: landed, unchanged, outdated or erased.
     """
     first_seen: dict[str, datetime] = {}
-    for item in items:
+    brought: dict[str, set[IdentityKey]] = defaultdict(set)
+    emails = [read_email(item.attributes.get("email")) for item in items]
+    for item, email in zip(items, emails, strict=True):
         first_seen.setdefault(item.lead_id, item.created_at or at)
-    locked = lock_leads(work, first_seen, at, bare=True)
+        if email is not None:
+            brought[item.lead_id].add(email)
+    locked = lock_leads(work, first_seen, at, bare=True, brought=brought)
     held = _read_states(work, sorted(locked))
+    erased = _find_erased_emails(work, items, emails, held)
     statuses: list[str] = []
     versions: list[_Version] = []
     precedence = read_precedence(work)
-    for item in items:
-        if item.lead_id not in locked:
+    for item, email in zip(items, emails, strict=True):
+        if item.lead_id not in locked or email in erased:
             statuses.append("erased")
             continue
         taken = _take(held[item.lead_id], item, locked[item.lead_id], precedence)
@@ -161,6 +172,23 @@ def ingest_leads(
         _write(work, versions, held)
         _follow(work, versions, held, locked, at, catalog)
     return statuses
+
+
+def _find_erased_emails(
+    work: UnitOfWork,
+    items: Sequence[ParsedLead],
+    emails: Sequence[IdentityKey | None],
+    held: Mapping[str, _State],
+) -> set[ErasableName]:
+    """Find which addresses, new to leads that are there already, are those of somebody erased."""
+    new: set[ErasableName] = set()
+    for item, email in zip(items, emails, strict=True):
+        state = held.get(item.lead_id)
+        if email is None or state is None or state.facts is None:
+            continue
+        if read_email(state.facts.attributes.get("email")) != email:
+            new.add(email)
+    return find_erased_names(work, new) if new else set()
 
 
 def _write_json(values: Mapping[str, Any]) -> str:

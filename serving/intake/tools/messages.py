@@ -9,10 +9,10 @@ from typing import Any, cast
 import msgspec
 import structlog
 
+from features.contracts.identity_keys import ANONYMOUS, IdentityKey, Join, read_email
 from features.contracts.provenance import is_trusted
 from serving.errors import RefusedError
 from serving.intake.identity.identities import add_identity_keys, find_holders
-from serving.intake.identity.identity_keys import ANONYMOUS, IdentityKey, Join, read_email
 from serving.intake.identity.joining import MergeVerdict, People
 from serving.intake.identity.merging import REFUSALS
 from serving.intake.identity.people import MergeNote, lock_people, read_people, write_merges
@@ -312,11 +312,11 @@ def ingest_messages(
         except RefusedError as refusal:
             results[position] = refusal
     holders = _find_holders(work, list(parsed.values()))
-    gone = find_erased_names(work, {one.about for one in parsed.values()} - holders.keys())
+    erased = _find_erased(work, parsed, holders)
     read_messages: dict[int, _ReadMessage] = {}
     for position, one in parsed.items():
         lead_id = _holder(holders, one.about)
-        if one.about in gone:
+        if position in erased:
             results[position] = ItemResult("erased", lead_id)
             continue
         try:
@@ -328,6 +328,34 @@ def ingest_messages(
     for position, each in read_messages.items():
         results[position] = each.result
     return [result for result in results if result is not None]
+
+
+def _find_erased(
+    work: UnitOfWork, parsed: Mapping[int, ParsedMessage], holders: Mapping[IdentityKey, str]
+) -> set[int]:
+    """Find the messages by which somebody erased would come back, under whatever name they bring.
+
+    Of somebody who is there, be it on a device of theirs, what they did counts; only the join is left out.
+    """
+    brought = {position: _list_names(one) for position, one in parsed.items()}
+    gone = find_erased_names(work, set().union(*brought.values()) - holders.keys())
+    if not gone:
+        return set()
+    suspects = {position for position, names in brought.items() if names & gone}
+    ids = sorted({_holder(holders, parsed[position].about) for position in suspects})
+    there = set(work.execute(EXISTING, {"ids": ids}).scalars())
+    return {
+        position
+        for position in suspects
+        if parsed[position].about in gone or _holder(holders, parsed[position].about) not in there
+    }
+
+
+def _list_names(parsed: ParsedMessage) -> set[IdentityKey]:
+    names = {parsed.about}
+    for join in parsed.joins:
+        names |= {join.merged, join.kept}
+    return names
 
 
 def _take_up(

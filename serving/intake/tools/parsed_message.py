@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
+from features.contracts.identity_keys import MOST_CHARACTERS, IdentityKey, Join
 from features.taxonomy import OTHER, Taxonomy
 from serving.errors import FieldProblem, InvalidBodyError
-from serving.intake.identity.identity_keys import MOST_CHARACTERS, IdentityKey, Join
 from serving.scoring.moments import read_moment
 from serving.web_api.text_types import DOTS
 

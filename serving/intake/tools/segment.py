@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from features.contracts.identity_keys import IdentityKey, Join, read_email
 from features.taxonomy import Taxonomy
-from serving.intake.identity.identity_keys import IdentityKey, Join, read_email
 from serving.intake.tools.attribute_mapping import map_attributes, map_group_attributes
 from serving.intake.tools.parsed_message import (
     EventName,

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from features import clock
+from features.contracts.identity_keys import IdentityKey, Join
 from features.taxonomy import Taxonomy
-from serving.intake.identity.identity_keys import IdentityKey, Join
 from serving.intake.tools.parsed_message import (
     EventName,
     ParsedMessage,

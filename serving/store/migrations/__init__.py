@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "m0120"
+HEAD = "m0125"
 """The newest step. A constant, so that a server that is up to date need not import alembic."""
 
 TURN = 0x6261746F6E

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -114,3 +115,5 @@ class Tombstone(Base):
 
     id_hash: Mapped[bytes] = mapped_column(primary_key=True)
     erased_at: Mapped[datetime]
+    person: Mapped[UUID | None] = mapped_column(index=True)
+    """A random number that all hashes of one person share, so that they are let in again together."""

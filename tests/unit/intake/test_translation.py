@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from features.contracts.identity_keys import IdentityKey, read_email
 from features.taxonomy import default_taxonomy
 from serving.errors import InvalidBodyError
-from serving.intake.identity.identity_keys import IdentityKey, read_email
 from serving.intake.identity.joining import MergeCandidate, MergeVerdict, decide_join
 from serving.intake.tools import segment, snowplow
 from serving.intake.tools.parsed_message import ParsedMessage
